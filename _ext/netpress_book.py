@@ -1,0 +1,89 @@
+"""What this book adds to Sphinx: figures and tables that notebooks have glued, numbered and captioned.
+
+A plain `jupyter-book build .` shows what `netpress book` has run last; before that, chapters without outputs.
+"""
+
+from pathlib import Path
+from typing import Any
+
+from docutils import nodes
+from docutils.statemachine import StringList
+from myst_nb.core.variables import RetrievalError
+from myst_nb.ext.glue.directives import PasteFigureDirective
+from myst_nb.ext.glue.utils import retrieve_glue_data
+from sphinx.application import Sphinx
+from sphinx.util.docutils import SphinxTranslator
+
+
+class glued_table(nodes.General, nodes.Element):
+    """A table that a notebook glued, with its caption: numbered with the other tables of the book."""
+
+
+class GlueFigure(PasteFigureDirective):
+    """`{glue-figure} key`: as `{glue:figure}`; without content, the caption is the one that the object has."""
+
+    def run(self) -> list[nodes.Node]:
+        if not self.content:
+            self.content = StringList([self.own_caption()], source="glue")
+        return super().run()
+
+    def own_caption(self) -> str:
+        """The caption that came with the object, with what Markdown would read as its own made plain."""
+        try:
+            said = retrieve_glue_data(self.document, self.arguments[0]).metadata
+        except RetrievalError:
+            return ""
+        caption = said.get("netpress", {}).get("caption", "")
+        return "".join(f"\\{letter}" if letter in "\\`*_{}[]<>$~|" else letter for letter in caption)
+
+
+class GlueTable(GlueFigure):
+    """`{glue-table} key`: the same for a table: "Table 3" instead of "Figure 3", and the caption comes first."""
+
+    def run(self) -> list[nodes.Node]:
+        figure, *rest = super().run()
+        if not isinstance(figure, nodes.figure):
+            return [figure, *rest]
+        captions = [child for child in figure if isinstance(child, nodes.caption)]
+        others = [child for child in figure if not isinstance(child, nodes.caption)]
+        table = glued_table("", *captions, *others, ids=figure["ids"], names=figure["names"])
+        table.source, table.line = figure.source, figure.line
+        for name in figure["names"]:  # the label was noted for the figure: it names the table now
+            self.document.ids[self.document.nameids[name]] = table
+        return [table, *rest]
+
+
+def _caption(node: nodes.Element) -> str | None:
+    """What a cross-reference prints for a table."""
+    for caption in node.findall(nodes.caption):
+        return caption.astext()
+    return None
+
+
+def _open(self: SphinxTranslator, node: nodes.Element) -> None:
+    self.body.append(self.starttag(node, "figure", CLASS="glued-table"))
+
+
+def _close(self: SphinxTranslator, node: nodes.Element) -> None:
+    self.body.append("</figure>\n")
+
+
+def show_executed(app: Sphinx, page: str, content: list[str]) -> None:
+    """Put the executed copy of a committed notebook in its place."""
+    executed = Path(app.srcdir, "_build", "book", page.removeprefix("chapters/")).with_suffix(".ipynb")
+    if executed.exists():
+        content[0] = executed.read_text(encoding="utf-8")
+
+
+def no_longer_ours(app: Sphinx, error: Exception | None) -> None:
+    """A site that was built into is not the one that `netpress book` has published: let it be made again."""
+    Path(app.outdir, ".netpress-site").unlink(missing_ok=True)
+
+
+def setup(app: Sphinx) -> dict[str, Any]:
+    app.add_enumerable_node(glued_table, "table", _caption, html=(_open, _close))
+    app.add_directive("glue-figure", GlueFigure)
+    app.add_directive("glue-table", GlueTable)
+    app.connect("source-read", show_executed)
+    app.connect("build-finished", no_longer_ours)
+    return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

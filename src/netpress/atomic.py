@@ -1,0 +1,91 @@
+"""Write a whole file or nothing."""
+
+import contextlib
+import errno
+import os
+import secrets
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from netpress.errors import UserError
+
+
+class CannotWrite(UserError):
+    """The disk is full or may not be written to: no fault of what was to be written, so nothing goes on."""
+
+
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+def _write_synced(path: Path, content: bytes) -> None:
+    with path.open("xb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _sync_folder(folder: Path) -> None:
+    with contextlib.suppress(OSError):  # not every file system can open a folder
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+def _explain(path: Path, size: int, error: OSError) -> CannotWrite:
+    if error.errno in FULL:
+        return CannotWrite(
+            f"No space to write {path}: {size:,} bytes are needed. "
+            "Free some space and run again; what was there before is untouched."
+        )
+    return CannotWrite(
+        f"Cannot write {path} ({error.strerror or error}): a folder that can be written to is needed. "
+        "Change its permissions or choose another folder."
+    )
+
+
+@contextlib.contextmanager
+def explained(path: Path, size: int = 4096) -> Iterator[None]:
+    """Inside, an OSError becomes a CannotWrite that names the path and the bytes needed."""
+    try:
+        yield
+    except OSError as error:
+        raise _explain(path, size, error) from error
+
+
+def write_atomic(path: str | os.PathLike[str], content: bytes) -> None:
+    """Put `content` at `path` so that a reader sees the old file or the new one, never a part.
+
+    Missing folders are made. A temporary file in the same folder is written, synced and renamed; if anything
+    goes wrong it is removed and the old file stays as it was.
+
+    Raises CannotWrite, a UserError, with the path and the bytes needed when the disk is full, or when writing is
+    not allowed.
+    """
+    target = Path(path)
+    temporary = target.parent / f".{secrets.token_hex(8)}.tmp"
+    try:
+        with explained(target, len(content)):
+            target.parent.mkdir(parents=True, exist_ok=True)
+            _write_synced(temporary, content)
+            temporary.replace(target)
+    finally:
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
+    _sync_folder(target.parent)
+
+
+def set_aside(path: Path) -> None:
+    """Rename a damaged file to `<name>.corrupt`, so that nothing reads it again and somebody may look at it."""
+    with contextlib.suppress(OSError):  # another process was faster, or the folder is read-only
+        path.replace(path.with_name(path.name + ".corrupt"))
+
+
+def sweep_away(folder: Path, older: float = 3600.0) -> None:
+    """Remove temporary files that processes killed in mid-write have left in a folder, once they are an hour old."""
+    for path in folder.glob(".*.tmp"):
+        with contextlib.suppress(OSError):
+            if time.time() - path.stat().st_mtime > older:
+                path.unlink()

@@ -1,0 +1,20 @@
+"""From notebooks to a site: what a chapter uses, and what `netpress book` does with it.
+
+A chapter's second cell makes a `Page` of the parameters in its first; everything it shows goes through that page.
+`build` runs every chapter once per edition and renders the site.
+"""
+
+from typing import Any
+
+from netpress.book.page import Page
+from netpress.book.parameters import check_parameters, parameter
+
+__all__ = ["Page", "build", "check_parameters", "parameter", "rerun"]
+
+
+def __getattr__(name: str) -> Any:
+    if name in ("build", "rerun"):  # they bring papermill with them: not needed to read a chapter
+        from netpress.book import site
+
+        return getattr(site, name)
+    raise AttributeError(name)

@@ -1,0 +1,97 @@
+"""What the page on the engine shows: the measurements of `netpress bench`."""
+
+from typing import Any
+
+import pandas as pd
+
+from netpress.measure import results
+from netpress.report.encoding import Encoding
+from netpress.report.figures import Figure, bars
+from netpress.report.tables import Table, listing
+from netpress.report.theme import Words
+
+KINDS = ("cpu", "cuda", "mps")
+WITH_BARS = ("triage-grid", "frozen-ratio", "student-teacher", "distillation", "step-overhead", "rebuild", "full-step")
+ARMS = {"plain": "plain loop", "ours": "netpress"}
+
+
+def record(name: str) -> dict[str, Any]:
+    """A measurement, of a CPU where there is one; empty where nothing was measured."""
+    found = (results.read(kind, name) for kind in KINDS)
+    return next((each for each in found if each), {})
+
+
+def table_bars() -> Table:
+    """What was aimed at and what was measured, on every kind of device that has records."""
+    told = [results.read(kind, name) for kind in KINDS for name in WITH_BARS]
+    rows = [line(bar) | {"on": each["made"]["kind"]} for each in told if each for bar in each["bars"] if bar["bar"]]
+    return listing(rows, "What was aimed at, and what was measured.", NOTE, digits=3)
+
+
+MISSING = "So nothing can be said yet."
+NOTE = "Measured is the median of the rounds; lowest and highest are rounds too."
+
+
+def table_of(name: str, caption: str) -> Table:
+    """All lines of one measurement."""
+    return listing([line(bar) for bar in record(name).get("bars", [])], caption, NOTE, digits=3)
+
+
+def line(bar: dict[str, Any]) -> dict[str, Any]:
+    """One line of a table."""
+    met = {True: "yes", False: "no", None: None}[bar["met"]]
+    return {
+        "what": bar["what"], "measured": bar["measured"], "lowest": bar["low"], "highest": bar["high"],
+        "aim": bar["bar"], "reached": met,
+    }  # fmt: skip
+
+
+def value(name: str, what: str, key: str = "measured") -> float | None:
+    """The number of the first line of a measurement whose text begins with `what`."""
+    return next((bar[key] for bar in record(name).get("bars", []) if bar["what"].startswith(what)), None)
+
+
+def why(name: str) -> str:
+    """What explains an aim that was missed."""
+    said = record(name).get("why")
+    return f"{said[0].upper()}{said[1:]}" if said else "What was aimed at is reached." if record(name) else MISSING
+
+
+def conditions(name: str) -> str:
+    """On what it was measured, as a sentence."""
+    told = record(name)
+    if not told:
+        return f"Nothing was measured on this machine yet: `netpress bench {name}` does it."
+    made, own = told["made"], told["settings"]
+    images = f"{own['images']:,} training images of {own['dataset']} and as many to test, " if "dataset" in own else ""
+    kind = "seconds of the processor with one thread" if made["kind"] == "cpu" else "seconds on the clock"
+    return f"{images}{made['device']}, {made['precision']}, PyTorch {made['torch']}; {kind}."
+
+
+def figure_grid() -> Figure:
+    """What the 31 networks cost in both arms, by block and regime; the three initialisations added up."""
+    rows = [
+        {"block": block_of(row["name"]), "regime": regime_of(row["name"]), "arm": said, "seconds": row[arm]}
+        for each in record("triage-grid").get("widths", [])[:1]
+        for row in each["networks"] if "parent" not in row["name"]
+        for arm, said in ARMS.items()
+    ]  # fmt: skip
+    table = pd.DataFrame(rows, columns=["block", "regime", "arm", "seconds"])
+    table = table.groupby(["regime", "arm", "block"], as_index=False, sort=False)["seconds"].sum()
+    alt = "Seconds per block in the plain loop and in netpress, one panel for frozen and one for thawed networks."
+    caption = (
+        "What the networks of the triage cost in both arms, by the block that is replaced. Frozen networks get cheaper "
+        "the later the block, thawed ones all cost the same."
+    )
+    encoding = Encoding(x="block", y="seconds", series="arm", panel="regime")
+    return bars(table, encoding, Words(alt, caption, "block replaced", "seconds"))
+
+
+def block_of(name: str) -> str:
+    """ "vgg16-block3-mean-frozen-s0" -> "3"."""
+    return name.split("-")[1].removeprefix("block")
+
+
+def regime_of(name: str) -> str:
+    """Frozen or thawed."""
+    return name.rsplit("-", 2)[-2]

@@ -1,0 +1,62 @@
+"""Values for the prose: what a notebook glues, MyST-NB pastes. Numbers are written out here, once."""
+
+import math
+import numbers
+import re
+from html import escape
+from typing import Any
+
+from netpress.errors import UserError
+
+NOT_RUN = "not run"
+KEPT = "application/papermill.record/"  # before a mime type: kept for the prose, not displayed
+
+
+def glue(name: str, value: Any, form: str = "", caption: str = "") -> None:
+    """See `Page.glue`. Raises UserError for a number without `form`, and for what cannot be shown in HTML."""
+    from IPython.display import display
+
+    if isinstance(value, str | numbers.Number) or value is None:
+        bundle, said = {"text/plain": repr(written(name, value, form))}, ""
+    else:
+        display(value)  # where it is made; the page shows the copy that is kept, where its caption is
+        bundle, said = shown(name, value), caption or own_caption(value)
+    metadata = {"scrapbook": {"name": name, "mime_prefix": KEPT}, "netpress": {"caption": said}}
+    display({KEPT + mime: content for mime, content in bundle.items()}, raw=True, metadata=metadata)
+
+
+def written(name: str, value: Any, form: str) -> str:
+    """A number as the prose shows it; a missing one as "not run"."""
+    if isinstance(value, str):
+        return value
+    if value is None or math.isnan(float(value)):
+        return NOT_RUN
+    if not form:
+        raise UserError(f"The number {name!r} needs a format, such as page.glue({name!r}, value, '.1%').")
+    number = int(value) if form.endswith("d") else float(value)
+    return format(number, form).replace("-", "\N{MINUS SIGN}", 1) if number < 0 else format(number, form)
+
+
+def own_caption(value: Any) -> str:
+    """The caption that a figure or table of `netpress.report` carries."""
+    return str(getattr(getattr(value, "words", value), "caption", "") or "")
+
+
+def shown(name: str, value: Any) -> dict[str, str]:
+    """A figure or table as HTML without its own caption, and as a text that is the same in every build."""
+    if type(value).__name__ == "DataFrame":
+        content = value.to_html(border=0, escape=True, index=value.index.name is not None)
+        content = f'<div class="np-scroll" tabindex="0" role="region" aria-label="{escape(name)}">{content}</div>'
+    elif hasattr(value, "_repr_html_"):
+        content = without_caption(value._repr_html_())
+    else:
+        raise UserError(f"{name!r} is a {type(value).__name__}: a number, a text, a figure or a table is expected.")
+    return {"text/html": content, "text/plain": own_caption(value) or name}
+
+
+def without_caption(content: str) -> str:
+    """HTML of a figure or table without the caption and the frame that the page gives it anyway."""
+    if content.startswith("<figure"):
+        content = re.sub(r"^<figure[^>]*>|<figcaption>.*?</figcaption>|</figure>$", "", content, flags=re.S)
+        return f'<div class="np-figure">{content}</div>'
+    return re.sub(r"<caption>.*?</caption>", "", content, count=1, flags=re.S)

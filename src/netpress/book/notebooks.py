@@ -1,0 +1,115 @@
+"""Running a notebook through papermill, and what is kept of it."""
+
+import json
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from netpress.atomic import write_atomic
+from netpress.book.parameters import check_parameters
+from netpress.errors import UserError
+
+HIDDEN = ("parameters", "injected-parameters")  # the box "made with" says what they say
+KEPT = ("tags", "mystnb")
+
+
+@dataclass(frozen=True)
+class Job:
+    """One chapter, to be run once in the project's folder with `parameters`, and kept at `target` with `key`."""
+
+    project: Path
+    chapter: str  # such as "triage/accuracy"
+    parameters: dict[str, Any]
+    target: Path
+    key: str = ""
+
+    @property
+    def source(self) -> Path:
+        """The committed notebook."""
+        return self.project / "chapters" / f"{self.chapter}.ipynb"
+
+
+def perform(job: Job) -> Path:
+    """Check the parameters, run the notebook in a kernel of its own, put the cleaned copy in its place.
+
+    Raises UserError where a parameter is wrong (before a kernel starts) or a cell fails. The target is the whole new
+    notebook or what it was before.
+    """
+    import nbformat
+
+    check_parameters(job.source, job.parameters)
+    kept = clean(execute(job), job.key)
+    nbformat.validate(kept)
+    write_atomic(job.target, nbformat.writes(kept).encode())
+    return job.target
+
+
+def execute(job: Job) -> Any:
+    """The notebook with its outputs. Nothing is written."""
+    import nbformat
+    import papermill
+    from papermill.exceptions import PapermillExecutionError
+    from traitlets.config import Config
+
+    try:
+        with quiet_kernel() as folder:
+            # over TCP, anyone on the machine could connect; a socket's default name is the same for all kernels
+            config = Config({"KernelManager": {"transport": "ipc", "ip": f"{folder}/kernel"}})
+            options = {"kernel_name": "python3", "progress_bar": False, "config": config, "cwd": job.project}
+            options |= {"extra_arguments": ["--log-level=50"], "shutdown_kernel": "immediate"}  # nothing to save
+            return papermill.execute_notebook(nbformat.read(job.source, as_version=4), None, job.parameters, **options)
+    except PapermillExecutionError as error:
+        told = error.evalue if error.ename == "UserError" else f"{error.ename}: {error.evalue}"
+        raise UserError(f"The chapter {job.chapter} failed in its code cell {error.exec_count}: {told}") from None
+
+
+@contextmanager
+def quiet_kernel() -> Iterator[str]:
+    """A kernel that knows nothing of the user's own set-up, in a folder whose name is short enough for a socket."""
+    with tempfile.TemporaryDirectory(prefix="np") as folder:
+        changes = {"JUPYTER_RUNTIME_DIR": folder, "IPYTHONDIR": folder, "PYTHONHASHSEED": "0", "OMP_NUM_THREADS": "1"}
+        before = {name: os.environ.get(name) for name in changes}
+        os.environ.update(changes)
+        try:
+            yield folder
+        finally:
+            for name, value in before.items():
+                if value is None:
+                    os.environ.pop(name, None)
+                else:
+                    os.environ[name] = value
+
+
+def clean(notebook: Any, key: str) -> Any:
+    """The notebook without what differs from one run to the next, with parameters hidden and progress bars gone."""
+    notebook.metadata = {
+        "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
+        "language_info": {"name": "python"},
+        "netpress": {"key": key},
+    }
+    for number, cell in enumerate(notebook.cells):
+        tags = cell.metadata.get("tags", [])
+        cell.metadata = {name: cell.metadata[name] for name in KEPT if name in cell.metadata}
+        if cell.cell_type != "code":
+            continue
+        if any(tag in HIDDEN for tag in tags):
+            cell.metadata["tags"] = [*tags, "remove-cell"]
+        if "injected-parameters" in tags:
+            cell["id"] = f"injected-{number}"
+        cell.outputs = [output for output in cell.outputs if output.get("name") != "stderr"]
+        for output in cell.outputs:
+            if "metadata" in output:
+                output["metadata"].pop("widgets", None)
+    return notebook
+
+
+def key_of(path: Path) -> str:
+    """The key that a kept notebook was made with; "" where there is none, or only a part of one."""
+    try:
+        return str(json.loads(path.read_text(encoding="utf-8"))["metadata"]["netpress"]["key"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return ""

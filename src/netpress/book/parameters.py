@@ -1,0 +1,173 @@
+"""The parameters of a chapter: read from its notebook, and checked before a kernel starts and again inside it."""
+
+import ast
+import difflib
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from netpress import editions, papers
+from netpress.book import best
+from netpress.errors import UserError
+
+INJECTED = "# Parameters"  # the first line of the cell that papermill puts behind the chapter's own
+MOST_SEEDS = 100
+
+
+def notebook(path: Path) -> dict[str, Any]:
+    """A notebook as written, without nbformat's conversions; UserError where it is none."""
+    try:
+        cells = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UserError(f"There is no chapter {path}: chapters are notebooks under chapters/.") from None
+    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise UserError(f"{path} is not a notebook ({error}): restore it with `git checkout`.") from None
+    if not isinstance(cells, dict) or not isinstance(cells.get("cells"), list):
+        raise UserError(f"{path} is not a notebook: a JSON object with a list of cells is expected.")
+    return cells
+
+
+def source(cell: Mapping[str, Any]) -> str:
+    """A cell's text, which notebooks keep as one string or as a list of lines."""
+    text = cell.get("source", "")
+    return text if isinstance(text, str) else "".join(text)
+
+
+def tagged(cells: Iterable[Mapping[str, Any]], tag: str) -> list[Mapping[str, Any]]:
+    """The code cells with a tag."""
+    return [c for c in cells if c["cell_type"] == "code" and tag in c.get("metadata", {}).get("tags", [])]
+
+
+def literals(code: str) -> dict[str, Any]:
+    """The names that a cell assigns, with their values; `...` where a value is no literal."""
+    values: dict[str, Any] = {}
+    for statement in ast.parse(code).body:
+        if isinstance(statement, ast.AnnAssign) and statement.value is not None:
+            values |= assigned([statement.target], statement.value)
+        elif isinstance(statement, ast.Assign):
+            values |= assigned(statement.targets, statement.value)
+    return values
+
+
+def assigned(targets: Sequence[ast.expr], value: ast.expr) -> dict[str, Any]:
+    """What one assignment gives to plain names."""
+    return {target.id: literal(value) for target in targets if isinstance(target, ast.Name)}
+
+
+def literal(node: ast.expr) -> Any:
+    """A literal's value, or `...`."""
+    try:
+        return ast.literal_eval(node)
+    except ValueError:
+        return ...
+
+
+def defaults(path: Path) -> dict[str, Any]:
+    """What a chapter's parameters cell sets: name -> default."""
+    cells = tagged(notebook(path)["cells"], "parameters")
+    if not cells:
+        raise UserError(f"{path} takes no parameters: no code cell is tagged `parameters`.")
+    return literals(source(cells[0]))
+
+
+def parameter(text: str) -> tuple[str, Any]:
+    """ "seeds=[0, 1]" -> ("seeds", [0, 1]): a Python literal, true or false, else the text itself."""
+    name, equals, value = text.partition("=")
+    if not equals or not name.isidentifier():
+        raise UserError(f"-p {text!r} sets nothing: write NAME=VALUE, for example -p edition=demo.")
+    if value.lower() in ("true", "false"):
+        return name, value.lower() == "true"
+    try:
+        return name, ast.literal_eval(value)
+    except (ValueError, SyntaxError):
+        return name, value
+
+
+def check_names(given: Iterable[str], known: Iterable[str]) -> None:
+    """Raise UserError for the first name that the chapter does not take, naming the nearest one that it does."""
+    names = list(known)
+    for name in given:
+        if name in names:
+            continue
+        near = difflib.get_close_matches(str(name), names, n=1)
+        hint = f"did you mean {near[0]!r}? " if near else ""
+        raise UserError(f"Unknown parameter {name!r}: {hint}This page takes {', '.join(names)}.")
+
+
+def check_parameters(path: str | Path, given: Mapping[str, Any]) -> Any:
+    """Check parameters for a chapter without starting a kernel; return the Page that they make.
+
+    Raises UserError, naming the parameter, for a name that the chapter does not take, a value of the wrong type,
+    and a value that its paper and edition do not have.
+    """
+    from netpress.book.page import Page
+
+    file = Path(path)
+    known = defaults(file)
+    check_names(given, known)
+    return Page(chapter=chapter_of(file), **(known | dict(given)))
+
+
+def chapter_of(path: Path) -> str:
+    """chapters/triage/accuracy.ipynb -> triage/accuracy."""
+    parts = path.with_suffix("").parts
+    if "chapters" not in parts:
+        return path.stem
+    last = len(parts) - 1 - parts[::-1].index("chapters")
+    return "/".join(parts[last + 1 :])
+
+
+def papers_of(chapter: str) -> tuple[str, ...]:
+    """The papers whose records a chapter shows: the one of its folder, or all."""
+    folder = chapter.split("/")[0]
+    return (folder,) if folder in editions.PAPERS else tuple(editions.PAPERS)
+
+
+def check_edition(value: str, chapter: str) -> None:
+    """An edition that exists, with changes that it knows, written the one way that names its folder.
+
+    A chapter of all papers also takes "best".
+    """
+    if value == best.BEST and len(papers_of(chapter)) > 1:
+        return
+    proper = editions.with_changes(value, [])
+    if value != proper:
+        raise UserError(f"write it as {proper!r}")
+
+
+def check_dataset(value: str, edition: str, chapter: str) -> None:
+    """ "all", or a data set that the chapter's papers use in the edition."""
+    shown = best.of(edition, papers_of(chapter)).items() if value != "all" else ()
+    used = sorted({dataset for paper, name in shown for dataset in editions.settings(name, paper).datasets})
+    editions.known(value, ["all", *used], f"data set in edition {edition}")
+
+
+def check_seeds(value: list[int]) -> None:
+    """Different whole numbers from 0."""
+    if len(set(value)) != len(value):
+        raise UserError("every seed is named once")
+    if any(not 0 <= seed < MOST_SEEDS for seed in value):
+        raise UserError(f"a seed is a whole number from 0 to {MOST_SEEDS - 1}")
+
+
+def injected() -> dict[str, Any]:
+    """What papermill's own cell has set in this kernel; empty outside a notebook."""
+    try:
+        from IPython import get_ipython
+    except ImportError:
+        return {}
+    shell = get_ipython()
+    cells = shell.user_ns.get("In", []) if shell is not None else []
+    values: dict[str, Any] = {}
+    for code in cells:
+        if code.startswith(INJECTED):
+            values |= literals(code)
+    return values
+
+
+def runs(paper: str, edition: str, dataset: str, seeds: Iterable[int]) -> tuple[Any, ...]:
+    """The runs of a paper that a page shows, needs first; none where the paper does not use the data set."""
+    if dataset not in ("all", *editions.settings(edition, paper).datasets):
+        return ()
+    return papers.grid(paper, edition, datasets=() if dataset == "all" else (dataset,), seeds=tuple(seeds))

@@ -1,0 +1,110 @@
+"""The results in README.md: one table, one figure, one finding a paper, all from the committed records.
+
+    python -m netpress.book.readme      writes the section between the marks anew
+
+The demo edition is left out: its records are made on the reader's own machine.
+"""
+
+import re
+import sys
+from pathlib import Path
+
+from netpress import papers, paths
+from netpress.book import best
+from netpress.book.board import TITLES, judged
+from netpress.errors import UserError
+from netpress.report.claims import NOT_RUN, VERDICTS, Verdict
+
+COMMITTED = ("small", "large", "paper")
+BEGIN, END = "<!-- results: written by `python -m netpress.book.readme` -->", "<!-- /results -->"
+MARKED = re.compile(f"{re.escape(BEGIN)}.*?{re.escape(END)}", re.DOTALL)
+FIGURE = "docs/results.svg"
+ON_PAPER = "color:#1f2328;background:#ffffff;"  # a picture of its own does not follow the reader's theme
+
+# Of each paper the claims to tell, the first that is decided; where none is, the first.
+TOLD = {
+    "triage": ("T1", "T2", "T3", "T6", "T5", "T4", "T8"),
+    "pyramid": ("P5", "P4", "P9", "P3", "P1", "P2", "P6"),
+    "compressing": ("K2", "K1", "K6", "K3", "K5", "K4"),
+}
+
+
+def shown() -> dict[str, str]:
+    """Paper -> its best complete committed edition, "" where there is none."""
+    return {paper: best.best(paper, COMMITTED, "") for paper in TITLES}
+
+
+def section(editions: dict[str, str]) -> str:
+    """The section of the README, its marks included."""
+    verdicts = {p: papers.verdicts(p, e) if e and judged(p) else [] for p, e in editions.items()}
+    lines = [
+        BEGIN, "", "| paper | edition | " + " | ".join(VERDICTS) + " |", "|---|---|" + "---|" * len(VERDICTS),
+        *(row(paper, edition, verdicts[paper]) for paper, edition in editions.items()), "",
+    ]  # fmt: skip
+    if any(editions.values()):
+        lines += [f"![{alternative(editions)}]({FIGURE})", ""]
+    lines += [finding(paper, edition, verdicts[paper]) for paper, edition in editions.items()]
+    return "\n".join([*lines, "", END])
+
+
+def row(paper: str, edition: str, verdicts: list[Verdict]) -> str:
+    """How many claims of a paper have which verdict."""
+    words = [verdict.verdict for verdict in verdicts]
+    counts = [str(words.count(word)) if words else "–" for word in VERDICTS]
+    return " | ".join([f"| {TITLES[paper][0]}", edition or NOT_RUN, *counts]) + " |"
+
+
+def finding(paper: str, edition: str, verdicts: list[Verdict]) -> str:
+    """One claim of a paper and what became of it."""
+    if not verdicts:
+        return f"- **{TITLES[paper][0]}**: not run yet on real images (`netpress run {paper} --edition small`)."
+    known = {verdict.claim.id: verdict for verdict in verdicts}
+    told = [known[name] for name in TOLD[paper] if name in known]
+    chosen = next((v for v in told if v.verdict in VERDICTS[:2]), told[0])
+    size = "counted" if chosen.n == "exact" else f"{chosen.n} seeds"
+    effect = f": {chosen.effect}" if chosen.effect else ""
+    return (
+        f"- **{TITLES[paper][0]}** says: “{chosen.claim.statement}” **{chosen.verdict.capitalize()}**{effect} "
+        f"({size}, claim {chosen.claim.id}, edition {edition})."
+    )
+
+
+def picture(editions: dict[str, str]) -> str:
+    """The figure as a file of its own: all networks, weights against accuracy."""
+    from netpress.papers import together
+    from netpress.papers.together import figures
+
+    known = {paper: edition for paper, edition in editions.items() if edition}
+    drawn = figures.figure_size(together.networks(known)).svg
+    return drawn.replace('style="', f'style="{ON_PAPER}', 1) + "\n"
+
+
+def alternative(editions: dict[str, str]) -> str:
+    """The figure's alternative text."""
+    names = ", ".join(sorted({edition for edition in editions.values() if edition}))
+    return f"Weights against accuracy of all networks on the same images, with what no other beats (edition {names})"
+
+
+def written(text: str) -> str:
+    """The README with its section made anew; UserError where the marks are missing."""
+    if not MARKED.search(text):
+        raise UserError(f"README.md lacks the marks {BEGIN} and {END}: put them where the results belong.")
+    return MARKED.sub(lambda _: section(shown()), text)
+
+
+def main() -> None:
+    """Write README.md and its figure."""
+    readme = paths.root() / "README.md"
+    try:
+        text = written(readme.read_text(encoding="utf-8"))
+    except UserError as error:
+        sys.exit(f"netpress: {error}")
+    readme.write_text(text, encoding="utf-8")
+    figure = paths.root() / Path(FIGURE)
+    figure.unlink(missing_ok=True)
+    if any(shown().values()):
+        figure.write_text(picture(shown()), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

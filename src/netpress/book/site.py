@@ -1,0 +1,241 @@
+"""`netpress book`: train what the demo lacks, run every chapter once per edition, render, check, publish."""
+
+import hashlib
+import json
+import shutil
+import sys
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import netpress
+from netpress import editions, papers, paths
+from netpress.book import best, notebooks, render, toc, variants
+from netpress.book.notebooks import Job
+from netpress.book.parameters import chapter_of, check_parameters, defaults, papers_of
+from netpress.errors import UserError
+
+TRAINED_HERE = "demo"  # the only edition that a build trains; the others are read from their records
+TOOLS = ("papermill", "nbclient", "ipykernel", "matplotlib", "altair", "pandas", "numpy", "scipy", "pydantic")
+KERNELS = 2
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Which chapters there are, in reading order, and the editions that each is made for, the main one first."""
+
+    project: Path
+    toc: dict[str, Any]
+    editions: dict[str, tuple[str, ...]]  # chapter, such as "triage/accuracy" -> editions
+
+    def further(self) -> dict[str, list[str]]:
+        """Further edition -> its chapters, in reading order."""
+        found: dict[str, list[str]] = {}
+        for chapter, names in self.editions.items():
+            for edition in names[1:]:
+                found.setdefault(edition, []).append(chapter)
+        return found
+
+
+def build(chosen: Sequence[str] = (), out: Path | None = None) -> int:
+    """Make the book's site at `out` (`_build/html` in the project). What has not changed is not done again.
+
+    `chosen` editions, or the demo and every other one that has records. Only a demo edition is trained. Returns the
+    number of runs that failed. Raises UserError, with what was there before untouched, for an unknown edition, one
+    without records, a chapter that fails, and any warning of Sphinx.
+    """
+    from filelock import FileLock
+
+    project = paths.root()
+    contents = toc.read(project)
+    for edition in chosen:
+        editions.parse(edition)
+    site = out or project / "_build" / "html"
+    render.replaceable(site)
+    build_folder = project / "_build"
+    build_folder.mkdir(exist_ok=True)
+    with FileLock(build_folder / "lock"):
+        failed = train(contents, project, chosen)
+        plan = planned(contents, project, chosen)
+        pages = executed(plan)
+        book = assemble(plan, pages)
+        render.render(book, site)
+    return failed
+
+
+def chapters_of(contents: dict[str, Any], project: Path) -> list[str]:
+    """The notebooks of the book, in reading order."""
+    names = [name.removeprefix("chapters/") for name in toc.files(contents)]
+    return [name for name in names if (project / "chapters" / f"{name}.ipynb").exists()]
+
+
+def train(contents: dict[str, Any], project: Path, chosen: Sequence[str]) -> int:
+    """Train what the demo edition lacks for the papers that have chapters; the number of runs that failed."""
+    from netpress import sweep
+
+    failed = 0
+    chapters = chapters_of(contents, project)
+    shown = {paper: None for chapter in chapters for paper in papers_of(chapter)}
+    for edition in chosen or (TRAINED_HERE,):
+        if editions.parse(edition)[0] != TRAINED_HERE:
+            continue
+        for paper in shown:
+            failed += len(sweep.ensure(papers.grid(paper, edition), edition).failures)
+        measure(chapters, edition)
+    return failed
+
+
+def measure(chapters: Sequence[str], edition: str) -> None:
+    """Measure on this machine the times that chapters show, where they are missing."""
+    from netpress.papers import together
+    from netpress.papers.pyramid import speed
+
+    if "pyramid/speed" in chapters:
+        speed.ensure(edition)
+    if "together/shrink" in chapters:
+        together.measure(dict.fromkeys(editions.PAPERS, edition))
+
+
+def planned(contents: dict[str, Any], project: Path, chosen: Sequence[str]) -> Plan:
+    """For each chapter the editions to show: the best one whose records are complete, then the others."""
+    candidates = list(dict.fromkeys(chosen or editions.EDITIONS))
+    order = sorted(candidates, key=lambda name: -editions.EDITIONS.index(editions.parse(name)[0]))
+    states = {paper: {e: best.have(paper, e) for e in order} for paper in editions.PAPERS if exists(paper)}
+    made: dict[str, tuple[str, ...]] = {}
+    for chapter in chapters_of(contents, project):
+        if defaults(project / "chapters" / f"{chapter}.ipynb").get("edition") == best.BEST:
+            made[chapter] = (chosen[0] if len(chosen) == 1 else best.BEST,)  # one page for all editions
+            continue
+        shown = [paper for paper in papers_of(chapter) if paper in states]
+        with_some = [e for e in order if any(states[paper][e][0] for paper in shown)]
+        if not with_some:
+            raise UserError(
+                f"No record for {chapter} in {', '.join(candidates)}: run `netpress run {shown[0]} --edition "
+                f"{candidates[0]}` first, or build the demo with `netpress book`."
+            )
+        complete = [e for e in with_some if all(states[paper][e][0] == states[paper][e][1] for paper in shown)]
+        main = (complete or with_some)[0]
+        made[chapter] = (main, *(e for e in with_some if e != main))
+    return Plan(project, contents, made)
+
+
+def exists(paper: str) -> bool:
+    """Whether the paper's module is there."""
+    from importlib.util import find_spec
+
+    return find_spec(f"netpress.papers.{paper}") is not None
+
+
+def executed(plan: Plan) -> dict[tuple[str, str], Path]:
+    """(edition, chapter) -> executed notebook; only what changed is run, two kernels at a time."""
+    code = digest(Path(netpress.__file__).parent.rglob("*"), (".py", ".csv", ".css", ".js"))
+    jobs = {
+        (edition, chapter): job_of(plan.project, chapter, edition, code)
+        for chapter, names in plan.editions.items()
+        for edition in names
+    }
+    todo = [job for job in jobs.values() if notebooks.key_of(job.target) != job.key]
+    for job in todo:
+        check_parameters(job.source, job.parameters)
+    run_all(todo)
+    return {place: job.target for place, job in jobs.items()}
+
+
+def run_all(todo: Sequence[Job]) -> None:
+    """Run notebooks in processes, with a bar on stderr; UserError for the first one that fails."""
+    from tqdm import tqdm
+
+    if not todo:
+        return
+    with ProcessPoolExecutor(min(KERNELS, len(todo)), mp_context=get_context("spawn")) as pool:
+        waiting = [pool.submit(notebooks.perform, job) for job in todo]
+        try:
+            for done in tqdm(as_completed(waiting), total=len(todo), unit="page", file=sys.stderr):
+                done.result()
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+
+
+def job_of(project: Path, chapter: str, edition: str, code: str) -> Job:
+    """A chapter in an edition, with the key of everything that can change its page."""
+    source = project / "chapters" / f"{chapter}.ipynb"
+    wanted = {"edition": edition, "run_missing": False}
+    parameters = {name: value for name, value in wanted.items() if name in defaults(source)}
+    shown = editions.EDITIONS if edition == best.BEST else (edition,)
+    folders = [paths.results_dir() / name / paper for name in shown for paper in papers_of(chapter)]
+    recorded = digest((file for folder in folders for file in folder.rglob("*.json")), (".json",))
+    parts = [hashlib.sha256(source.read_bytes()).hexdigest(), parameters, recorded, code, versions()]
+    key = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+    target = project / "_build" / "pages" / variants.slug(edition) / f"{chapter}.ipynb"
+    return Job(project, chapter, parameters, target, key)
+
+
+def digest(files: Iterable[Path], endings: tuple[str, ...]) -> str:
+    """SHA-256 of the names and contents of files."""
+    total = hashlib.sha256()
+    for file in sorted(files):
+        if file.suffix in endings:
+            total.update(f"{file.name}\0".encode() + hashlib.sha256(file.read_bytes()).digest())
+    return total.hexdigest()
+
+
+def versions() -> dict[str, str]:
+    """Versions of the tools that a page depends on."""
+    found = {}
+    for name in TOOLS:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            found[name] = ""
+    return found
+
+
+def assemble(plan: Plan, pages: dict[tuple[str, str], Path]) -> Path:
+    """The folder that Sphinx renders: chapters with their executed notebooks, further editions, configuration."""
+    book = plan.project / "_build" / "book"
+    shutil.rmtree(book, ignore_errors=True)
+    ignored = shutil.ignore_patterns(".ipynb_checkpoints", "__pycache__", "*.ipynb")
+    shutil.copytree(plan.project / "chapters", book, ignore=ignored)
+    for folder in ("_static", "_ext"):
+        shutil.copytree(plan.project / folder, book / folder, ignore=ignored, dirs_exist_ok=True)
+    config = (plan.project / "_config.yml").read_text(encoding="utf-8")
+    (book / "_config.yml").write_text(config.replace("chapters/", ""), encoding="utf-8")
+    for chapter, names in plan.editions.items():
+        place(book / f"{chapter}.ipynb", pages[names[0], chapter].read_text(encoding="utf-8"))
+    for edition, chapters in plan.further().items():
+        add_edition(book, edition, {chapter: pages[edition, chapter] for chapter in chapters})
+    contents = toc.with_editions(toc.moved(plan.toc, "chapters/"), plan.further())
+    place(book / "_toc.yml", json.dumps(contents, indent=1))  # JSON is YAML
+    return book
+
+
+def add_edition(book: Path, edition: str, pages: dict[str, Path]) -> None:
+    """The pages of a further edition, with labels of their own."""
+    import nbformat
+
+    read = {chapter: nbformat.read(path, as_version=4) for chapter, path in pages.items()}
+    known = {label for notebook in read.values() for label in variants.labels(notebook)}
+    home = book / toc.folder(edition)
+    meaning = editions.MEANT_FOR[editions.parse(edition)[0]]
+    place(home / "index.md", toc.title_page(edition, meaning))
+    for chapter, notebook in read.items():
+        place(home / f"{chapter}.ipynb", nbformat.writes(variants.for_edition(notebook, edition, known)))
+
+
+def place(path: Path, text: str) -> None:
+    """Write a file of the build folder."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+
+
+def rerun(chapter: str, parameters: dict[str, Any], out: Path) -> Path:
+    """Run one chapter with other parameters, checked before a kernel starts, and keep the notebook at `out`."""
+    name = chapter.removeprefix("chapters/").removesuffix(".ipynb")
+    home = paths.root() / "chapters"
+    editions.known(name, sorted(chapter_of(path) for path in home.rglob("*.ipynb")), "chapter")
+    return notebooks.perform(Job(paths.root(), name, parameters, out))

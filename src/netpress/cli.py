@@ -1,0 +1,315 @@
+"""The command line. Heavy imports wait until a command needs them: wrong usage is told at once."""
+
+import json
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from netpress import editions
+from netpress.errors import UserError
+
+app = typer.Typer(
+    no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None,
+    help="Rerun three papers on making convolutional networks smaller.",
+)
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Paper = Annotated[str, typer.Argument(help="triage, pyramid or compressing.")]
+Edition = Annotated[str, typer.Option(help="demo, small, large or paper; changes as in small+epochs=2.")]
+Results = Annotated[Path | None, typer.Option(help="Folder of the records.")]
+
+
+class Format(StrEnum):
+    """Forms of a table."""
+
+    table = "table"
+    csv = "csv"
+    json = "json"
+
+
+def main() -> None:
+    """Entry point: a UserError is one sentence on stderr and exit status 2."""
+    try:
+        app()
+    except UserError as error:
+        print(f"netpress: {error}", file=sys.stderr)
+        sys.exit(2)
+    except BrokenPipeError:
+        sys.stderr.close()
+        sys.exit(0)
+
+
+def out(value: Any) -> None:
+    """Print a value as JSON."""
+    print(json.dumps(value, indent=2, allow_nan=False, ensure_ascii=False))
+
+
+def console() -> Any:
+    """Prints tables that fit the terminal or a pipe."""
+    from rich.console import Console
+
+    return Console(width=None if sys.stdout.isatty() else 200, markup=False, highlight=False)
+
+
+def show(rows: list[dict[str, Any]], columns: tuple[str, ...]) -> None:
+    """Print rows as a plain table."""
+    from rich.table import Table
+
+    table = Table(*columns, box=None, pad_edge=False)
+    for row in rows:
+        table.add_row(*("" if row[column] is None else str(row[column]) for column in columns))
+    console().print(table)
+
+
+@app.command("editions")
+def show_editions(as_json: AsJson = False) -> None:
+    """The editions and what they set."""
+    columns = {
+        name: {"meant for": editions.MEANT_FOR[name]} | {key: row[i] for key, row in editions.ROWS.items()}
+        for i, name in enumerate(editions.EDITIONS)
+    }
+    if as_json:
+        return out(columns)
+    keys = ["meant for", *editions.ROWS]
+    rows = [{"setting": key} | {name: brief(columns[name][key]) for name in columns} for key in keys]
+    show(rows, ("setting", *editions.EDITIONS))
+
+
+def brief(value: Any) -> str:
+    """A setting in a cell."""
+    if isinstance(value, dict):
+        return " ".join(sorted({str(v) for v in value.values()}))
+    return "all" if value is None else " ".join(map(str, value)) if isinstance(value, tuple) else str(value)
+
+
+@app.command()
+def plan(paper: Paper, edition: Edition = "demo", as_json: AsJson = False) -> None:
+    """The runs of a paper: name, needs, state, estimated cost."""
+    from netpress import papers
+    from netpress.sweep import cost, records
+
+    runs = papers.grid(paper, edition)
+    costs = cost.estimates(runs, edition)
+    rows = [
+        {
+            "name": run.name,
+            "needs": ", ".join(need.label for _, need in run.needs) or None,
+            "state": records.state(run, edition),
+            "epochs": run.epochs,
+            "minutes": round(costs[run] / 60, 2),
+        }
+        for run in runs
+    ]
+    if as_json:
+        return out(rows)
+    show(rows, ("name", "needs", "state", "epochs", "minutes"))
+    missing = sum(costs[run] for run, row in zip(runs, rows, strict=True) if row["state"] == "missing")
+    print(f"{len(runs)} networks; {cost.spoken(missing)} of one core for what is missing. {cost.basis(runs, edition)}")
+
+
+@app.command()
+def run(
+    paper: Annotated[str, typer.Argument(help="triage, pyramid, compressing or all.")],
+    edition: Edition = "demo",
+    dataset: Annotated[list[str] | None, typer.Option(help="Only this data set (may be repeated).")] = None,
+    only: Annotated[str, typer.Option(help="Only runs whose name matches, as '*block2*'.")] = "",
+    seeds: Annotated[str, typer.Option(help="Seeds, as 0,1.")] = "",
+    change: Annotated[list[str] | None, typer.Option("--set", help="Change a setting, as epochs=2.")] = None,
+    workers: Annotated[int | None, typer.Option(min=1, max=1024, help="Worker processes.")] = None,
+    retry: Annotated[str, typer.Option(help="Do again what ended so: failed (whatever went wrong), diverged ...")] = "",
+    ray: Annotated[str, typer.Option(help="Address of a Ray cluster, or local.")] = "",
+    gpus: Annotated[float, typer.Option("--gpus-per-run", min=0, help="On Ray: GPUs for a run, as 0.25.")] = 0,
+    results: Results = None,
+) -> None:
+    """Run what is missing."""
+    from netpress import papers, sweep
+
+    edition = editions.with_changes(edition, change or [])
+    names = editions.PAPERS if paper == "all" else (paper,)
+    runs = tuple(r for name in names for r in papers.grid(name, edition, tuple(dataset or ()), numbers(seeds)))
+    if only:
+        runs = papers.matching(runs, only)
+    cluster = sweep.Cluster(ray, gpus, workers) if ray else None
+    try:
+        with sweep.interruptible():
+            summary = sweep.ensure(runs, edition, results, workers, tuple(filter(None, retry.split(","))), cluster)
+    except sweep.Interrupted as stopped:
+        print(f"netpress: {stopped}; the same command goes on from there.", file=sys.stderr)
+        stopped.end()
+    for line in summary.lines:
+        print(line, file=sys.stderr)
+    if summary.failures:
+        raise typer.Exit(1)
+
+
+def numbers(text: str) -> tuple[int, ...]:
+    """ "0,1" -> (0, 1)."""
+    try:
+        found = tuple(int(part) for part in text.split(",") if part.strip())
+    except ValueError:
+        raise UserError(f"--seeds {text!r} is no list of numbers: write for example --seeds 0,1.") from None
+    if any(number < 0 for number in found):
+        raise UserError(f"--seeds {text!r}: a seed is a number from 0.")
+    return found
+
+
+@app.command()
+def status(
+    paper: Annotated[str, typer.Argument(help="triage, pyramid, compressing; all where left out.")] = "all",
+    edition: Edition = "demo",
+    as_json: AsJson = False,
+    watch: Annotated[bool, typer.Option("--watch", help="Look again every two seconds, until Ctrl-C.")] = False,
+    results: Results = None,
+) -> None:
+    """How far a sweep is: counts, what runs now, what went wrong."""
+    from netpress import papers
+    from netpress.sweep import status as state
+
+    names = editions.PAPERS if paper == "all" else (paper,)
+    grids = {name: papers.grid(name, edition) for name in names}
+
+    def look() -> dict[str, Any]:
+        return {name: state.survey(runs, edition, results) for name, runs in grids.items()}
+
+    if as_json:
+        rows = [state.as_json(found, paper=name, edition=edition) for name, found in look().items()]
+        return out(rows if paper == "all" else rows[0])
+    if watch:
+        return state.watch(lambda: state.table(look()))
+    console().print(state.table(look()))
+
+
+@app.command()
+def results(
+    paper: Paper,
+    edition: Edition = "demo",
+    form: Annotated[Format, typer.Option("--format", help="table, csv or json.")] = Format.table,
+    results: Results = None,
+) -> None:
+    """Tidy results: one row a run."""
+    from netpress import papers
+
+    table = papers.runs_frame(paper, edition, results)
+    if form is Format.csv:
+        print(table.to_csv(index=False), end="")
+    elif form is Format.json:
+        print(table.to_json(orient="records", indent=2))
+    else:
+        columns = ["name", "status", "best", "last", "epochs_to_99", "parameters", "seconds"]
+        show(json.loads(table.reindex(columns=columns).to_json(orient="records")), tuple(columns))
+
+
+@app.command()
+def describe(
+    model: Annotated[str, typer.Argument(help="A network, as vgg16-block3 or svgg11-backward.")],
+    px: Annotated[int, typer.Option("--input", help="Side of the images in pixels.")] = 32,
+    classes: Annotated[int, typer.Option(help="Number of classes.")] = 10,
+    width: Annotated[float, typer.Option(help="Factor on all channels.")] = 1.0,
+    as_json: AsJson = False,
+) -> None:
+    """Layers, output shapes, parameters, multiply-adds."""
+    from netpress import nets
+
+    nets.family_of(model)
+    import torch
+
+    from netpress.nets.describe import describe as described
+
+    with torch.device("meta"):
+        network = nets.build(model, px, classes, width)
+    size = described(network, px)
+    total = {"model": model, "parameters": size.parameters, "multiply_adds": size.multiply_adds}
+    rows = [
+        {"name": row.name, "kind": row.kind, "shape": list(row.shape), "parameters": row.parameters,
+         "multiply_adds": row.multiply_adds}
+        for row in size.layers
+    ]
+    if as_json:
+        return out(total | {"layers": rows})
+    shapes = ["x".join(map(str, layer.shape)) for layer in size.layers]
+    show([row | {"shape": shape} for row, shape in zip(rows, shapes, strict=True)], tuple(rows[0]))
+    print(f"{model}: {size.parameters:,} parameters, {size.multiply_adds:,} multiply-adds an image")
+
+
+@app.command()
+def claims(edition: Edition = "small", as_json: AsJson = False, results: Results = None) -> None:
+    """Every claim of the three papers, with its verdict."""
+    from netpress import papers
+
+    rows = [v.as_dict() for name in editions.PAPERS for v in papers.verdicts(name, edition, results)]
+    if as_json:
+        return out(rows)
+    columns = ("id", "statement", "verdict", "effect", "interval", "unit", "n")
+    show([row | {"interval": interval(row)} for row in rows], columns)
+
+
+def interval(row: dict[str, Any]) -> str:
+    """The interval of a verdict in a cell."""
+    return "[{:.2f}, {:.2f}]".format(*row["interval"]) if row["interval"] else ""
+
+
+@app.command()
+def book(
+    chosen: Annotated[str, typer.Option("--editions", help="Editions to show, as demo,small.")] = "",
+    folder: Annotated[Path | None, typer.Option("--out", help="Folder of the site.")] = None,
+) -> None:
+    """Execute every chapter once per edition, build the site."""
+    names = tuple(filter(None, chosen.split(",")))
+    for name in names:
+        editions.parse(name)
+    from netpress import book as pages
+
+    if pages.build(names, folder):
+        raise typer.Exit(1)
+
+
+@app.command()
+def rerun(
+    chapter: Annotated[str, typer.Argument(help="A chapter, as triage/accuracy.")],
+    given: Annotated[list[str] | None, typer.Option("-p", metavar="NAME=VALUE", help="A parameter of it.")] = None,
+    to: Annotated[Path, typer.Option("--out", help="Where the executed notebook is written.")] = Path("out.ipynb"),
+) -> None:
+    """Run one chapter with other parameters, which are checked before anything starts."""
+    from netpress import book as pages
+
+    print(pages.rerun(chapter, dict(pages.parameter(text) for text in given or ()), to))
+
+
+@app.command()
+def bench(
+    name: Annotated[str, typer.Argument(help="One measurement; all where left out.")] = "", as_json: AsJson = False
+) -> None:
+    """Side-by-side ratios against the plain loop."""
+    from netpress import measure
+
+    measure.command(name, as_json)
+
+
+@app.command()
+def doctor() -> None:
+    """Device, versions, data found and missing, what to do about it."""
+    from netpress import data, paths
+    from netpress.sweep import machine
+    from netpress.sweep.executors import default_workers
+    from netpress.training import speed
+
+    chosen = speed.choose()
+    made = machine.made(chosen)
+    for key in ("device", "kind", "precision", "torch", "python", "netpress", "commit"):
+        print(f"{key:12}{made[key]}")
+    print(f"{'workers':12}{default_workers()}")
+    print(f"{'caches':12}{chosen.cache_bytes / 2**30:.1f} GiB of memory for one worker (NETPRESS_CACHE_GB sets it)")
+    if chosen.device == "cpu" and chosen.precision == "fp32":
+        print(f"{'':12}This processor does not multiply bf16: float32 takes about twice as long.")
+    print(f"{'results':12}{paths.results_dir()}")
+    print(f"{'data':12}{paths.data_folder()}")
+    for dataset in data.DATASETS:
+        found, reason = data.available(dataset)
+        print(f"  {dataset:12}{'found' if found else 'missing'}  {reason}")
+
+
+if __name__ == "__main__":
+    main()

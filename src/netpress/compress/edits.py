@@ -1,0 +1,99 @@
+"""Every surgery that a run may contain, as data. Importing this needs no torch, so that a grid is listed at once."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from netpress.compress.prune import Prune, Unmask
+from netpress.compress.quantise import ShareWeights
+from netpress.errors import UserError
+
+if TYPE_CHECKING:
+    from netpress.nets.network import Network
+
+__all__ = ["Inherit", "Mean", "Pretrained", "Prune", "Random", "ShareWeights", "Unmask"]
+
+VARIANTS = ("literal", "layer-wise")
+
+
+@dataclass(frozen=True)
+class Inherit:
+    """Copies every parameter and buffer whose name and shape agree from the network in the role `role`.
+
+    A compressed block's layer is called "replacement", so it inherits nothing from the layers it stands
+    for, but does inherit from a network in which the same block was compressed before (pyramid, section 4).
+    """
+
+    role: str = "parent"
+
+    def apply(self, network: "Network", needs: "dict[str, Network]") -> "Network":
+        from netpress.nets.network import copy_tensors
+
+        copy_tensors(network, needed(needs, self.role).state_dict())
+        return network
+
+
+@dataclass(frozen=True)
+class Pretrained:
+    """Loads the weights that torchvision or timm publish for `model`; UserError where they cannot be had."""
+
+    model: str
+
+    def apply(self, network: "Network", needs: "dict[str, Network]") -> "Network":
+        from netpress import nets
+
+        nets.pretrained(network, self.model)
+        return network
+
+    def check(self) -> None:
+        """Raise UserError, before any work is spent, where the weights cannot be had."""
+        from netpress import nets
+
+        nets.check_pretrained(self.model)
+
+
+@dataclass(frozen=True)
+class Random:
+    """Glorot uniform weights, zero biases and a fresh BatchNorm in one block (triage, section 2.3.1)."""
+
+    block: str
+
+    def apply(self, network: "Network", needs: "dict[str, Network]") -> "Network":
+        from netpress.compress.initialise import glorot
+
+        glorot(network, self.block)
+        return network
+
+
+@dataclass(frozen=True)
+class Mean:
+    """The replacement begins as the mean of the layers it replaces in the network `role` (triage, 2.3.3, eq. 2).
+
+    literal: f_avg = (1/N) sum_i f_i over all 3x3 kernels f_i of the block (every layer, output and input
+    channel) is loaded into each filter of the replacement; biases, and BatchNorm's weight, bias, running
+    mean and running variance, are likewise each the one mean over all layers and channels of the block.
+    layer-wise (ours): each tensor is the mean of those layers' tensors that have its shape: weights of the
+    block's first layer alone where later ones have other input channels; biases and BatchNorm channel by
+    channel.
+    """
+
+    block: str
+    variant: str = "literal"
+    role: str = "parent"
+
+    def __post_init__(self) -> None:
+        if self.variant not in VARIANTS:
+            raise UserError(f"Mean initialisation has no variant {self.variant!r}: choose {' or '.join(VARIANTS)}.")
+
+    def apply(self, network: "Network", needs: "dict[str, Network]") -> "Network":
+        from netpress.compress.initialise import load_mean
+
+        load_mean(network, self.block, needed(needs, self.role), self.variant)
+        return network
+
+
+def needed(needs: "dict[str, Network]", role: str) -> "Network":
+    """The network in a role; UserError where the run has none."""
+    if role not in needs:
+        known = ", ".join(needs) or "none"
+        raise UserError(f"This run needs a network in the role {role!r}; its roles are: {known}.")
+    return needs[role]

@@ -1,0 +1,54 @@
+"""How a compressed network gets its first weights: random, or the mean of what it replaces."""
+
+import torch
+from torch import Tensor, nn
+
+from netpress.errors import UserError
+from netpress.nets.network import ConvLayer, Network
+from netpress.nets.vgg import conv_layers
+
+
+def glorot(network: Network, block: str) -> None:
+    """Glorot uniform weights, zero biases and a fresh BatchNorm in one block, in place.
+
+    Uniform in +-sqrt(6 / (fan_in + fan_out)), Glorot & Bengio (2010), from torch's global generator.
+    """
+    for layer in network[block].modules():
+        if isinstance(layer, nn.Conv2d | nn.Linear):
+            nn.init.xavier_uniform_(layer.weight)
+            if layer.bias is not None:
+                nn.init.zeros_(layer.bias)
+        elif isinstance(layer, nn.BatchNorm2d):
+            layer.reset_parameters()
+
+
+@torch.no_grad()
+def load_mean(network: Network, block: str, parent: Network, variant: str) -> None:
+    """Load the mean of the parent's layers into the one layer of `block`, in place."""
+    layers, targets = conv_layers(parent[block]), conv_layers(network[block])
+    if len(targets) != 1 or not layers:
+        raise UserError(f"Mean initialisation: {block!r} must be one layer, not {len(targets)}.")
+    mean = literal_mean if variant == "literal" else layer_wise_mean
+    for name, tensor in _coefficients(targets[0]).items():
+        tensor.copy_(mean(name, tensor, layers))
+
+
+def literal_mean(name: str, target: Tensor, layers: tuple[ConvLayer, ...]) -> Tensor:
+    """One 3x3 kernel for convolution weights, one number for all else; broadcasts to the target's shape."""
+    size = target.shape[2:]
+    values = torch.cat([_coefficients(layer)[name].reshape(-1, *size) for layer in layers])
+    return values.mean(dim=0)
+
+
+def layer_wise_mean(name: str, target: Tensor, layers: tuple[ConvLayer, ...]) -> Tensor:
+    """The mean of those layers' tensors that have the target's shape."""
+    tensors = [_coefficients(layer)[name] for layer in layers]
+    agreeing = [tensor for tensor in tensors if tensor.shape == target.shape]
+    if not agreeing:
+        raise UserError(f"No layer has the replacement's shape {tuple(target.shape)}: use the literal mean.")
+    return torch.stack(agreeing).mean(dim=0)
+
+
+def _coefficients(layer: ConvLayer) -> dict[str, Tensor]:
+    """Everything that is averaged: all but BatchNorm's count of batches."""
+    return {name: tensor for name, tensor in layer.state_dict().items() if tensor.is_floating_point()}

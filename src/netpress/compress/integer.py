@@ -1,0 +1,195 @@
+"""8-bit integer inference on the CPU, by the path that PyTorch maintains.
+
+`torch.ao.quantization` is deprecated. Its successor is torchao's export quantisation ("PT2E"): the network is
+exported, BatchNorm is folded into the convolutions, observers watch calibration images go through, and torchao
+lowers the result to oneDNN's integer convolution and linear kernels. No compiler is needed.
+Weights: signed, symmetric, one scale per output channel. Activations: unsigned, one scale and zero point each.
+"""
+
+import copy
+import logging
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from netpress.compress.finish import finished
+from netpress.compress.masks import weight_layers
+from netpress.errors import UserError
+
+BATCH = 64
+
+
+class IntegerNetwork(nn.Module):
+    """A network whose convolutions and linear layers compute in 8-bit integers. Made by `int8`, or read from a file.
+
+    forward: images float32 (N, C, px, px) on the CPU -> logits float32 (N, classes), for any N. The exported
+    graph takes exactly `batch` images, so others are cut and filled up; images do not influence each other.
+    tensors: all that defines it (8-bit weights, scales, folded biases, activation scales), by name.
+    kernels: the integer kernels it calls, in order.
+    """
+
+    def __init__(self, converted: Any, lowered: Any, images: Tensor, kernels: tuple[str, ...]) -> None:
+        super().__init__()
+        self.tensors = _tensors(converted)
+        self.lowered = lowered
+        self.image_shape = tuple(images.shape[1:])
+        self.batch = len(images)
+        self.kernels = kernels
+
+    def forward(self, images: Tensor) -> Tensor:
+        with torch.no_grad():
+            return torch.cat([self._part(part) for part in images.float().split(self.batch)])
+
+    def train(self, mode: bool = True) -> "IntegerNetwork":
+        """Stays as it is: it has no other mode than evaluation."""
+        return self
+
+    def _part(self, images: Tensor) -> Tensor:
+        filler = images[-1:].expand(self.batch - len(images), *images.shape[1:])
+        return self.lowered(torch.cat([images, filler]).contiguous())[: len(images)]
+
+
+def int8(network: nn.Module, calibration: Tensor) -> IntegerNetwork:
+    """The network in 8-bit integers. The network itself is not changed.
+
+    calibration: training images float32 (N, C, px, px), normalised as the network sees them: the ranges of the
+    activations are measured on them, 64 at a time; the last incomplete 64 are left out where there are others.
+    UserError where this machine has no integer kernels, torchao is missing, or a layer would stay in floats.
+    """
+    if calibration.dim() != 4 or not len(calibration) or not calibration.is_floating_point():
+        raise UserError(
+            "Calibration images are float32 (N, C, px, px), normalised as the network sees them, "
+            f"not {calibration.dtype} of shape {tuple(calibration.shape)}."
+        )
+    batches = calibration.float().cpu().split(BATCH)
+    with _quiet(), torch.no_grad():
+        return _lowered(network, _converted(network, batches), batches[0])
+
+
+def rebuild(
+    network: nn.Module, tensors: dict[str, Tensor], image_shape: tuple[int, ...], batch: int
+) -> IntegerNetwork:
+    """The integer network with these tensors; `network` gives the architecture. UserError where they do not fit."""
+    images = torch.zeros(batch, *image_shape)
+    with _quiet(), torch.no_grad():
+        converted = _converted(network, (images,))
+        _set_tensors(converted, tensors)
+        return _lowered(network, converted, images)
+
+
+def _converted(network: nn.Module, batches: tuple[Tensor, ...]) -> Any:
+    """The exported network with quantisation steps in it, still computed in floats."""
+    _check_machine()
+    from torchao.quantization.pt2e import quantize_pt2e
+    from torchao.quantization.pt2e.quantizer import x86_inductor_quantizer as x86
+
+    plain = finished(copy.deepcopy(network)).eval().cpu()
+    plain.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
+    exported = torch.export.export(plain, (batches[0].contiguous(),)).module()
+    config = x86.get_default_x86_inductor_quantization_config(reduce_range=not _exact_products())
+    prepared = quantize_pt2e.prepare_pt2e(exported, x86.X86InductorQuantizer().set_global(config))
+    for images in batches:
+        if len(images) == len(batches[0]):
+            prepared(images)
+    return quantize_pt2e.convert_pt2e(prepared)
+
+
+def _lowered(network: nn.Module, converted: Any, images: Tensor) -> IntegerNetwork:
+    """The same with integer kernels. `images` is one batch: its size is fixed from here on."""
+    from torchao.quantization.pt2e.lowering import lower_pt2e_quantized_to_x86
+
+    lowered = lower_pt2e_quantized_to_x86(converted, (images.contiguous(),))
+    _reshape_not_view(lowered)
+    kernels = tuple(str(n.target) for n in lowered.graph.nodes if str(n.target).startswith("onednn.q"))
+    layers = len(weight_layers(network))
+    if len(kernels) != layers:
+        raise UserError(
+            f"Only {len(kernels)} of {layers} layers found an integer kernel: 8-bit inference needs plain "
+            "convolutions and linear layers, and an x86 CPU. Leave it out for this network."
+        )
+    return IntegerNetwork(converted, lowered, images, kernels)
+
+
+def _check_machine() -> None:
+    """UserError where there is no oneDNN or no torchao."""
+    if not torch.backends.mkldnn.is_available():
+        raise UserError(
+            "This PyTorch has no oneDNN, and so no 8-bit integer kernels: use an x86 CPU, or leave 8-bit inference out."
+        )
+    try:
+        import torchao  # noqa: F401
+    except ImportError as error:
+        raise UserError("8-bit inference needs torchao: run `pip install torchao`.") from error
+
+
+def _exact_products() -> bool:
+    """Whether the CPU adds up products of 8-bit integers in 32 bits (VNNI, AMX).
+
+    Others add pairs in 16 bits, which can overflow: there the activations take 7 bits.
+    """
+    if not hasattr(torch.cpu, "get_capabilities"):  # unknown: the answer that is never wrong
+        return False
+    return any(torch.cpu.get_capabilities().get(name) for name in ("avx512_vnni", "avx_vnni", "amx_int8"))
+
+
+def _reshape_not_view(lowered: Any) -> None:
+    """oneDNN's convolutions give channels-last maps, which `view` cannot flatten; `reshape` copies them."""
+    for node in lowered.graph.nodes:
+        if node.target is torch.ops.aten.view.default:
+            node.target = torch.ops.aten.reshape.default
+    lowered.recompile()
+
+
+def _steps(converted: Any) -> list[Any]:
+    """The nodes that turn activations into integers, in order."""
+    to_integers = torch.ops.quantized_decomposed.quantize_per_tensor.default
+    return [node for node in converted.graph.nodes if node.target is to_integers]
+
+
+def _held(converted: Any) -> dict[str, Tensor]:
+    """The tensors that the graph reads, by name. Zero points of weights are left out: symmetric, they are 0."""
+    names = dict.fromkeys(str(node.target) for node in converted.graph.nodes if node.op == "get_attr")
+    state = dict(converted.named_parameters()) | dict(converted.named_buffers())
+    return {name: state[name] for name in names if not name.startswith("_zero_point")}
+
+
+def _tensors(converted: Any) -> dict[str, Tensor]:
+    """Everything that defines the integer network. Activation scales are Python floats, hence 64 bits."""
+    held = {name: tensor.detach().clone() for name, tensor in _held(converted).items()}
+    scales = torch.tensor([node.args[1] for node in _steps(converted)], dtype=torch.float64)
+    zeros = torch.tensor([node.args[2] for node in _steps(converted)], dtype=torch.uint8)
+    return held | {"activation_scales": scales, "activation_zeros": zeros}
+
+
+def _set_tensors(converted: Any, tensors: dict[str, Tensor]) -> None:
+    """Overwrite what defines the network. A step back to floats has the numbers of the step that it undoes."""
+    own, given = ({name: (t.shape, t.dtype) for name, t in d.items()} for d in (_tensors(converted), tensors))
+    if own != given:
+        raise UserError("The 8-bit network is of another architecture: build the network that it was made from.")
+    for name, tensor in _held(converted).items():
+        tensor.copy_(tensors[name])
+    scales, zeros = tensors["activation_scales"].tolist(), tensors["activation_zeros"].tolist()
+    for node, scale, zero in zip(_steps(converted), scales, zeros, strict=True):
+        for step in (node, *node.users):
+            step.args = (step.args[0], scale, zero, *step.args[3:])
+    converted.recompile()
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """torchao reports which of its GPU libraries do not load, and torch which of its own names are old."""
+    loggers = [logging.getLogger(name) for name in ("torchao", "torch.utils._pytree")]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)

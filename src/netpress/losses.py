@@ -1,0 +1,99 @@
+"""Losses as free functions of tensors: scalars, the mean over the batch, in float32 or better.
+
+Logits are (N, classes), labels int64 (N,), maps (N, c, h, w). Half-precision inputs are summed in float32,
+since a sum of squares over a whole map leaves bfloat16 with two digits. Nothing here waits for the device.
+"""
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+
+def cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
+    """-log softmax(logits)[label]: the loss of hard targets."""
+    return F.cross_entropy(_exact(logits), labels)
+
+
+def squared_l2(student: Tensor, teacher: Tensor) -> Tensor:
+    """(1/N) sum_n ||vec(student_n - teacher_n)||^2: triage, eq. 3; pyramid, section 4.1, "L2-loss".
+
+    Both (N, ...) of one shape.
+    """
+    return (_exact(student) - _exact(teacher)).flatten(1).square().sum(dim=1).mean()
+
+
+def hint(student: Tensor, teacher: Tensor) -> Tensor:
+    """(1/N) sum_n 1/2 ||student_n - teacher_n||^2: FitNets, Romero et al. (2014), eq. 3.
+
+    Without their regressor, which brings the student's map to the teacher's shape: here the shapes agree.
+    """
+    return 0.5 * squared_l2(student, teacher)
+
+
+def gram(first: Tensor, last: Tensor) -> Tensor:
+    """G[n,i,j] = sum over s,t of first[n,i,s,t] last[n,j,s,t] / (h w): pyramid, section 4.1.
+
+    As Yim et al. (2017), eq. 1. (N, m, h, w), (N, c, h, w) -> (N, m, c). The larger map is max-pooled to the
+    smaller one's size, as they do.
+    """
+    size = min(first.shape[2:], last.shape[2:])
+    with torch.autocast(first.device.type, enabled=False):
+        one, two = (_pooled(_exact(x), size).flatten(2) for x in (first, last))
+        return one @ two.mT / (size[0] * size[1])
+
+
+def gram_distance(gram_student: Tensor, gram_teacher: Tensor) -> Tensor:
+    """(1/N) sum_n ||G_student,n - G_teacher,n||^2: pyramid, section 4.1, "Gram-loss"; both (N, m, c)."""
+    return squared_l2(gram_student, gram_teacher)
+
+
+def soft_targets(logits: Tensor, teacher_logits: Tensor, temperature: float) -> Tensor:
+    """(1/N) sum_n -sum_i q_t,i log q_s,i with q = softmax(z / T): compressing, section III.B.
+
+    T is the temperature (1 or more in practice); Hinton et al. (2015), eq. 1.
+    """
+    teacher = F.softmax(_exact(teacher_logits) / temperature, dim=1)
+    student = F.log_softmax(_exact(logits) / temperature, dim=1)
+    return -(teacher * student).sum(dim=1).mean()
+
+
+def distillation(
+    logits: Tensor,
+    teacher_logits: Tensor,
+    labels: Tensor,
+    temperature: float,
+    alpha: float,
+    scaled: bool = False,
+) -> Tensor:
+    """alpha * soft targets + (1 - alpha) * hard targets: compressing, section III.B.
+
+    `scaled` multiplies the soft part by T^2, which keeps its gradients' size as T grows: Hinton et al.
+    (2015), section 2.
+    """
+    soft = soft_targets(logits, teacher_logits, temperature) * (temperature**2 if scaled else 1.0)
+    return alpha * soft + (1 - alpha) * cross_entropy(logits, labels)
+
+
+def function_matching(logits: Tensor, teacher_logits: Tensor) -> Tensor:
+    """(1/N) sum_n KL(p_t || p_s), KL = sum_i [-p_t,i log p_s,i + p_t,i log p_t,i].
+
+    compressing, section III.B; Beyer et al. (2022), section 3.
+    """
+    student, teacher = (F.log_softmax(_exact(z), dim=1) for z in (logits, teacher_logits))
+    return (teacher.exp() * (teacher - student)).sum(dim=1).mean()
+
+
+def top1_agreement(logits: Tensor, teacher_logits: Tensor) -> Tensor:
+    """The fraction of images to which student and teacher give the same class. It has no gradient."""
+    return (logits.argmax(dim=1) == teacher_logits.argmax(dim=1)).float().mean()
+
+
+def _exact(x: Tensor) -> Tensor:
+    """Half precision to float32; float32 and float64 as they are."""
+    return x.float() if x.dtype in (torch.bfloat16, torch.float16) else x
+
+
+def _pooled(x: Tensor, size: torch.Size) -> Tensor:
+    """Max-pooled to a size that x was halved to before: floor(H / floor(H/h)) = h for every such h."""
+    kernel = (x.shape[2] // size[0], x.shape[3] // size[1])
+    return x if kernel == (1, 1) else F.max_pool2d(x, kernel)

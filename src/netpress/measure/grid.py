@@ -1,0 +1,155 @@
+"""The whole triage grid of one data set: 31 networks in both arms.
+
+512 images instead of 10,000 and a quarter of the epochs of the edition small (4, 2 and 1 instead of 16, 8 and 4), as
+many test as training images, as there. What a network costs beside its epochs, the filling of caches above all, so
+counts four times as much as in the edition itself: the ratio is not flattered.
+"""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from statistics import mean
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import torch
+
+from netpress import papers
+from netpress.measure import results
+from netpress.measure.arms import Arms, arms, source
+from netpress.nets.network import Network
+from netpress.seeds import seed_of
+from netpress.sweep.bench import Bench
+from netpress.sweep.perform import perform
+from netpress.sweep.run import Run, fingerprint
+from netpress.sweep.shelf import Shelf
+from netpress.training.feed import Material
+from netpress.training.stage import Stage
+
+ROUNDS = {"cpu": 3, "cuda": 3, "mps": 3}
+IMAGES = {"cpu": 512, "cuda": 10_000, "mps": 1_000}
+LEAST: dict[str, dict[float, float | None]] = {
+    "cpu": {1 / 4: 3.0}, "cuda": {1 / 4: 50.0, 1.0: 12.0}, "mps": {1 / 4: None},
+}  # width: bar
+
+
+def measure() -> dict[str, Any]:
+    """The record: per round the cost of all networks in both arms; per network its costs and accuracies."""
+    from netpress.training.speed import choose
+
+    speed = choose()
+    kind = speed.device.split(":")[0]
+    found = [at_width(kind, width, least) for width, least in LEAST[kind].items()]
+    bars = [bar for each in found for bar in each.pop("bars")]
+    settings = {"dataset": source(), "images": IMAGES[kind], "batch": 64, "epochs": [4, 2, 1]}
+    said = " ".join(each["why"] for each in found if each["why"]) or None
+    return results.content("triage-grid", speed, bars, settings, widths=found, why=said)
+
+
+def at_width(kind: str, width: float, least: float | None) -> dict[str, Any]:
+    """The whole grid at one width."""
+    with arms("plain.py", IMAGES[kind], width) as both:
+        runs = grid(IMAGES[kind], width)
+        rounds = [one_round(both, runs) for _ in range(ROUNDS[kind])]
+    ratios = [sum(row["plain"] for row in rows) / sum(row["ours"] for row in rows) for rows in rounds]
+    bars = [results.bar("triage-grid", f"31 networks, width {width:g}, plain / ours", ratios, least=least)]
+    bars += [part(rounds, what, width) for what in ("thawed", "frozen")]
+    said = why(rounds, bars[0])
+    return {"width": width, "bars": bars, "rounds": totals(rounds), "networks": table(rounds), "why": said}
+
+
+def grid(images: int, width: float) -> tuple[Run, ...]:
+    """The 31 networks, without the measures that a record takes beside its accuracy."""
+    edition = "small" if source() == "cifar10" else "demo"
+    changes = f"+epochs=2+imitation_epochs=1+parent_epochs=4+images={images}+width={width}"
+    return tuple(replace(run, measures=()) for run in papers.grid("triage", edition + changes, (source(),), (0,)))
+
+
+class Prepared(Bench):
+    """A bench with the images at hand, so that both arms see the same."""
+
+    def __init__(self, both: Arms, folder: Path):
+        super().__init__(both.speed, Shelf(folder))
+        self.given = both.material
+
+    def material(self, run: Run) -> Material:
+        return self.given
+
+
+def one_round(both: Arms, runs: tuple[Run, ...]) -> list[dict[str, Any]]:
+    """Every network once in each arm, in turns."""
+    with TemporaryDirectory() as name:
+        bench, seen = Prepared(both, Path(name)), set[str]()
+        return [row_of(both, bench, run, seen) for run in runs]
+
+
+def row_of(both: Arms, bench: Bench, run: Run, seen: set[str]) -> dict[str, Any]:
+    """One network: ours as a sweep does it, then its stages in the plain loop from the same weights."""
+    record: dict[str, Any] = {}
+    ours = both.timed(lambda: record.update(perform(run, bench)))
+    plain, last = 0.0, {}
+    for key, stage, network in beginnings(run, bench):
+        if key not in seen:  # a beginning that two networks share is trained once, in both arms
+            answer = theirs(both, run, stage, network, bench)
+            plain, last = plain + answer["cost"], answer["history"][-1]
+        seen.add(key)
+    return {
+        "name": run.label, "plain": plain, "ours": ours,
+        "plain_accuracy": last["test_accuracy"], "ours_accuracy": record["last"],
+    }  # fmt: skip
+
+
+def beginnings(run: Run, bench: Bench) -> Iterator[tuple[str, Stage, Network]]:
+    """Each stage of a run with the weights it begins from. The run itself has been done."""
+    needs = {role: bench.finished(need) for role, need in run.needs}
+    network = bench.blank(run)
+    for position, step in enumerate(run.steps):
+        torch.manual_seed(seed_of(run.seed, "step", position))
+        if not isinstance(step, Stage):
+            network = bench.speed.place(step.apply(network, needs))  # type: ignore[assignment]
+            continue
+        key = fingerprint(run, position + 1)
+        yield key + ("" if step.shared else run.method), step, network
+        if step.shared:
+            network.load_state_dict(bench.shelf.load(key)[0])
+
+
+def theirs(both: Arms, run: Run, stage: Stage, network: Network, bench: Bench) -> dict[str, Any]:
+    """One stage in the plain loop."""
+    if not stage.teacher:
+        return both.theirs("train", run.model, stage, network)
+    teacher = dict(run.needs)[stage.teacher]
+    return both.theirs("imitate", run.model, stage, network, teacher=teacher.model, taught=bench.finished(teacher))
+
+
+def part(rounds: list[list[dict]], what: str, width: float) -> dict[str, Any]:
+    """The ratio over the frozen or the thawed networks alone."""
+    chosen = [[row for row in rows if f"-{what}-" in row["name"]] for rows in rounds]
+    ratios = [sum(row["plain"] for row in rows) / sum(row["ours"] for row in rows) for rows in chosen]
+    return results.bar("triage-grid", f"its {len(chosen[0])} {what} networks, width {width:g}, plain / ours", ratios)
+
+
+def totals(rounds: list[list[dict]]) -> list[dict[str, float]]:
+    """Seconds per round and arm."""
+    return [{arm: round(sum(row[arm] for row in rows), 3) for arm in ("plain", "ours")} for rows in rounds]
+
+
+def table(rounds: list[list[dict]]) -> list[dict[str, Any]]:
+    """Per network: the mean cost in both arms, and the accuracies of the last round."""
+    return [
+        rows[-1] | {arm: round(mean(row[arm] for row in rows), 4) for arm in ("plain", "ours")}
+        for rows in zip(*rounds, strict=True)
+    ]
+
+
+def why(rounds: list[list[dict]], bar: dict[str, Any]) -> str | None:
+    """What keeps the ratio down, where the bar is missed."""
+    if bar["met"] is not False:
+        return None
+    rows = table(rounds)
+    thawed = sum(row["ours"] for row in rows if row["name"].split("-s0")[0].endswith(("thawed", "parent")))
+    share = thawed / sum(row["ours"] for row in rows)
+    return (
+        f"{share:.0%} of what is left is spent on networks that train whole, where nothing can be cached and the gain "
+        "is that of the precision and the layout alone."
+    )

@@ -1,0 +1,86 @@
+"""Host time per step around a network that does nothing: what the loop itself costs."""
+
+import time
+from dataclasses import replace
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from netpress.data.views import normalise_of
+from netpress.measure import results
+from netpress.measure.arms import pictures
+from netpress.nets.network import Network
+from netpress.training.cache import Cache
+from netpress.training.feed import Feed, Material
+from netpress.training.loop import train
+from netpress.training.speed import Speed, choose
+from netpress.training.stage import Stage
+
+MOST = 50.0  # microseconds
+STEPS = 500
+ROUNDS = 15
+
+
+class Nothing(nn.Module):
+    """Logits that depend on no image: ten parameters, (N, ...) -> (N, 10)."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.logits = nn.Parameter(torch.zeros(1, 10))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.logits.expand(len(x), -1)
+
+
+def measure() -> dict[str, Any]:
+    """The record: microseconds per step of the whole loop, of forward, loss and backward alone, and the difference,
+    which is data, learning rate, precision, gradients, optimiser and accuracy."""
+    speed = choose()
+    material = tiny(speed)
+    network = Network({"nothing": nn.Identity()}, Nothing()).to(speed.device)
+    rounds = [(whole(network, material, speed), alone(network, material, speed)) for _ in range(ROUNDS + 1)][1:]
+    around = [loop - bare for loop, bare in rounds]
+    bars = [
+        results.bar("step-overhead", "microseconds around forward, loss and backward", around, most=MOST),
+        results.bar("step-overhead", "microseconds with them", [loop for loop, _ in rounds]),
+    ]
+    return results.content("step-overhead", speed, bars, {"steps": STEPS, "batch": 64, "px": 2})
+
+
+def tiny(speed: Speed) -> Material:
+    """So many batches of 2 x 2 pixels, and one batch of test images."""
+    some = pictures(64, speed).train
+    many = replace(
+        some, x=some.x[:, :, :2, :2].repeat(STEPS, 1, 1, 1).contiguous(), y=some.y.repeat(STEPS), checksum="tiny"
+    )
+    test = replace(many, x=many.x[:64], y=many.y[:64], checksum="one tiny batch")
+    return Material(many, test, normalise_of(many))
+
+
+def whole(network: Network, material: Material, speed: Speed) -> float:
+    """Microseconds per step of an epoch, its evaluation included."""
+    stage = Stage("nothing")
+    feed = Feed(stage, network, None, material, speed, Cache(speed.cache_bytes))
+    return per_step(lambda: train(stage, network, feed, speed, seed=0))
+
+
+def alone(network: Network, material: Material, speed: Speed) -> float:
+    """Microseconds of forward, loss and backward on one batch."""
+    feed = Feed(Stage("nothing"), network, None, material, speed, Cache(speed.cache_bytes))
+    batch = next(feed.batches(64, 0, 0))
+
+    def again() -> None:
+        for _ in range(STEPS):
+            with speed.autocast():
+                output = feed.forward(batch)
+            feed.loss(output, batch).backward()
+
+    return per_step(again)
+
+
+def per_step(work: Any) -> float:
+    """Microseconds of the processor for each step."""
+    began = time.process_time()
+    work()
+    return (time.process_time() - began) / STEPS * 1e6

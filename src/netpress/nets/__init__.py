@@ -1,0 +1,57 @@
+"""Networks as named blocks and a head. Importing this package needs no torch, names are checked at once."""
+
+import difflib
+import importlib
+from typing import TYPE_CHECKING
+
+from netpress.errors import UserError
+from netpress.nets import levels
+
+if TYPE_CHECKING:
+    from netpress.nets.network import Network
+
+FAMILIES: dict[str, tuple[str, ...]] = {
+    "vgg": ("vgg16", *(f"vgg16-block{i}" for i in range(1, 6)), "vgg19", *levels.MODELS),
+    "small": ("cnn-256-512", "cnn-16-32", "six-layer"),
+    "bit": ("bit-r101x3", "bit-r50x1", "bit-r26x1", "bit-r14x1"),
+}
+MODELS: tuple[str, ...] = tuple(model for models in FAMILIES.values() for model in models)
+
+
+def build(model: str, px: int, classes: int, width: float = 1.0) -> "Network":
+    """The network `model` (one of MODELS) for images (N, 3, px, px), with `classes` outputs.
+
+    `width` multiplies the channels. Weights are drawn from torch's global generator. UserError for an unknown
+    model, or a size, width or number of classes with which it cannot be built.
+    """
+    family = family_of(model)
+    if classes < 2:
+        raise UserError(f"A classifier needs at least 2 classes, not {classes}.")
+    if not 0 < width <= 4:
+        raise UserError(f"The width multiplies all channels: it must be above 0 and at most 4, not {width}.")
+    return importlib.import_module(f"netpress.nets.{family}").build(model, px, classes, width)
+
+
+def pretrained(network: "Network", model: str) -> tuple[str, ...]:
+    """Loads published weights into `network`: ImageNet for VGG, ImageNet-21k for the large BiT networks.
+
+    Returns the names of the tensors loaded. UserError, within seconds and before anything is computed,
+    where there are none, where they do not fit, or where no network reaches them; it says what to do
+    instead.
+    """
+    return importlib.import_module("netpress.nets.published").load(network, model)
+
+
+def check_pretrained(model: str) -> None:
+    """UserError unless published weights for `model` exist and are within reach."""
+    importlib.import_module("netpress.nets.published").check(model)
+
+
+def family_of(model: str) -> str:
+    """The module of this package that builds `model`; UserError with the nearest name for an unknown one."""
+    for family, models in FAMILIES.items():
+        if model in models:
+            return family
+    near = difflib.get_close_matches(model, MODELS, n=1)
+    hint = f"did you mean {near[0]}?" if near else f"choose one of {', '.join(MODELS)}."
+    raise UserError(f"There is no model {model!r}: {hint}")

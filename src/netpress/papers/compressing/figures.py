@@ -1,0 +1,244 @@
+"""FIGURES of Compressing Neural Nets, which prints none. Tables are in `tables.py`.
+
+Every function takes the frame of `tidy` and returns what a chapter shows. Accuracies are those after the last epoch.
+"""
+
+from collections.abc import Sequence
+
+import pandas as pd
+
+from netpress.papers.compressing import distillation, pruning
+from netpress.report.figures import Encoding, Figure, Words, curves, grouped_points, images, scatter
+from netpress.report.frames import done
+from netpress.sweep.run import Run
+
+DATASETS = {"digits": "digits", "mnist": "MNIST", "cifar10": "CIFAR-10", "flowers102": "Flowers-102"}
+KIB = 1024
+
+# quantity of a panel: (its column, times what)
+ACCURACY, AGREEMENT = ("accuracy, %", "last"), ("agreement, %", "measures.agreement")
+OVERFIT = ("overfitting, points", "overfit")
+
+
+def panels(rows: pd.DataFrame, quantities: tuple[tuple[str, str], ...]) -> pd.DataFrame:
+    """The rows once for each quantity: `value` in per cent, `panel` says of which data set and quantity."""
+    places = [dataset for dataset in DATASETS if dataset in set(rows["dataset"])]
+    found = [
+        rows[rows["dataset"] == dataset].assign(
+            value=lambda part, column=column: 100 * part[column].astype("float64"),
+            panel=title if len(places) == 1 else f"{DATASETS[dataset]}: {title}",
+        )
+        for dataset in places
+        for title, column in quantities
+    ]
+    return pd.concat(found) if found else rows.assign(value=[], panel=[])
+
+
+# Distillation --------------------------------------------------------------------------------------------------------
+
+FORMS = {False: "as printed", True: "soft part times T²"}
+QUANTITIES = (ACCURACY, AGREEMENT, OVERFIT)
+
+
+def sweep(runs: pd.DataFrame, over: str, fixed: dict[str, float], shared: float) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The students over `over`, in both forms, and the students alone. At `shared` both forms are one network."""
+    rows = done(runs)
+    alone = rows[(rows["model"] == distillation.STUDENT) & (rows["method"] == "alone")]
+    taught = rows[rows["method"].str.startswith("distilled-") & (rows["model"] == distillation.STUDENT)]
+    for column, value in fixed.items():
+        taught = taught[taught[column] == value]
+    taught = pd.concat([taught, alone]) if over == "alpha" else taught
+    both = taught[taught[over] == shared].assign(squared=True)
+    points = pd.concat([taught, both]).sort_values([over, "squared"], kind="stable")
+    return points.assign(form=points["squared"].map(FORMS), at=points[over].map("{:g}".format)), alone
+
+
+def swept(sweep_of: tuple[pd.DataFrame, pd.DataFrame], x: str, kept: str) -> Figure:
+    """Accuracy, agreement and overfitting over one setting of the loss."""
+    points, alone = sweep_of
+    encoding = Encoding(x="at", y="value", series="form", panel="panel", columns=3)
+    alt = f"Panels by data set and quantity: over {x} the student, the loss as printed and with the factor T squared."
+    caption = (
+        f"The student over {x}, with {kept}: test accuracy; share of test images on which it agrees with its teacher; "
+        "accuracy on the training images minus that on the test images. Dashed: the student alone."
+    )
+    words = Words(alt, caption, x, "")
+    return grouped_points(panels(points, QUANTITIES), encoding, words, panels(alone, QUANTITIES))
+
+
+def temperatures(runs: pd.DataFrame) -> Figure:
+    """The student over the temperature T, at the weight of the soft targets that the paper's example has."""
+    alpha = distillation.ALPHA
+    return swept(sweep(runs, "temperature", {"alpha": alpha}, 1.0), "temperature T", f"α = {alpha}")
+
+
+def weights(runs: pd.DataFrame) -> Figure:
+    """The student over the weight α of the soft targets, at the temperature that the paper's example has."""
+    hot = distillation.TEMPERATURE
+    return swept(sweep(runs, "alpha", {"temperature": hot}, 0.0), "weight α of the soft targets", f"T = {hot}")
+
+
+def learning_curves(history: pd.DataFrame) -> Figure:
+    """Test accuracy against epoch of the networks of Table I."""
+    rows = history[history["model"].isin([distillation.TEACHER, distillation.STUDENT])]
+    rows = rows[rows["method"].isin(distillation.ROWS)].copy()
+    rows["network"] = rows["method"].map(distillation.ROWS)
+    rows["data set"] = rows["dataset"].map(DATASETS)
+    rows["order"] = rows["method"].map(list(distillation.ROWS).index)
+    rows = rows.sort_values(["data set", "order"], ascending=[False, True], kind="stable")
+    encoding = Encoding(x="epoch", y="test_accuracy", series="network", panel="data set", scale=100.0)
+    alt = "Learning curves of the teacher and of three students, one panel a data set."
+    caption = "Test accuracy after every epoch of the networks of Table I."
+    return curves(rows, encoding, Words(alt, caption, "epoch", "accuracy, %"))
+
+
+# Pruning and quantisation --------------------------------------------------------------------------------------------
+
+HOW = {
+    ("global", "retrained"): "all layers ranked together, retrained",
+    ("gradual", "retrained"): f"the same in {pruning.STEPS} steps",
+    ("layer", "retrained"): "each layer alone, retrained",
+    ("global", "untouched"): "together, not retrained",
+    ("layer", "untouched"): "each alone, not retrained",
+}
+SHARED = {
+    ("dense", "tuned"): "shared weights, tuned",
+    ("dense", "untuned"): "shared, not tuned",
+    (f"{pruning.PRINTED}x", "tuned"): f"pruned {pruning.PRINTED}x, shared, tuned",
+    (f"{pruning.PRINTED}x", "untuned"): f"pruned {pruning.PRINTED}x, shared, not tuned",
+}
+INTEGERS = {"parent": "8-bit integers", pruning.AT_PRINTED: f"pruned {pruning.PRINTED}x, 8-bit integers"}
+
+
+def of_networks(runs: pd.DataFrame) -> pd.DataFrame:
+    """The finished runs of the network of six layers and of VGG16, in this order, with their names."""
+    rows = done(runs)
+    rows = rows[rows["model"].isin(pruning.NETWORKS)].copy()
+    rows["network"] = rows["model"].map(pruning.NETWORKS)
+    return rows.sort_values("model", key=lambda models: models.map(list(pruning.NETWORKS).index), kind="stable")
+
+
+def series(rows: pd.DataFrame, names: dict[tuple[str, str], str], column: str) -> pd.DataFrame:
+    """The rows that have a name, by `column` and `finish`, in the order of the names."""
+    keys = list(zip(rows[column], rows["finish"], strict=True))
+    order = [list(names).index(key) if key in names else -1 for key in keys]
+    rows = rows.assign(way=[names.get(key, "") for key in keys], order=order)
+    return rows[rows["order"] >= 0].sort_values("order", kind="stable")
+
+
+def sparsity(runs: pd.DataFrame) -> Figure:
+    """Accuracy against sparsity, with and without retraining, for both networks."""
+    rows = of_networks(runs)
+    points = series(rows[rows["method"].str.startswith("pruned-")], HOW, "how").sort_values("ratio", kind="stable")
+    points = points.assign(at=points["ratio"].map("{:g}x".format))
+    encoding = Encoding(x="at", y="last", series="way", panel="network", scale=100.0)
+    alt = "Two panels, six layers and VGG16: test accuracy against the ratio of pruning, five ways of pruning."
+    caption = (
+        "Test accuracy of pruned networks; 5x: one weight of five is left. At 1x nothing is pruned, but the network is "
+        "retrained for as long as the others. Dashed: the parent."
+    )
+    words = Words(alt, caption, "all weights / weights left", "accuracy, %")
+    return grouped_points(points, encoding, words, rows[rows["method"] == "parent"])
+
+
+def bits(runs: pd.DataFrame) -> Figure:
+    """Accuracy against bits per weight: k-means codebooks, tuned or not, and 8-bit integers."""
+    rows = of_networks(runs)
+    whole = rows[rows["method"].isin(INTEGERS)]
+    integers = whole.assign(way=whole["method"].map(INTEGERS), last=whole["measures.int8_accuracy"], bits=8.0)
+    points = pd.concat([series(rows[rows["base"] != ""], SHARED, "base"), integers.dropna(subset="last")])
+    points = points.sort_values("bits", ascending=False, kind="stable")
+    points = points.assign(at=points["bits"].map("{:g}".format))
+    encoding = Encoding(x="at", y="last", series="way", panel="network", scale=100.0)
+    alt = "Two panels, six layers and VGG16: test accuracy against bits per weight, with and without pruning."
+    caption = (
+        "Test accuracy with few bits per weight. Shared weights: a code book of 2 to the power of so many values in "
+        "every layer. 8-bit integers: weights and activations, run on integer kernels. Dashed: the parent."
+    )
+    words = Words(alt, caption, "bits per weight", "accuracy, %")
+    return grouped_points(points, encoding, words, rows[rows["method"] == "parent"])
+
+
+def sizes(runs: pd.DataFrame) -> Figure:
+    """Size on disk against accuracy of VGG16, pruned, quantised, and narrow networks taught by it."""
+    points = stored(of_networks(runs))
+    encoding = Encoding(x="KiB", y="last", series="way", label="label", scale=100.0)
+    alt = "Bytes on disk against test accuracy of VGG16 made smaller in several ways, with the Pareto front."
+    caption = (
+        "VGG16: size of the stored file and test accuracy, means over seeds. Narrow networks have the size of a pruned "
+        "one: 5x is to be compared with 5x."
+    )
+    return scatter(points, encoding, Words(alt, caption, "KiB on disk", "accuracy, %"), log=True)
+
+
+def stored(rows: pd.DataFrame) -> pd.DataFrame:
+    """VGG16 in all its stored forms: one row a run and form, with `way`, `label`, `KiB` and `last`."""
+    rows = rows[rows["model"] == pruning.LARGE]
+    ratio, few = rows["ratio"].map("{:g}x".format), rows["bits"].map("{:g} bits".format)
+    pruned = (rows["how"] == "global") & (rows["finish"] == "retrained") & (rows["ratio"] > 1)
+    forms = (
+        ("parent", rows["method"] == "parent", "dense32", rows["method"]),
+        ("pruned, 32 bits", pruned, "sparse32", ratio),
+        ("shared, Huffman", (rows["base"] == "dense") & (rows["finish"] == "tuned"), "shared+huffman", few),
+        ("pruned 5x, shared, Huffman", (rows["base"] == "5x") & (rows["finish"] == "tuned"), "shared+huffman", few),
+        ("narrow, distilled", rows["finish"] == "distilled", "dense32", ratio),
+        ("narrow, alone", rows["finish"] == "alone", "dense32", ratio),
+    )
+    found = [
+        rows[chosen].assign(way=way, label=label[chosen], KiB=rows.loc[chosen, f"measures.bytes_{form}"] / KIB)
+        for way, chosen, form, label in forms
+        if f"measures.bytes_{form}" in rows
+    ]
+    return pd.concat(found) if found else rows.assign(way="", label="", KiB=float("nan"))
+
+
+# Function matching ---------------------------------------------------------------------------------------------------
+
+WAYS = {
+    "matched": "same cut, same mixture",
+    "consistent": "same cut, nothing mixed",
+    "fixed": "fixed teacher, own cut",
+    "alone": "labels alone",
+}
+
+
+def schedules(runs: pd.DataFrame) -> Figure:
+    """Accuracy and agreement with the teacher against the length of the schedule."""
+    rows = done(runs)
+    points = rows[rows["way"].isin(WAYS)].sort_values("length", kind="stable")
+    points = points.assign(how=points["way"].map(WAYS), at=points["epochs"].map("{:g}".format))
+    order = points["way"].map(list(WAYS).index)
+    points = points.loc[pd.DataFrame({"l": points["length"], "o": order}).sort_values(["l", "o"]).index]
+    teachers = rows[(rows["method"] == "teacher") & rows["model"].str.startswith("bit-")]
+    encoding = Encoding(x="at", y="value", series="how", panel="panel")
+    alt = "Two panels, accuracy and agreement with the teacher, against epochs of training; four ways of teaching."
+    caption = (
+        "Students of function matching over the length of their schedule: test accuracy, and share of test images on "
+        "which they agree with their teacher. Dashed: the teacher. A fixed teacher answers once for each image, "
+        "whatever part of it the student sees."
+    )
+    words = Words(alt, caption, "epochs", "")
+    return grouped_points(panels(points, (ACCURACY, AGREEMENT)), encoding, words, panels(teachers, (ACCURACY,)))
+
+
+def views(grid: Sequence[Run], shown: int = 6) -> Figure:
+    """What teacher and student see: images as they are, cut at random, and cut and mixed.
+
+    Of the data set that the runs match functions on; of digits where these are not among them, or not at hand.
+    """
+    import torch
+
+    from netpress import data
+    from netpress.data.views import VIEWS
+
+    places = [(run.dataset, run.px) for run in grid if run.model.startswith("bit-") and data.available(run.dataset)]
+    dataset, px = places[0] if places else ("digits", 16)
+    x = data.load(dataset, "train", images=64, px=px).x
+    kinds = {"as it is": "plain", "cut": "inception", "cut and mixed": "inception-mixup"}
+    seen = [VIEWS[view](x, torch.Generator().manual_seed(0))[:shown].float() / 255 for view in kinds.values()]
+    pixels = torch.stack(seen).permute(0, 1, 3, 4, 2).numpy()
+    alt = f"{shown} images of {DATASETS[dataset]} in three rows: as they are, cut at random, cut and mixed in pairs."
+    caption = f"Images of {DATASETS[dataset]} as the networks see them: whole, cut at random, and cut and mixed."
+    return images(pixels, Words(alt, caption), rows=tuple(kinds), each=False)
+
+

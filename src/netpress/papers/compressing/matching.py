@@ -1,0 +1,115 @@
+"""Table II: function matching (Beyer et al. 2022). A student is to be the same function as its teacher, on images cut
+and mixed at random that both see alike, without any label.
+
+Per seed a teacher; students matched over schedules of several lengths; the same with a teacher whose answers are fixed,
+each network with a view of its own; on the longest schedule also without mixing, and without a teacher.
+"""
+
+from typing import TYPE_CHECKING
+
+from netpress.compress.edits import Pretrained
+from netpress.editions import Settings
+from netpress.sweep.measures import Agreement
+from netpress.sweep.run import Edit, Run
+from netpress.training.stage import Stage
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+# PAPER ---------------------------------------------------------------------------------------------------------------
+
+LENGTHS = (1, 3, 10)  # times the epochs of the shortest schedule
+LONGEST = LENGTHS[-1]
+
+# way: (what the student sees, what the teacher sees; None: the very same pixels)
+MATCHED = {
+    "matched": ("inception-mixup", None),
+    "consistent": ("inception", None),
+    "fixed": ("inception", "plain"),
+}
+WAYS = (*MATCHED, "alone")
+VIEW = {"digits": "crop", "flowers102": "crop-flip"}  # of networks that learn from labels, as is usual for the data set
+# method: its row in Table II, or the row that the table lacks
+ROWS = {
+    "teacher": "BiT ResNet-101x3 (teacher)",
+    f"matched-{LONGEST}x": "BiT ResNet-50x1 (student), 1000 epochs",
+    f"consistent-{LONGEST}x": "the student, nothing mixed",
+    f"fixed-{LONGEST}x": "the student, fixed teacher",
+    f"alone-{LONGEST}x": "the student alone",
+}
+ALWAYS = ("matched", "fixed")  # at every length; the others at the longest
+
+
+# GRID ----------------------------------------------------------------------------------------------------------------
+
+
+def runs(chosen: Settings, seeds: tuple[int, ...]) -> tuple[Run, ...]:
+    """All runs of this part, needs first."""
+    return tuple(
+        run
+        for dataset in chosen.matched_on
+        for seed in seeds
+        for teacher in [teacher_run(chosen, dataset, seed)]
+        for run in (
+            teacher,
+            *(
+                student_run(chosen, teacher, way, length)
+                for way in WAYS
+                for length in (LENGTHS if way in ALWAYS else (LONGEST,))
+            ),
+        )
+    )
+
+
+def teacher_run(chosen: Settings, dataset: str, seed: int) -> Run:
+    """The large BiT network, trained here or tuned from published weights."""
+    model, width = chosen.matched_teacher
+    begin: tuple[Edit, ...] = (Pretrained(model),) if chosen.weights == "pretrained" else ()
+    learn = stage(chosen.teacher_epochs, chosen.teacher_rate, chosen.batch, {"view": VIEW[dataset]})
+    return Run(
+        paper="compressing", dataset=dataset, model=model, method="teacher", seed=seed, width=width,
+        steps=(*begin, learn), **scale(chosen),
+    )  # fmt: skip
+
+
+def student_run(chosen: Settings, teacher: Run, way: str, length: int) -> Run:
+    """The small BiT network; the one trained alone has a teacher too, to be compared with."""
+    model, width = chosen.matched_student
+    learn = stage(chosen.matched_epochs * length, chosen.matched_rate, chosen.batch, told(way, teacher.dataset))
+    return Run(
+        paper="compressing", dataset=teacher.dataset, model=model, method=f"{way}-{length}x", seed=teacher.seed,
+        width=width, steps=(learn,), needs=(("teacher", teacher),), measures=(Agreement(),),
+        **scale(chosen),
+    )  # fmt: skip
+
+
+def scale(chosen: Settings) -> dict:
+    """What an edition sets for every run."""
+    return {"px": chosen.matched_px, "images": chosen.images, "judged_on": chosen.judged_on}
+
+
+# STAGES --------------------------------------------------------------------------------------------------------------
+
+
+def stage(epochs: int, rate: float, batch: int, told: dict) -> Stage:
+    """The one stage of every run: Adam, its rate on a cosine to zero (Beyer et al. 2022, section 3)."""
+    return Stage(
+        "train", epochs=epochs, batch=batch, optimiser="adam", rate=rate, schedule="cosine", weight_decay=0.0, **told
+    )
+
+
+def told(way: str, dataset: str) -> dict:
+    """What a way of teaching sets in the stage."""
+    if way not in MATCHED:
+        return {"view": VIEW[dataset]}
+    view, teacher_view = MATCHED[way]
+    return {"loss": "function-matching", "teacher": "teacher", "view": view, "teacher_view": teacher_view}
+
+
+# RECORDS -------------------------------------------------------------------------------------------------------------
+
+
+def columns(runs: "pd.DataFrame") -> "dict[str, pd.Series]":
+    """way and length (in multiples of the shortest schedule) of the students."""
+    found = runs["method"].str.extract(rf"^({'|'.join(WAYS)})-(\d+)x$")
+    return {"way": found[0].fillna(""), "length": found[1].astype("float64")}

@@ -1,0 +1,206 @@
+"""Pruning and quantisation of a small and of a large network, and narrow networks taught by the large one.
+
+Per seed, for the network of six layers and for VGG16: the parent; pruned at several ratios, all layers ranked together
+or each alone, at once or in steps, retrained or not; with shared weights at several numbers of bits, from the parent
+and from the network pruned 5x, tuned or not. For VGG16 also narrow networks of the size that a pruned one takes on
+disk, taught by the parent or alone.
+"""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from math import sqrt
+from typing import TYPE_CHECKING
+
+from netpress.compress.edits import Inherit, Prune, ShareWeights
+from netpress.compress.prune import gradual
+from netpress.editions import Settings, of
+from netpress.sweep.measures import Agreement, Integers, StoredSize
+from netpress.sweep.run import Edit, Run
+from netpress.training.stage import Stage
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+# PAPER ---------------------------------------------------------------------------------------------------------------
+
+SMALL, LARGE = "six-layer", "vgg16"
+NETWORKS = {SMALL: "Six layers", LARGE: "VGG16"}
+PRINTED = 5  # "5x sparsity"
+SCOPES = ("global", "layer")
+STEPS = 3  # of gradual pruning
+CONTROL = "pruned-1x-global-retrained"  # nothing is pruned: the parent retrained for as long as the others
+AT_PRINTED = f"pruned-{PRINTED}x-global-retrained"
+MATCHED = (5, 10, 20)  # ratios for which a narrow network of the same stored size is trained, where they are pruned
+
+# A weight that is left takes 32 bits, the gap before it 8, or 5 in linear layers: of n weights about 1.2 n / ratio are
+# stored. Parameters grow with the square of the width.
+POSITIONS = 1.2
+
+# Hinton's loss with the usual settings for VGG on CIFAR (ours): T = 4, alpha = 0.9, soft part times T^2. Together its
+# parts weigh so many times as much as labels alone, and the rate of SGD is divided by that.
+TEMPERATURE, ALPHA = 4.0, 0.9
+WEIGHT = ALPHA * TEMPERATURE**2 + (1 - ALPHA)
+
+VIEW = {"digits": "crop", "cifar10": "crop-flip"}  # of every stage: the parents' augmentation goes on
+
+
+# GRID ----------------------------------------------------------------------------------------------------------------
+
+
+def runs(chosen: Settings, seeds: tuple[int, ...]) -> tuple[Run, ...]:
+    """All runs of this part, needs first."""
+    return tuple(
+        run
+        for dataset in chosen.pruned_on
+        for seed in seeds
+        for model in NETWORKS
+        for parent in [run_of(chosen, (dataset, seed), model, "parent", (train(chosen, dataset),))]
+        for run in (parent, *compressed(chosen, parent), *(narrow(chosen, parent) if model == LARGE else ()))
+    )
+
+
+def compressed(chosen: Settings, parent: Run) -> Iterator[Run]:
+    """The parent pruned in every way, and with shared weights."""
+    place = (parent.dataset, parent.seed)
+    pruned = {
+        method: run_of(chosen, place, parent.model, method, steps, parent)
+        for method, steps in pruning(chosen, parent.dataset).items()
+    }
+    yield from pruned.values()
+    for name, before in {"dense": parent, f"{PRINTED}x": pruned[AT_PRINTED]}.items():
+        for bits in chosen.bits:
+            for method, steps in sharing(chosen, parent.dataset, bits).items():
+                yield run_of(chosen, place, parent.model, f"shared-{bits}b-{name}-{method}", steps, before)
+
+
+def narrow(chosen: Settings, parent: Run) -> Iterator[Run]:
+    """Narrow networks, each as large on disk as the parent is when pruned, trained as long as both together."""
+    for ratio in sorted(set(MATCHED) & set(chosen.ratios)):
+        for method, steps in from_scratch(chosen, parent.dataset).items():
+            yield run_of(
+                chosen, (parent.dataset, parent.seed), parent.model, f"narrow-{ratio}x-{method}", steps, parent,
+                sqrt(POSITIONS / ratio),
+            )  # fmt: skip
+
+
+def run_of(
+    chosen: Settings, place: tuple[str, int], model: str, method: str, steps: tuple[Stage | Edit, ...],
+    parent: Run | None = None, narrowed: float = 1.0,
+) -> Run:  # fmt: skip
+    """A run at a place: data set and seed."""
+    dataset, seed = place
+    width = chosen.width if model == LARGE else chosen.six_layer_width
+    images = min(count for count in (chosen.images, chosen.pruned_images, 10**9) if count)
+    return Run(
+        paper="compressing", dataset=dataset, model=model, method=method, seed=seed, px=of(chosen.px, dataset),
+        width=width * narrowed, images=None if images == 10**9 else images, steps=steps,
+        needs=(("parent", parent),) if parent else (), judged_on=chosen.judged_on, measures=measures(method),
+    )  # fmt: skip
+
+
+def measures(method: str) -> tuple:
+    """What is measured on the finished network: its size as written, and on some its accuracy in 8-bit integers."""
+    forms = {"parent": ("dense32",), "pruned": ("dense32", "sparse32"), "shared": ("shared", "shared+huffman")}
+    kind = method.split("-")[0]
+    integers = (Integers(),) if method in ("parent", AT_PRINTED) else ()
+    others = (Agreement("parent"),) if kind == "narrow" else ()
+    return (StoredSize(forms.get(kind, ("dense32",))), *integers, *others)
+
+
+# STAGES --------------------------------------------------------------------------------------------------------------
+
+
+def train(chosen: Settings, dataset: str) -> Stage:
+    """How parents are trained."""
+    return Stage(
+        "train", epochs=chosen.parent_epochs, rate=chosen.parent_rate, batch=chosen.batch, view=VIEW[dataset]
+    )
+
+
+def retrain(chosen: Settings, dataset: str, epochs: int, name: str = "retrain") -> Stage:
+    """Retraining with the zeros held."""
+    return Stage(name, epochs=epochs, rate=chosen.retrain_rate, batch=chosen.batch, view=VIEW[dataset])
+
+
+def pruning(chosen: Settings, dataset: str) -> dict[str, tuple[Stage | Edit, ...]]:
+    """Every way of pruning, and its control.
+
+    Gradual pruning ranks all layers together; its steps share the epochs of retraining.
+    """
+    after, epochs = retrain(chosen, dataset, chosen.retrain_epochs), chosen.retrain_epochs
+    ways: dict[str, tuple[Stage | Edit, ...]] = {CONTROL: (Inherit(), Prune(1.0), after)}
+    for ratio in chosen.ratios:
+        for scope in SCOPES:
+            cut = (Inherit(), Prune(float(ratio), scope))
+            ways |= {f"pruned-{ratio}x-{scope}-untouched": cut, f"pruned-{ratio}x-{scope}-retrained": (*cut, after)}
+        stepwise: list[Stage | Edit] = [Inherit()]
+        for step, part in enumerate(gradual(float(ratio), STEPS), start=1):
+            share = epochs * step // STEPS - epochs * (step - 1) // STEPS
+            stepwise += [Prune(part), *([retrain(chosen, dataset, share, f"retrain-{step}")] if share else [])]
+        ways[f"pruned-{ratio}x-gradual-retrained"] = tuple(stepwise)
+    return ways
+
+
+def sharing(chosen: Settings, dataset: str, bits: int) -> dict[str, tuple[Stage | Edit, ...]]:
+    """Shared weights as k-means leaves them, and with their centroids tuned."""
+    share = (Inherit(), ShareWeights(bits))
+    tune = Stage(
+        "tune", epochs=chosen.tune_epochs, batch=chosen.batch, optimiser="adam", rate=chosen.tune_rate,
+        schedule="cosine", weight_decay=0.0, view=VIEW[dataset],
+    )  # fmt: skip
+    return {"untuned": share, "tuned": (*share, tune)}
+
+
+def from_scratch(chosen: Settings, dataset: str) -> dict[str, tuple[Stage, ...]]:
+    """A narrow network taught by the parent, or by the labels alone."""
+    epochs = chosen.parent_epochs + chosen.retrain_epochs
+    alone = Stage("train", epochs=epochs, rate=chosen.parent_rate, batch=chosen.batch, view=VIEW[dataset])
+    distilled = replace(
+        alone, loss="distillation", teacher="parent", temperature=TEMPERATURE, alpha=ALPHA, scaled=True,
+        rate=round(alone.rate / WEIGHT, 5),
+    )  # fmt: skip
+    return {"distilled": (distilled,), "alone": (alone,)}
+
+
+# RECORDS -------------------------------------------------------------------------------------------------------------
+
+
+def columns(runs: "pd.DataFrame") -> "dict[str, pd.Series]":
+    """ratio, how (global, layer, gradual), bits, base (dense, 5x), finish (retrained, untouched, tuned, ...), change.
+
+    `change`: accuracy after the last epoch minus that of the network it is to be compared with, of the same seed.
+    """
+    ours = runs["model"].isin(NETWORKS)
+    bits = runs["method"].str.extract(r"^shared-(\d)b-(dense|\dx)-")
+    return {
+        "ratio": ratio(runs),
+        "how": runs["method"].str.extract(r"^pruned-\d+x-(global|layer|gradual)-")[0].fillna(""),
+        "bits": bits[0].astype("float64"),
+        "base": bits[1].fillna(""),
+        "finish": runs["method"].where(ours, "").str.rsplit("-", n=1).str[-1],
+        "change": change(runs),
+    }
+
+
+def ratio(runs: "pd.DataFrame") -> "pd.Series":
+    """All weights / weights left: of a pruned network, or of the one that a narrow network is as large as."""
+    found = runs["method"].str.extract(r"^(?:pruned|narrow)-(\d+)x-")[0].astype("float64")
+    return found.mask(runs["model"].isin(NETWORKS) & (runs["method"] == "parent"), 1.0)
+
+
+def change(runs: "pd.DataFrame") -> "pd.Series":
+    """See `columns`: missing where there is nothing to compare with."""
+    import pandas as pd
+
+    last = runs["last"].astype("float64")
+    places = pd.MultiIndex.from_frame(runs[["dataset", "model", "seed", "method"]])
+    with_whom = places.droplevel("method").to_frame(index=False).assign(method=[against(m) for m in runs["method"]])
+    theirs = pd.Series(last.to_numpy(), places).reindex(pd.MultiIndex.from_frame(with_whom))
+    return (last - theirs.to_numpy()).where(runs["model"].isin(NETWORKS))
+
+
+def against(method: str) -> str:
+    """What a network is compared with: one that was trained for as long without being pruned, else where it began."""
+    if method.startswith("pruned-") and method.endswith("-retrained"):
+        return CONTROL
+    return AT_PRINTED if method.startswith("shared-") and f"-{PRINTED}x-" in method else "parent"

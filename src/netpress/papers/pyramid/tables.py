@@ -1,0 +1,207 @@
+"""TABLES of the Pyramid: the paper's four beside ours, and those that it lacks.
+
+Every function takes the frame of `tidy` (or that of `speed.frame`) and returns what a chapter shows.
+"""
+
+from typing import Any
+
+import pandas as pd
+
+from netpress import editions
+from netpress.nets import levels
+from netpress.nets.levels import LEVELS, TOP
+from netpress.papers import printed
+from netpress.papers.pyramid import NAMES, PYRAMID, THAWED, UNDEFINED, from_random
+from netpress.papers.pyramid.speed import CLASSES, PX, WIDTH
+from netpress.report.estimates import Estimate, interval
+from netpress.report.frames import by_seed, done
+from netpress.report.statistics import rank_correlation
+from netpress.report.tables import NOTHING, Table, beside, listing
+
+DATASETS = {"digits": "digits", "cifar10": "CIFAR-10", "cifar100": "CIFAR-100", "stl10": "STL10"}
+PAPERS_DATA = ("stl10", "cifar100")
+# table: direction, and which of the paper's data sets
+TABLES = {1: ("forward", 0), 2: ("forward", 1), 3: ("backward", 0), 4: ("backward", 1)}
+LEFT_OUT = {"forward": "(same as pyramid 2-stage)", "backward": "not defined"}
+
+
+# Tables 1-4 ----------------------------------------------------------------------------------------------------------
+
+
+def table_1(runs: pd.DataFrame, value: str = "best") -> Table:
+    """Table 1, forward, STL10: the paper's accuracies, ours, the difference.
+
+    `value`: "best" (the best epoch's, as the paper) or "last".
+    """
+    return accuracies(runs, 1, value)
+
+
+def table_2(runs: pd.DataFrame, value: str = "best") -> Table:
+    """Table 2, forward, CIFAR-100."""
+    return accuracies(runs, 2, value)
+
+
+def table_3(runs: pd.DataFrame, value: str = "best") -> Table:
+    """Table 3, backward, STL10."""
+    return accuracies(runs, 3, value)
+
+
+def table_4(runs: pd.DataFrame, value: str = "best") -> Table:
+    """Table 4, backward, CIFAR-100."""
+    return accuracies(runs, 4, value)
+
+
+def accuracies(runs: pd.DataFrame, number: int, value: str) -> Table:
+    """One of the four tables beside the printed one."""
+    direction, place = TABLES[number]
+    paper, here = DATASETS[PAPERS_DATA[place]], DATASETS[stand_in(runs, place)]
+    data = paper if paper == here else f"{paper}, ours on {here} in its place"
+    word = {"best": "the best epoch's test accuracy", "last": "test accuracy after the last epoch"}[value]
+    caption = f"Table {number} of the paper, {direction}, {data}: {word} in %, as printed, ours, and the difference."
+    note = (
+        "The paper: VGG19 pretrained on ImageNet, 96 px, one run a cell. Cells that the paper leaves out are left out: "
+        "no Gram matrix is defined for fully connected layers."
+    )
+    return beside(printed.table(f"pyramid_table_{number}"), ours(runs, number, value), caption, note)
+
+
+def stand_in(runs: pd.DataFrame, place: int) -> str:
+    """The data set that stands for the paper's first or second one in the edition of the runs."""
+    edition = str(runs["edition"].iloc[0]) if len(runs) else editions.EDITIONS[0]
+    used = editions.settings(edition, "pyramid").datasets
+    return used[min(place, len(used) - 1)]
+
+
+def ours(runs: pd.DataFrame, number: int, value: str = "best") -> pd.DataFrame:
+    """Our cells with the labels of a printed table: Estimates in %, words where a cell is not defined."""
+    direction, place = TABLES[number]
+    rows = runs[runs["dataset"] == stand_in(runs, place)]
+    table = by_seed(rows, value, ("model", "method")) if len(done(rows)) else pd.DataFrame()
+
+    def cell(model: str, method: str) -> Any:
+        if (model, method) in UNDEFINED:
+            return LEFT_OUT[direction]
+        return interval(table.get((model, method), [])).times(100)
+
+    cells = {name: [cell(f"{level}-{direction}", method) for level in LEVELS] for method, name in NAMES.items()}
+    frame = pd.DataFrame(cells, index=[level.upper() for level in LEVELS], dtype="object")
+    top = pd.DataFrame({name: [NOTHING] for name in cells}, index=[TOP.upper()], dtype="object")
+    top.loc[TOP.upper(), NAMES["scratch"]] = cell(TOP, "parent")  # the paper prints it in the first column
+    return pd.concat([top, frame]).rename_axis("Architecture")
+
+
+def order_agreement(runs: pd.DataFrame, value: str = "best") -> Table:
+    """How well the order of our cells agrees with the printed one: Kendall's tau-b per table, with its interval.
+
+    All cells; the order of methods (cells less the mean of their level) and of levels (less the mean of their method).
+    VGG19 is left out, being one number.
+    """
+    rows = []
+    for number in TABLES:
+        pair = cells_of(runs, number, value)
+        centred = {"all cells": pair, "methods": less_mean(pair, "level"), "levels": less_mean(pair, "method")}
+        found = {word: rank_correlation(part["paper"], part["ours"]) for word, part in centred.items()}
+        rows.append({"table": f"Table {number}", **found})
+    caption = "Agreement of our order with the paper's, Kendall's tau-b: 1 is the same order, 0 none, −1 the reverse."
+    note = "n: cells that both have. Methods: within a level, levels: within a method. Intervals after Fieller (1957)."
+    return listing(rows, caption, note, digits=2)
+
+
+def cells_of(runs: pd.DataFrame, number: int, value: str = "best") -> pd.DataFrame:
+    """One row a cell that both the paper and we have: level, method, paper, ours (mean, %)."""
+    paper, own = printed.table(f"pyramid_table_{number}"), ours(runs, number, value)
+    pairs = [
+        {"level": level, "method": method, "paper": paper.at[level, method], "ours": own.at[level, method].mean}
+        for level in paper.index
+        for method in paper.columns
+        if level != TOP.upper() and isinstance(own.at[level, method], Estimate)
+    ]
+    return pd.DataFrame(pairs).astype({"paper": "float64", "ours": "float64"}).dropna()
+
+
+def less_mean(pairs: pd.DataFrame, by: str) -> pd.DataFrame:
+    """The cells less the mean of their level or method, rounded so that equal cells stay equal."""
+    numbers = pairs[["paper", "ours"]]
+    return (numbers - numbers.groupby(pairs[by]).transform("mean")).round(9)
+
+
+# What the paper lacks ------------------------------------------------------------------------------------------------
+
+
+def table_speed(speeds: pd.DataFrame) -> Table:
+    """The numbers behind Figure 3: sizes, times with the fastest and slowest pass, how much faster than VGG19."""
+    top = speeds.loc[speeds["model"] == TOP, "seconds_13000"]
+    rows = [
+        {
+            "network": name_of(row.model), "depth": depth_said(row.model),
+            "parameters": row.parameters, "multiply-adds": row.multiply_adds,
+            "s for 13,000": row.seconds_13000, "fastest": row.seconds_fastest, "slowest": row.seconds_slowest,
+            "times faster": float(top.iloc[0]) / row.seconds_13000, "ms for one": row.latency,
+        }
+        for row in speeds.itertuples()
+    ]  # fmt: skip
+    return listing(rows, "Time to classify 13,000 images of 96 px, and one image.", digits=2)
+
+
+def table_sizes(px: int = PX, classes: int = CLASSES, width: float = WIDTH) -> Table:
+    """Every level: what is compressed, the real depth, parameters and multiply-adds, and their share of VGG19's."""
+    import torch
+
+    from netpress import nets
+    from netpress.nets.describe import describe
+
+    with torch.device("meta"):
+        found = {model: describe(nets.build(model, px, classes, width), px) for model in (TOP, *levels.MODELS)}
+    top = found[TOP]
+    rows = [
+        {
+            "network": name_of(model), "compressed": " ".join(levels.compressed(model)) or NOTHING,
+            "depth": depth_said(model), "parameters": size.parameters,
+            "times fewer": top.parameters / size.parameters, "multiply-adds": size.multiply_adds,
+            "times fewer multiply-adds": top.multiply_adds / size.multiply_adds,
+        }
+        for model, size in found.items()
+    ]  # fmt: skip
+    caption = f"VGG19 and its levels at {px} px, {classes} classes, width {width:g}."
+    return listing(rows, caption, "Depth: convolutions + fully connected layers.")
+
+
+def table_thawed(runs: pd.DataFrame, value: str = "best") -> Table:
+    """Forward with the compressed layers frozen, thawed in stage 2, and the difference paired by seed."""
+    rows = runs[runs["method"].str.endswith(THAWED)] if len(runs) else runs
+    data = rows["dataset"].iloc[0] if len(rows) else stand_in(runs, 1)
+    table = by_seed(runs[runs["dataset"] == data], value, ("model", "method")) if len(done(runs)) else pd.DataFrame()
+    listed = []
+    for method in PYRAMID:
+        for level in LEVELS[1:]:
+            keys = [(f"{level}-forward", name) for name in (method, method + THAWED)]
+            kept, free = (table.get(key, pd.Series(dtype="float64")) for key in keys)
+            frozen, thawed, gain = (interval(each).times(100) for each in (kept, free, (free - kept).dropna()))
+            named = {"network": f"{level.upper()} {NAMES[method]}", "frozen": frozen, "thawed in stage 2": thawed}
+            listed.append(named | {"difference": gain})
+    caption = f"Forward on {DATASETS[data]}: earlier compressed layers frozen (section 3.1) or thawed in stage 2, %."
+    note = "The difference is taken within seeds. At SVGG17 nothing was compressed before."
+    return listing(listed, caption, note, digits=2)
+
+
+def table_native(runs: pd.DataFrame, value: str = "best") -> Table:
+    """Networks of different depth from random weights at 32 px (claim P9)."""
+    rows = from_random(runs)
+    table = by_seed(rows, value, ("model",)) if len(done(rows)) else pd.DataFrame()
+    listed = [
+        {"network": name_of(model), "depth": depth_said(model), "accuracy": interval(table.get(model, [])).times(100)}
+        for model in (TOP, *(f"{level}-forward" for level in LEVELS))
+    ]
+    data = DATASETS[rows["dataset"].iloc[0]] if len(rows) else ""
+    return listing(listed, f"From random weights at 32 px on {data}: best test accuracy in %, deep to shallow.")
+
+
+def name_of(model: str) -> str:
+    """ "svgg14-backward" -> "SVGG14 backward"."""
+    level, _, direction = model.partition("-")
+    return f"{level.upper()} {direction}".strip()
+
+
+def depth_said(model: str) -> str:
+    """The real depth: "13+3" is 13 convolutions and 3 fully connected layers."""
+    return "{}+{}".format(*levels.depth(model))

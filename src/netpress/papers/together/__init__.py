@@ -1,0 +1,132 @@
+"""What none of the papers has: all their ways of compressing side by side, on the same data.
+
+A way is what a reader chooses between: replace a block, build a pyramid, prune, share weights, distil. Each network has
+one accuracy (after the last epoch: none of them was chosen on the test images) and four sizes: weights that are not
+zero, multiply-adds, bytes on disk, measured time for one image.
+"""
+
+from collections.abc import Mapping
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING, Any
+
+from netpress import papers
+from netpress.papers.together import latency
+from netpress.sweep import records
+from netpress.sweep.run import Run
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+UNCOMPRESSED = "uncompressed"
+BLOCK, PYRAMID, DIRECT, SMALL = "one block replaced", "pyramid", "straight from VGG19", "small from the start"
+PRUNED, SHARED, INTEGERS, DISTILLED = "pruned", "weights shared", "8-bit integers", "distilled"
+
+# paper, network, method -> way; the first that fits. What fits none is a step on the way, or repeats another.
+WAYS = (
+    ("triage", "vgg16", "parent", UNCOMPRESSED),
+    ("triage", "vgg16-block*", "*", BLOCK),
+    ("pyramid", "vgg19", "parent", UNCOMPRESSED),
+    ("pyramid", "*", "two-stages*", PYRAMID),
+    ("pyramid", "*", "gram-direct", DIRECT),
+    ("pyramid", "*", "gram*", PYRAMID),
+    ("pyramid", "*", "fitnet", DIRECT),
+    ("pyramid", "*", "scratch", DIRECT),
+    ("pyramid", "vgg19", "native", UNCOMPRESSED),
+    ("pyramid", "*", "native", SMALL),
+    ("compressing", "cnn-256-512", "teacher", UNCOMPRESSED),
+    ("compressing", "cnn-16-32", "alone", SMALL),
+    ("compressing", "cnn-16-32", "distilled-*", DISTILLED),
+    ("compressing", "*", "parent", UNCOMPRESSED),
+    ("compressing", "*", "pruned-1x-*", ""),
+    ("compressing", "*", "pruned-*-retrained", PRUNED),
+    ("compressing", "*", "shared-*-tuned", SHARED),
+    ("compressing", "*", "narrow-*-distilled", DISTILLED),
+    ("compressing", "*", "narrow-*-alone", SMALL),
+)
+ORDER = (UNCOMPRESSED, BLOCK, PYRAMID, DIRECT, SMALL, PRUNED, SHARED, INTEGERS, DISTILLED)
+COMMON = ("cifar10", "digits")  # the data sets that all three papers are run on
+FORMS = ("dense32", "sparse32", "shared", "shared+huffman")  # of storage; the smallest that was written counts
+FLOAT = 4  # bytes of a weight in a file without tricks
+SIZES = {
+    "parameters": "weights that are not zero",
+    "multiply_adds": "multiply-adds of an image",
+    "bytes": "bytes on disk",
+    "latency": "time for one image, ms",
+}
+
+
+def way(run: Run) -> str:
+    """The way in which a run's network was made small; "" for what is a step or a repetition."""
+    told = (run.paper, run.model, run.method)
+    return next((row[3] for row in WAYS if all(map(fnmatchcase, told, row[:3]))), "")
+
+
+def common(editions: Mapping[str, str]) -> str:
+    """The data set on which most of the papers are run in these editions."""
+    used = [{run.dataset for run in papers.grid(paper, edition)} for paper, edition in editions.items()]
+    return max(COMMON, key=lambda dataset: sum(dataset in datasets for datasets in used))
+
+
+def networks(editions: Mapping[str, str], dataset: str = "") -> "pd.DataFrame":
+    """One row a finished run on the data set (the common one where none is named) that stands for a way.
+
+    Columns: paper, edition, way, network, seed, images, accuracy (after the last epoch, 0..1), parameters (not zero),
+    multiply_adds, bytes, written (whether the bytes are those of a file), latency (ms), below: points above (negative:
+    below) the best uncompressed network that saw as many training images, both averaged over seeds.
+    """
+    import pandas as pd
+
+    name = dataset or common(editions)
+    rows: list[dict[str, Any]] = []
+    for paper, edition in editions.items():
+        runs = tuple(run for run in papers.grid(paper, edition) if run.dataset == name and way(run))
+        times = latency.read(paper, edition)
+        for run, record in records.fresh(runs, edition).items():
+            rows += described(run, record, times) if record["status"] == "done" else []
+    columns = ["paper", "edition", "way", "network", "seed", "images", "accuracy", *SIZES, "written", "below"]
+    frame = pd.DataFrame(rows, columns=columns)
+    return frame.assign(below=below(frame)).sort_values("way", key=lambda ways: ways.map(ORDER.index), kind="stable")
+
+
+def described(run: Run, record: records.Record, times: Mapping[tuple, float]) -> list[dict[str, Any]]:
+    """The rows of a run: its network, and where it was also run in 8-bit integers that one."""
+    measures = record.get("measures", {})
+    written = [measures[f"bytes_{form}"] for form in FORMS if measures.get(f"bytes_{form}")]
+    row = {
+        "paper": run.paper, "edition": record["edition"], "way": way(run), "network": f"{run.model} {run.method}",
+        "seed": run.seed, "images": run.images, "accuracy": record["last"],
+        "parameters": record["parameters"] * (1 - measures.get("sparsity", 0.0)),
+        "multiply_adds": record["multiply_adds"], "bytes": min(written, default=FLOAT * record["parameters"]),
+        "written": bool(written), "latency": times.get(latency.key(run)),
+    }  # fmt: skip
+    if not measures.get("int8_accuracy"):
+        return [row]
+    integers = {"way": INTEGERS, "network": f"{run.model} {run.method} int8", "accuracy": measures["int8_accuracy"],
+                "bytes": measures["bytes_int8"], "written": True, "latency": None}  # fmt: skip
+    return [row, row | integers]
+
+
+def below(frame: "pd.DataFrame") -> "pd.Series":
+    """Points between each network and the best uncompressed one of as many training images (0 for that one)."""
+    shown = frame.assign(images=frame["images"].fillna(0))
+    means = shown[shown["way"] == UNCOMPRESSED].groupby(["images", "network"])["accuracy"].mean()
+    best = means.groupby("images").max() if len(means) else {}
+    return 100 * (shown["accuracy"] - shown["images"].map(best))
+
+
+def same_images(frame: "pd.DataFrame") -> "pd.DataFrame":
+    """The networks that saw as many training images as most did."""
+    counts = frame["images"].fillna(0)
+    return frame[counts == counts.mode().iloc[0]] if len(frame) else frame
+
+
+def measure(editions: Mapping[str, str], dataset: str = "") -> None:
+    """Measure the times that are missing on this machine."""
+    for paper, edition in editions.items():
+        latency.ensure(paper, edition, dataset or common(editions))
+
+
+def conditions(editions: Mapping[str, str]) -> str:
+    """Where times were measured, as words."""
+    said = dict.fromkeys(latency.conditions(paper, edition) for paper, edition in editions.items())
+    return "; ".join(filter(None, said)) or "not measured yet"

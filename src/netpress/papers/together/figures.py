@@ -1,0 +1,131 @@
+"""FIGURES and TABLES of the page that sets all ways of compressing side by side. Each takes the frame of `networks`."""
+
+from typing import Any
+
+import pandas as pd
+
+from netpress.papers.together import ORDER, SIZES, UNCOMPRESSED, same_images
+from netpress.report.figures import Encoding, Figure, Words, pareto, scatter
+from netpress.report.tables import Table, Whole, listing
+
+FLOOR = -15.0  # points: networks that lose more are counted and not drawn
+ALLOWED = (1.0, 2.0, 5.0)  # points that one may be ready to lose
+GAIN = {"parameters": "smaller", "multiply_adds": "fewer multiply-adds", "bytes": "fewer bytes", "latency": "faster"}
+
+
+def points(networks: pd.DataFrame) -> pd.DataFrame:
+    """One row a network: means over seeds; only those that saw the same training images."""
+    frame = same_images(networks)
+    values = ["accuracy", "below", *SIZES]
+    means = frame.groupby(["way", "network"], sort=False)[values].mean().reset_index()
+    seeds = frame.groupby(["way", "network"], sort=False).size().reset_index(name="n")
+    return means.merge(seeds, on=["way", "network"])
+
+
+def figure_size(networks: pd.DataFrame) -> Figure:
+    """Accuracy lost against weights that are not zero."""
+    return against(networks, "parameters")
+
+
+def figure_work(networks: pd.DataFrame) -> Figure:
+    """Accuracy lost against multiply-adds of an image."""
+    return against(networks, "multiply_adds")
+
+
+def figure_bytes(networks: pd.DataFrame) -> Figure:
+    """Accuracy lost against bytes on disk."""
+    return against(networks, "bytes")
+
+
+def figure_latency(networks: pd.DataFrame) -> Figure:
+    """Accuracy lost against measured time for one image."""
+    return against(networks, "latency")
+
+
+def against(networks: pd.DataFrame, size: str) -> Figure:
+    """One point a network, what no other beats joined by a line and named."""
+    every = points(networks).dropna(subset=[size, "below"])
+    drawn = every[every["below"] >= FLOOR]
+    lost = len(every) - len(drawn)
+    ways = ", ".join(way for way in ORDER if way in set(drawn["way"]))
+    alt = f"A scatter of {len(drawn)} networks: {SIZES[size]} on a logarithmic axis, accuracy above or below; {ways}."
+    missing = f" {lost} that lose more than {-FLOOR:.0f} points are not drawn." if lost else ""
+    caption = (
+        f"{SIZES[size].capitalize()} against accuracy, in points above or below the best uncompressed network that saw "
+        f"the same training images. One point is one network, {seeds_said(drawn)}; dotted: no other is both smaller "
+        f"and better.{missing}"
+    )
+    words = Words(alt, caption, SIZES[size], "points above or below the best")
+    encoding = Encoding(x=size, y="below", series="way", label="network")
+    return scatter(drawn, encoding, words, log=True, named="front")
+
+
+def seeds_said(drawn: pd.DataFrame) -> str:
+    """Over how many seeds points are averaged."""
+    least, most = (int(drawn["n"].min()), int(drawn["n"].max())) if len(drawn) else (0, 0)
+    if most <= 1:
+        return "one run each"
+    return f"mean over {most} seeds" if least == most else f"mean over {least} to {most} seeds"
+
+
+def table_front(networks: pd.DataFrame) -> Table:
+    """The networks that no other beats, on any of the four axes, from the most accurate down."""
+    every = points(networks)
+    on = {size: pareto(every[size], every["below"]) for size in SIZES}
+    chosen = every.assign(on=[", ".join(s for s in SIZES if on[s][i]) for i in range(len(every))])
+    chosen = chosen[chosen["on"] != ""].sort_values(["below", "network"], ascending=[False, True])
+    rows = [
+        {
+            "network": Whole(row.network), "way": row.way, "accuracy, %": 100 * row.accuracy, "points": row.below,
+            "weights": round(row.parameters), "multiply-adds": round(row.multiply_adds), "bytes": round(row.bytes),
+            "ms": row.latency, "best in": row.on.replace("_", "-").replace("parameters", "weights"),
+        }
+        for row in chosen.itertuples()
+    ]  # fmt: skip
+    return listing(rows, "The networks that no other beats, and in what.", digits=2)
+
+
+def table_allowed(networks: pd.DataFrame) -> Table:
+    """Way by way: how much smaller than the best uncompressed network one gets, if so many points may be lost."""
+    every = points(networks)
+    rows = []
+    for way in [way for way in ORDER if way in set(every["way"]) and way != UNCOMPRESSED]:
+        row: dict[str, Any] = {"way": way}
+        for points_lost in ALLOWED:
+            for size in ("parameters", "bytes"):
+                row[f"{GAIN[size]}, −{points_lost:.0f}"] = times(every, way, points_lost, size)
+        rows.append(row)
+    note = (
+        "How many times smaller than the best uncompressed network the smallest network of each way is that loses at "
+        "most 1, 2 or 5 points. A dash: none of this way stays so near."
+    )
+    return listing(rows, "How small each way gets, by how much accuracy one is ready to lose.", note)
+
+
+def times(every: pd.DataFrame, way: str, lost: float, size: str) -> float | None:
+    """How many times smaller than the best uncompressed network a way gets, if at most so many points are lost."""
+    top, kept = best(every), within(every, way, lost)[size].dropna()
+    return float(top[size]) / float(kept.min()) if top is not None and len(kept) else None
+
+
+def within(every: pd.DataFrame, way: str, lost: float) -> pd.DataFrame:
+    """The networks of a way (all compressed ones where it is "") that lose at most so many points."""
+    of = every["way"] == way if way else every["way"] != UNCOMPRESSED
+    return every[of & (every["below"] >= -lost)]
+
+
+def best(every: pd.DataFrame) -> Any:
+    """The most accurate uncompressed network; None where there is none."""
+    top = every[every["way"] == UNCOMPRESSED]
+    return top.loc[top["below"].idxmax()] if len(top) else None
+
+
+def advice(networks: pd.DataFrame, lost: float, size: str) -> tuple[str, float | None]:
+    """(network, times smaller) of the smallest compressed network that loses at most `lost` points."""
+    every = points(networks)
+    kept = within(every, "", lost).dropna(subset=[size])
+    top = best(every)
+    if top is None or kept.empty:
+        return "not run", None
+    least = kept.loc[kept[size].idxmin()]
+    return f"{least['network']} ({least['way']})", float(top[size]) / float(least[size])

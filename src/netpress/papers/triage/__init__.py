@@ -1,0 +1,129 @@
+"""Deep Net Triage (Nowak & Corso 2018): how critical is each block of VGG16?
+
+One block is replaced by a single convolution, initialised in three ways, retrained in two, on four data sets:
+4 x (1 parent + 5 blocks x 3 x 2) = 124 networks per seed.
+
+    netpress run triage --edition small          372 networks (3 seeds), hours on two CPU cores
+    netpress run triage --edition demo            31 networks (digits), minutes on two CPU cores
+"""
+
+from typing import TYPE_CHECKING
+
+from netpress import editions
+from netpress.compress.edits import Inherit, Mean, Pretrained, Random
+from netpress.sweep.measures import Filters, Similarity
+from netpress.sweep.run import Edit, Run
+from netpress.training.stage import Stage
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+# PAPER ---------------------------------------------------------------------------------------------------------------
+
+BLOCKS = ("block1", "block2", "block3", "block4", "block5")
+INITIALISATIONS = ("random", "mean", "student-teacher")
+REGIMES = ("frozen", "thawed")
+
+# method: (name in the ICLR text, name on the poster)
+NAMES = {
+    "parent": ("baseline", "Base"),
+    "random-frozen": ("CL-RW", "FM-RW"),
+    "random-thawed": ("CM-RW", "TM-RW"),
+    "mean-frozen": ("CL-MW", "FM-MW"),
+    "mean-thawed": ("CM-MW", "TM-MW"),
+    "student-teacher-frozen": ("STN", "FM-STN"),
+    "student-teacher-thawed": ("STN, then thawed (hypothesis)", "TM-STN"),
+}
+
+# Augmentation of the parents, as is usual for the data set. Compressed networks see no augmentation.
+PARENT_VIEW = {"digits": "crop", "mnist": "crop", "cifar10": "crop-flip", "cifar100": "crop-flip", "dogs": "crop-flip"}
+
+
+# GRID ----------------------------------------------------------------------------------------------------------------
+
+
+def grid(edition: str, seeds: tuple[int, ...]) -> tuple[Run, ...]:
+    """All runs: per data set and seed the parent, then 5 blocks x 3 initialisations x 2 regimes."""
+    chosen = editions.settings(edition, "triage")
+    return tuple(
+        run
+        for dataset in chosen.datasets
+        for seed in seeds
+        for parent in [parent_run(chosen, dataset, seed)]
+        for run in (
+            parent,
+            *(
+                compressed_run(chosen, parent, block, initialisation, regime)
+                for block in BLOCKS
+                for initialisation in INITIALISATIONS
+                for regime in REGIMES
+            ),
+        )
+    )
+
+
+def parent_run(chosen: editions.Settings, dataset: str, seed: int) -> Run:
+    """The uncompressed VGG16."""
+    begin: tuple[Edit, ...] = (Pretrained("vgg16"),) if chosen.weights == "pretrained" else ()
+    train = Stage(
+        "train", epochs=chosen.parent_epochs, rate=chosen.parent_rate, batch=chosen.batch, view=PARENT_VIEW[dataset]
+    )
+    return Run(
+        paper="triage", dataset=dataset, model="vgg16", method="parent", seed=seed, steps=(*begin, train),
+        measures=(Filters("block1"),),
+        **scale(chosen, dataset),
+    )
+
+
+def compressed_run(chosen: editions.Settings, parent: Run, block: str, initialisation: str, regime: str) -> Run:
+    """VGG16 with one block replaced by a single convolution."""
+    return Run(
+        paper="triage", dataset=parent.dataset, model=f"vgg16-{block}", method=f"{initialisation}-{regime}",
+        seed=parent.seed, steps=steps(chosen, block, initialisation, regime), needs=(("parent", parent),),
+        measures=(*((Filters(block),) if block == "block1" else ()), Similarity(block)),
+        **scale(chosen, parent.dataset),
+    )
+
+
+def scale(chosen: editions.Settings, dataset: str) -> dict:
+    """What an edition sets for every run on a data set."""
+    px = chosen.px[dataset] if isinstance(chosen.px, dict) else chosen.px
+    return {"px": px, "width": chosen.width, "images": chosen.images, "judged_on": chosen.judged_on}
+
+
+# STAGES --------------------------------------------------------------------------------------------------------------
+
+
+def steps(chosen: editions.Settings, block: str, initialisation: str, regime: str) -> tuple[Stage | Edit, ...]:
+    """Begin from the parent, initialise the replacement, retrain."""
+    return (Inherit(), *begin(chosen, block)[initialisation], retrain(chosen, block)[regime])
+
+
+def begin(chosen: editions.Settings, block: str) -> dict[str, tuple[Stage | Edit, ...]]:
+    """The three initialisations (ICLR text, sections 2.3.1, 2.3.3 and 2.3.5)."""
+    imitate = Stage(
+        "imitate", loss="block-l2", at=block, trains=(block,), teacher="parent", epochs=chosen.imitation_epochs,
+        optimiser="adam", rate=chosen.imitation_rate, weight_decay=0.0, batch=chosen.batch, shared=True,
+    )
+    return {"random": (Random(block),), "mean": (Mean(block),), "student-teacher": (Random(block), imitate)}
+
+
+def retrain(chosen: editions.Settings, block: str) -> dict[str, Stage]:
+    """Frozen: only the replacement trains. Thawed: everything does."""
+    return {
+        regime: Stage("retrain", trains=trains, epochs=chosen.epochs, rate=chosen.rate, batch=chosen.batch)
+        for regime, trains in {"frozen": (block,), "thawed": ()}.items()
+    }
+
+
+# RECORDS -------------------------------------------------------------------------------------------------------------
+
+
+MEASURED = tuple(f"measures.{name}" for name in ("filters", "filter_cosine", "filter_cosine_untrained", "cka"))
+
+
+def tidy(runs: "pd.DataFrame") -> "pd.DataFrame":
+    """The frame of runs with the columns block ("" for the parent), initialisation and regime, and all of MEASURED."""
+    runs = runs.reindex(columns=list(dict.fromkeys([*runs.columns, *MEASURED])))
+    parts = runs["method"].str.extract(r"^(?P<initialisation>.+)-(?P<regime>frozen|thawed)$")
+    return runs.assign(block=runs["model"].str.extract(r"(block\d)$")[0].fillna(""), **parts.fillna(""))

@@ -1,0 +1,185 @@
+"""TABLES and FIGURES of Deep Net Triage: one function per published figure, and those that the paper lacks.
+
+Every function takes the frame of `tidy` (or the history of epochs) and returns what a chapter shows.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from netpress.papers.triage import NAMES
+from netpress.report.figures import (
+    Box,
+    Encoding,
+    Figure,
+    Row,
+    Words,
+    bars,
+    curves,
+    diagram,
+    grouped_points,
+    images,
+    nothing,
+)
+from netpress.report.frames import done, estimates
+from netpress.report.tables import Table
+
+METHODS = tuple(method for method in NAMES if method != "parent")
+DATASETS = {
+    "digits": "Digits", "mnist": "MNIST", "cifar10": "CIFAR-10", "cifar100": "CIFAR-100", "dogs": "Stanford Dogs",
+}  # fmt: skip
+GREY = ("digits", "mnist")
+SHOWN_FILTERS = 8
+
+
+def figure_1() -> Figure:
+    """Structural compression, drawn (paper: figure 1): VGG16, and VGG16 with its third block replaced."""
+    convolutions = {"block1": 2, "block2": 2, "block3": 3, "block4": 3, "block5": 3}
+    parent = [Box(block, f"{n} conv.") for block, n in convolutions.items()]
+    rest = {True: Box("block3", "1 conv.", "compressed")}
+    student = [rest.get(block == "block3", Box(block, f"{n} conv.")) for block, n in convolutions.items()]
+    frozen = [Box(b.label, b.detail, b.state if b.state == "compressed" else "frozen") for b in student]
+    thawed = [Box(b.label, b.detail, b.state if b.state == "compressed" else "trained") for b in student]
+    head = Box("head", "3 linear")
+    rows = (
+        Row("parent", (*parent, head)),
+        Row("frozen", (*frozen, Box(head.label, head.detail, "frozen"))),
+        Row("thawed", (*thawed, Box(head.label, head.detail, "trained"))),
+    )
+    alt = "VGG16 as five blocks and a head; below it the same network with block 3 replaced by one convolution."
+    caption = (
+        "Structural compression of block 3. All convolutions of the block give way to a single one; then either only "
+        "that one trains (frozen) or the whole network does (thawed)."
+    )
+    return diagram(rows, Words(alt, caption))
+
+
+def named(runs: pd.DataFrame) -> pd.DataFrame:
+    """The finished runs in the order of the paper, with the names that figures show."""
+    rows = done(runs).copy()
+    rows["data set"] = rows["dataset"].map(DATASETS)
+    rows["block number"] = rows["block"].str.removeprefix("block")
+    order = {method: i for i, method in enumerate(NAMES)}
+    place = {dataset: i for i, dataset in enumerate(DATASETS)}
+    keys = pd.DataFrame({"d": rows["dataset"].map(place), "b": rows["block"], "m": rows["method"].map(order)})
+    return rows.loc[keys.sort_values(["d", "b", "m"], kind="stable").index]
+
+
+def compressed(runs: pd.DataFrame) -> pd.DataFrame:
+    """The runs without the parents."""
+    return runs[runs["method"] != "parent"]
+
+
+def figure_2(runs: pd.DataFrame) -> Figure:
+    """Figure 2: best accuracy per compressed block, method and data set, the parent drawn in, last beside best."""
+    rows = named(runs)
+    encoding = Encoding(
+        x="block number", y="best", series="method", panel="data set", beside="last", scale=100.0, columns=2
+    )
+    alt = (
+        "One panel a data set; for each of the five compressed blocks the test accuracy of six methods, with the "
+        "uncompressed parent as a dashed line."
+    )
+    caption = (
+        "Best test accuracy (filled) and accuracy after the last epoch (hollow), by the block that was compressed and "
+        f"by method; {spread(rows)}. Dashed: the uncompressed parent. The best epoch is chosen on the test images, "
+        "as in the paper."
+    )
+    words = Words(alt, caption, "compressed block", "accuracy, %")
+    return grouped_points(compressed(rows), encoding, words, rows[rows["method"] == "parent"])
+
+
+def spread(rows: pd.DataFrame) -> str:
+    """What the bars mean, with the number of seeds."""
+    seeds = rows["seed"].nunique()
+    return "one run each, so no intervals" if seeds == 1 else f"mean and 95 % interval over {seeds} seeds"
+
+
+def figure_3(runs: pd.DataFrame) -> Figure:
+    """Figure 3: epochs of retraining until 99 % of the run's best accuracy, averaged over blocks."""
+    rows = compressed(named(runs))
+    means = rows.groupby(["data set", "method", "seed"], sort=False, as_index=False)["epochs_to_99"].mean()
+    encoding = Encoding(x="data set", y="epochs_to_99", series="method")
+    alt = "Bars: for each data set and method, the epochs of retraining that it takes to reach 99 % of the best."
+    caption = f"Epochs of retraining until 99 % of a run's best accuracy, over the five blocks; {spread(rows)}."
+    return bars(means, encoding, Words(alt, caption, "data set", "epochs to 99 % of the best"))
+
+
+def learning_curves(history: pd.DataFrame, dataset: str) -> Figure:
+    """Test accuracy against epoch of retraining, per block, one line a method (not in the paper)."""
+    rows = history[(history["dataset"] == dataset) & (history["stage"] == "retrain")].copy()
+    rows["block"] = "block " + rows["model"].str[-1]
+    rows["order"] = rows["method"].map({method: i for i, method in enumerate(METHODS)})
+    rows = rows.sort_values(["block", "order"], kind="stable")
+    encoding = Encoding(x="epoch", y="test_accuracy", series="method", panel="block", scale=100.0, columns=3)
+    alt = f"Learning curves on {DATASETS[dataset]}: one panel a compressed block, one line a method."
+    caption = f"Test accuracy during retraining on {DATASETS[dataset]}, by compressed block; {spread(rows)}."
+    return curves(rows, encoding, Words(alt, caption, "epoch of retraining", "accuracy, %"))
+
+
+def filters(runs: pd.DataFrame, dataset: str, seed: int = 0) -> Figure:
+    """The first filters of block 1 side by side: the parent's and every method's (poster, "Results: Qualitative").
+
+    Filters are shown in their stored order; methods start from different weights, so columns need not match.
+    """
+    rows = named(runs)
+    rows = rows[(rows["dataset"] == dataset) & (rows["seed"] == seed) & rows["block"].isin(["", "block1"])]
+    held = {row["method"]: np.asarray(row["measures.filters"]) for _, row in rows.iterrows()}
+    shown = {method: values[:SHOWN_FILTERS].transpose(0, 2, 3, 1) for method, values in held.items()}
+    if dataset in GREY:  # three equal channels act as one: their sum
+        shown = {method: values.sum(-1) for method, values in shown.items()}
+    alt = f"The first {SHOWN_FILTERS} filters of block 1, 3 by 3 pixels each, of the parent and of every method."
+    caption = (
+        f"The first {SHOWN_FILTERS} filters of block 1 on {DATASETS[dataset]} (seed {seed}): the parent's first layer, "
+        "and the replacement after each method. Each filter is stretched to its own range."
+    )
+    words = Words(alt, caption)
+    return images(np.stack(list(shown.values())), words, rows=tuple(shown)) if shown else nothing(words)
+
+
+def similarity(runs: pd.DataFrame) -> Table:
+    """How alike the replacement and the parent's block became: filters and output (not in the paper; claim T9)."""
+    rows = compressed(named(runs)).assign(quantity="")
+    parts: Mapping[str, str] = {
+        "cosine of matched filters": "measures.filter_cosine",
+        "the same, untrained": "measures.filter_cosine_untrained",
+        "CKA of the block's output": "measures.cka",
+    }
+    cells = {
+        title: estimates(rows.assign(quantity=title), "method", "quantity", column, 1.0)[title]
+        for title, column in parts.items()
+        if len(rows)
+    }
+    caption = (
+        "Likeness of the replacement to the parent's block, averaged over blocks and data sets: 1 is identical. The "
+        "middle column is what an untrained layer reaches by chance."
+    )
+    return Table(pd.DataFrame(cells), caption, digits=3)
+
+
+def summary(runs: pd.DataFrame) -> Table:
+    """Best accuracy of every method on every data set, averaged over blocks, with the parent."""
+    rows = named(runs)
+    return Table(estimates(rows, "method", "data set"), "Best test accuracy in %, averaged over the five blocks.")
+
+
+def cost(runs: pd.DataFrame) -> Table:
+    """What each block's compression saves: parameters and multiply-adds of the network, beside the parent's."""
+    rows = named(runs).drop_duplicates(["dataset", "model"])
+    parents = rows[rows["method"] == "parent"]
+    caption = "What the compression of one block saves."
+    if parents.empty:
+        return Table(pd.DataFrame(), caption)
+    parent = parents.iloc[0]
+    rows = rows[rows["dataset"] == parent["dataset"]]
+    share: dict[str, Any] = {
+        "parameters": rows["parameters"],
+        "parameters, % of the parent's": 100 * rows["parameters"] / parent["parameters"],
+        "multiply-adds": rows["multiply_adds"],
+        "multiply-adds, % of the parent's": 100 * rows["multiply_adds"] / parent["multiply_adds"],
+    }
+    frame = pd.DataFrame(share).set_index(pd.Index([block or "parent" for block in rows["block"]], name="compressed"))
+    return Table(frame, caption)
+

@@ -1,0 +1,1 @@
+"""From tidy frames of records to statistics, tables, figures and verdicts."""

@@ -1,0 +1,97 @@
+"""Choosing rows of the tidy frame of runs (one row a run) and averaging them without losing the seed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from fnmatch import fnmatchcase
+from typing import Any
+
+import pandas as pd
+
+from netpress.errors import UserError
+from netpress.report.estimates import Estimate, interval
+
+Where = Mapping[str, Any]
+
+
+def need(frame: pd.DataFrame, columns: Sequence[str]) -> None:
+    """Raise UserError that names the columns which `frame` lacks."""
+    missing = [column for column in columns if column not in frame]
+    if missing:
+        raise UserError(f"The frame lacks {', '.join(missing)}; it has {', '.join(map(str, frame.columns))}.")
+
+
+def done(runs: pd.DataFrame) -> pd.DataFrame:
+    """The rows whose run is finished and current; all rows where the frame has no status."""
+    return runs[runs["status"] == "done"] if "status" in runs else runs
+
+
+def one_edition(runs: pd.DataFrame) -> None:
+    """Raise UserError where runs of several editions are mixed: they are never averaged."""
+    if "edition" in runs and runs["edition"].nunique() > 1:
+        names = ", ".join(sorted(map(str, runs["edition"].unique())))
+        raise UserError(f"Runs of several editions ({names}) are never averaged; choose the rows of one.")
+
+
+def pick(runs: pd.DataFrame, where: Where) -> pd.DataFrame:
+    """Rows that meet every condition, by column: a value, a glob ("*-thawed"), a collection, a predicate.
+
+    A predicate takes one value of the column and returns true or false.
+    """
+    need(runs, list(where))
+    chosen = pd.Series(True, index=runs.index)
+    for column, wanted in where.items():
+        chosen &= runs[column].map(lambda value, wanted=wanted: _meets(value, wanted)).astype(bool)
+    return runs[chosen]
+
+
+def _meets(value: Any, wanted: Any) -> bool:
+    if callable(wanted):
+        return bool(wanted(value))
+    if isinstance(wanted, str):
+        return isinstance(value, str) and fnmatchcase(value, wanted)
+    if isinstance(wanted, list | tuple | set | frozenset):
+        return any(_meets(value, one) for one in wanted)
+    return bool(value == wanted)
+
+
+def joined(history: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:
+    """The history of epochs with what its runs are: dataset, model, method, seed, status, edition of each row."""
+    known = ["dataset", "model", "method", "seed", "status", "edition"]
+    kept = ["name", *(column for column in known if column in runs and column not in history)]
+    return history.merge(runs[kept], on="name", how="inner")
+
+
+def by_seed(runs: pd.DataFrame, column: str, over: Sequence[str] = ()) -> pd.DataFrame:
+    """One row a seed, one column a combination of `over`; each cell the mean of the finished runs in it.
+
+    Columns keep the order in which they first occur. Without `over` there is one column, called "all".
+    """
+    need(runs, [column, "seed", *over])
+    rows = done(runs)
+    if "edition" in rows and rows["edition"].nunique() > 1:
+        raise UserError(
+            f"Runs of {rows['edition'].nunique()} editions are never averaged; choose one edition."
+        )
+    rows = rows.assign(value=pd.to_numeric(rows[column], errors="coerce").astype("float64"))
+    if not over:
+        return rows.groupby("seed")["value"].mean().to_frame("all")
+    table = rows.groupby([*over, "seed"], sort=False)["value"].mean().unstack("seed", sort=False).T
+    return table.sort_index()
+
+
+def estimates(
+    runs: pd.DataFrame, rows: str, columns: str, value: str = "best", scale: float = 100.0
+) -> pd.DataFrame:
+    """A table of Estimates over seeds: `rows` down, `columns` across, in the order in which they first occur.
+
+    `value` times `scale` is averaged within each seed first; a combination without a finished run has n = 0.
+    """
+    table = by_seed(runs, value, (rows, columns))
+    downs, acrosses = runs[rows].drop_duplicates(), runs[columns].drop_duplicates()
+
+    def cell(down: Any, across: Any) -> Estimate:
+        return interval(table.get((down, across), [])).times(scale)
+
+    cells = {across: [cell(down, across) for down in downs] for across in acrosses}
+    return pd.DataFrame(cells, index=pd.Index(list(downs), name=rows), dtype="object")

@@ -1,0 +1,252 @@
+"""Plain HTML tables: everything escaped, no styles of their own, the same bytes from the same numbers."""
+
+from __future__ import annotations
+
+import html
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from netpress.errors import UserError
+from netpress.report.estimates import Estimate
+
+NOTHING = "–"
+WORDY = 18  # letters from which a text gets room of its own
+SAFE_LINK = re.compile(r"^(https?://|#|\.{0,2}/|[\w-]+[\w./-]*(#|$))")
+
+
+class Printed(float):
+    """A number as the paper prints it, with all its digits."""
+
+
+class Signed(float):
+    """A difference: shown with its sign."""
+
+
+class Whole(str):
+    """A text that is not broken over lines."""
+
+    __slots__ = ()
+
+
+@dataclass(frozen=True)
+class Link:
+    """A cell that leads somewhere: a page of the site, an anchor or an https address."""
+
+    text: str
+    to: str
+
+    def __str__(self) -> str:
+        return self.text
+
+
+@dataclass(frozen=True)
+class Tag:
+    """A cell that shows one of a few words, such as a verdict, as a coloured label."""
+
+    text: str
+
+    def __str__(self) -> str:
+        return self.text
+
+
+def number(value: float, digits: int = 1, sign: bool = False) -> str:
+    """A number with a true minus sign, thousands separated; a dash where there is none."""
+    if value is None or not math.isfinite(value):
+        return NOTHING
+    text = f"{value:{'+' if sign else ''},.{digits}f}"
+    if not re.search("[1-9]", text):
+        text = text.lstrip("-+")
+    return text.replace("-", "\u2212")
+
+
+def shown(value: Any, digits: int = 1) -> str:
+    """What a cell shows: "93.1 ± 0.4 (n = 3)", "93.1 (one run)", "not run", a number, or the text itself."""
+    if isinstance(value, Estimate):
+        return _estimate(value, digits)
+    if value is None or value is pd.NaT or value is pd.NA:
+        return NOTHING
+    if isinstance(value, Printed):
+        return f"{value:.10g}"
+    if isinstance(value, bool | np.bool_):
+        return "yes" if value else "no"
+    if isinstance(value, int | np.integer):
+        return number(int(value), 0)
+    if isinstance(value, float | np.floating):
+        return number(float(value), digits, sign=isinstance(value, Signed))
+    return str(value)
+
+
+def _estimate(value: Estimate, digits: int) -> str:
+    mean = number(value.mean, digits)
+    if value.n == 0:
+        return "not run"
+    if value.n == 1:
+        return f"{mean} (one run)"
+    if value.low is None or value.high is None or value.half is None:
+        return f"{mean} (n = {value.n})"
+    if math.isclose(value.mean - value.low, value.half, rel_tol=1e-6, abs_tol=1e-12):
+        return f"{mean} ± {number(value.half, digits)} (n = {value.n})"
+    return f"{mean} [{number(value.low, digits)}, {number(value.high, digits)}] (n = {value.n})"
+
+
+@dataclass(frozen=True, eq=False)
+class Table:
+    """A frame with a caption. Cells: numbers, texts, Estimates, Links, Tags.
+
+    `digits` are shown after the point. Without a named index the rows have no heads.
+    """
+
+    cells: pd.DataFrame
+    caption: str
+    note: str = ""
+    digits: int = 1
+
+    def to_frame(self) -> pd.DataFrame:
+        """The values as numbers: an Estimate becomes four columns, its mean, and its low, high and n."""
+        columns: dict[Any, list[Any]] = {}
+        for place, name in enumerate(self.cells.columns):
+            values = list(self.cells.iloc[:, place])
+            if not any(isinstance(value, Estimate) for value in values):
+                columns[name] = [str(v) if isinstance(v, Link | Tag) else v for v in values]
+                continue
+            columns[name] = [v.mean if isinstance(v, Estimate) else v for v in values]
+            for part in ("low", "high", "n"):
+                columns[_part(name, part)] = [getattr(value, part, None) for value in values]
+        frame = pd.DataFrame(columns, index=self.cells.index)
+        return (
+            frame.rename_axis(columns=self.cells.columns.names) if self.cells.columns.nlevels > 1 else frame
+        )
+
+    def __repr__(self) -> str:
+        texts = self.cells.map(lambda value: shown(value, self.digits))
+        body = texts.to_string() if len(texts) else "nothing to show yet"
+        return "\n".join(part for part in (self.caption, body, self.note) if part)
+
+    def _repr_html_(self) -> str:
+        caption = html.escape(self.caption)
+        head, body = _head(self.cells), _body(self.cells, self.digits)
+        note = f'<p class="np-note">{html.escape(self.note)}</p>' if self.note else ""
+        return (
+            f'<div class="np-scroll" tabindex="0" role="region" aria-label="Table: {caption}">'
+            f'<table class="dataframe np-table"><caption>{caption}</caption>{head}{body}</table></div>{note}'
+        )
+
+
+def _part(name: Any, part: str) -> Any:
+    return (*name[:-1], f"{name[-1]} {part}") if isinstance(name, tuple) else f"{name} {part}"
+
+
+def _bare(frame: pd.DataFrame) -> bool:
+    """Whether the rows are only numbered."""
+    return isinstance(frame.index, pd.RangeIndex) and frame.index.name is None
+
+
+def _head(frame: pd.DataFrame) -> str:
+    names = [] if _bare(frame) else list(frame.index.names)
+    stubs = "".join(
+        f'<th scope="col">{html.escape(str(name))}</th>' if name else "<td></td>" for name in names
+    )
+    keys = [key if isinstance(key, tuple) else (key,) for key in frame.columns]
+    upper = []
+    for level in range(frame.columns.nlevels - 1):
+        groups = [(key, len(list(same))) for key, same in groupby(keys, key=lambda key: key[: level + 1])]
+        cells = (f'<th colspan="{n}" scope="colgroup">{html.escape(str(key[-1]))}</th>' for key, n in groups)
+        upper.append(f"<tr>{'<td></td>' * len(names)}{''.join(cells)}</tr>")
+    kinds = [' class="np-number"' if frame.iloc[:, i].map(_numeric).any() else "" for i in range(len(keys))]
+    last = "".join(
+        f'<th scope="col"{kind}>{html.escape(str(key[-1]))}</th>'
+        for key, kind in zip(keys, kinds, strict=True)
+    )
+    return f"<thead>{''.join(upper)}<tr>{stubs}{last}</tr></thead>"
+
+
+def _body(frame: pd.DataFrame, digits: int) -> str:
+    if not len(frame):
+        span = max(1, frame.shape[1] + (0 if _bare(frame) else frame.index.nlevels))
+        return f'<tbody><tr><td colspan="{span}">nothing to show yet</td></tr></tbody>'
+    rows = []
+    for key, values in zip(frame.index, frame.itertuples(index=False, name=None), strict=True):
+        keys = () if _bare(frame) else key if isinstance(key, tuple) else (key,)
+        stub = "".join(f'<th scope="row">{_content(part, digits)}</th>' for part in keys)
+        rows.append(f"<tr>{stub}{''.join(_cell(value, digits) for value in values)}</tr>")
+    return f"<tbody>{''.join(rows)}</tbody>"
+
+
+def _numeric(value: Any) -> bool:
+    return isinstance(value, Estimate | float | int | np.number) and not isinstance(value, bool)
+
+
+def _cell(value: Any, digits: int) -> str:
+    kind = _kind(value)
+    attribute = f' class="{kind}"' if kind else ""
+    return f"<td{attribute}>{_content(value, digits)}</td>"
+
+
+def _kind(value: Any) -> str:
+    """How a cell is set: numbers to the right, long texts with room."""
+    if value is None or _numeric(value):
+        return "np-number"
+    if isinstance(value, Whole):
+        return "np-whole"
+    return "np-words" if isinstance(value, str) and len(value) > WORDY else ""
+
+
+def _content(value: Any, digits: int) -> str:
+    text = html.escape(shown(value, digits))
+    if isinstance(value, Link):
+        if not SAFE_LINK.match(value.to):
+            raise UserError(
+                f"A table cannot link to {value.to!r}; expected a page, an anchor or an https address."
+            )
+        return f'<a href="{html.escape(value.to)}">{text}</a>'
+    if isinstance(value, Tag):
+        return f'<span class="np-tag np-{re.sub("[^a-z]+", "-", value.text.lower())}">{text}</span>'
+    return text
+
+
+def beside(printed: pd.DataFrame, ours: pd.DataFrame, caption: str, note: str = "", digits: int = 1) -> Table:
+    """The paper's number, ours and the difference, cell by cell, in the order of the printed table.
+
+    `printed`: numbers, or the words the paper prints in place of one; `ours`: Estimates (or numbers) with the
+    same labels. Rows and columns that only `ours` has come after the printed ones.
+    """
+    rows = [*printed.index, *(row for row in ours.index if row not in printed.index)]
+    columns = [*printed.columns, *(column for column in ours if column not in printed)]
+    cells = {}
+    for column in columns:
+        pairs = [(_at(printed, row, column), _at(ours, row, column)) for row in rows]
+        cells[column, "paper"] = [_as_printed(paper) for paper, _ in pairs]
+        cells[column, "ours"] = ["not run" if own is None else own for _, own in pairs]
+        cells[column, "difference"] = [_difference(paper, own) for paper, own in pairs]
+    index = pd.Index(rows, name=printed.index.name or ours.index.name)
+    return Table(pd.DataFrame(cells, index=index, dtype="object"), caption, note, digits)
+
+
+def _at(frame: pd.DataFrame, row: Any, column: Any) -> Any:
+    if row not in frame.index or column not in frame:
+        return None
+    value = frame.at[row, column]
+    return None if isinstance(value, float) and math.isnan(value) else value
+
+
+def _as_printed(value: Any) -> Any:
+    return Printed(value) if isinstance(value, int | float | np.number) else value
+
+
+def _difference(paper: Any, own: Any) -> Signed | None:
+    mean = own.mean if isinstance(own, Estimate) else own
+    both = [isinstance(v, int | float | np.number) and math.isfinite(v) for v in (paper, mean)]
+    return Signed(float(mean) - float(paper)) if all(both) else None
+
+
+def listing(rows: Sequence[dict[str, Any]], caption: str, note: str = "", digits: int = 1) -> Table:
+    """A table from one dict a row; the first key names the row."""
+    frame = pd.DataFrame(list(rows), dtype="object")
+    return Table(frame.set_index(frame.columns[0]) if len(frame) else frame, caption, note, digits)

@@ -1,0 +1,144 @@
+"""Sweeps: run whatever of a grid is missing."""
+
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from netpress import editions, paths
+from netpress.atomic import sweep_away
+from netpress.compress.edits import Pretrained
+from netpress.sweep import records
+from netpress.sweep.cluster import Cluster
+from netpress.sweep.executors import Executor, Here, Job, Tell, default_workers
+from netpress.sweep.run import Run, with_needs
+from netpress.sweep.schedule import Outcome, Schedule
+from netpress.sweep.signals import Interrupted, interruptible
+
+__all__ = ["Cluster", "Interrupted", "Outcome", "Summary", "ensure", "interruptible"]
+
+RETRIED = {
+    "failed": ("failed", "out-of-memory", "diverged"),
+    "out-of-memory": ("out-of-memory",),
+    "diverged": ("diverged",),
+}
+
+
+@dataclass
+class Summary:
+    """What a sweep did: the outcomes of its runs, those included that had not ended well before, and how many were
+    done before."""
+
+    before: int = 0
+    outcomes: list[Outcome] = field(default_factory=list)
+
+    @property
+    def failures(self) -> list[Outcome]:
+        """Runs that did not end well. A diverged run is a result, but is named too."""
+        return [outcome for outcome in self.outcomes if outcome.status != "done"]
+
+    @property
+    def done(self) -> int:
+        """Runs that this sweep did."""
+        return sum(outcome.status == "done" and not outcome.earlier for outcome in self.outcomes)
+
+    @property
+    def lines(self) -> list[str]:
+        """What to tell at the end: a line for each run that is not done, and the numbers."""
+        elsewhere = sum(outcome.status == "done" and outcome.earlier for outcome in self.outcomes)
+        others = f"{elsewhere} done by another sweep, " if elsewhere else ""
+        told = f"{self.done} done now, {others}{self.before} done before, {len(self.failures)} not done."
+        hint = " --retry failed does them again." if self.failures else ""
+        return [*(outcome.line for outcome in self.failures), told + hint]
+
+
+def ensure(
+    runs: Sequence[Run],
+    edition: str,
+    results: Path | None = None,
+    workers: int | None = None,
+    retry: tuple[str, ...] = (),
+    cluster: Cluster | None = None,
+) -> Summary:
+    """Do what is missing of `runs` and of all that they need, with progress on stderr.
+
+    Runs with a fresh record are not done again, unless their status is in `retry` ("failed": whatever did not end
+    well). Where only the weights of a needed run are missing, they are remade; its record stays. Runs that another
+    sweep does at this moment are left to it, and waited for. Raises CannotWrite where the disk is full.
+    """
+    results = results or paths.results_dir()
+    jobs, summary = planned(with_needs(runs), edition, results, retry)
+    if not jobs:
+        return summary
+    check(job.run for job in jobs)
+    from netpress.sweep.claims import Claims
+    from netpress.sweep.shelf import Shelf
+
+    shelf, count = Shelf(), min(workers or default_workers(), len(jobs))
+    folders = {records.path_of(job.run, edition, results).parent for job in jobs}
+    for folder in {paths.weights_dir(), paths.checkpoints_dir(), *folders}:
+        sweep_away(folder)
+    with Claims(edition, results) as claims, executor(cluster, count, claims.tell, shelf) as chosen:
+        summary.outcomes += progress(Schedule(jobs, chosen, claims, shelf))
+    return summary
+
+
+def check(runs: Iterable[Run]) -> None:
+    """Let every step that can tell beforehand that it will fail do so: published weights that cannot be had.
+
+    Raises UserError.
+    """
+    for step in dict.fromkeys(step for run in runs for step in run.steps):
+        if isinstance(step, Pretrained):
+            step.check()
+
+
+def executor(cluster: Cluster | None, workers: int, tell: Tell, shelf: Any) -> Executor:
+    """A Ray cluster, worker processes, or this process."""
+    if cluster:
+        from netpress.sweep.cluster import Remote
+
+        return Remote(cluster, tell, shelf)
+    if workers > 1:
+        from netpress.sweep.workers import Processes
+
+        return Processes(workers, tell)
+    return Here(tell)
+
+
+def planned(
+    runs: Sequence[Run], edition: str, results: Path, retry: tuple[str, ...] = ()
+) -> tuple[list[Job], Summary]:
+    """The jobs to do, in order, and what is finished already."""
+    for word in retry:
+        editions.known(word, tuple(RETRIED), "status to retry")
+    again = {status for word in retry for status in RETRIED[word]}
+    jobs, summary = [], Summary()
+    for run in runs:
+        path = records.path_of(run, edition, results)
+        seen = records.look(path)
+        if seen is None or seen.fingerprint != run.fingerprint or seen.status in again:
+            jobs.append(Job(run, mark=seen.mark if seen else None))
+        elif seen.status == "done":
+            summary.before += 1
+        else:
+            reason = (records.read(path) or {}).get("reason", "")
+            summary.outcomes.append(Outcome(run, seen.status, reason, earlier=True))
+    return jobs, summary
+
+
+def progress(schedule: Schedule) -> Iterator[Outcome]:
+    """The outcomes, with a bar on stderr that counts networks and names the last one."""
+    from tqdm import tqdm
+
+    with tqdm(total=schedule.left, unit="network", file=sys.stderr, smoothing=0, dynamic_ncols=True) as bar:
+        for outcome in schedule.outcomes():
+            bar.total = bar.n + 1 + schedule.left
+            bar.update()
+            bar.set_postfix_str(f"{outcome.run.name} {outcome.status}")
+            if outcome.status != "done":
+                bar.write(outcome.line, sys.stderr)
+            for note in outcome.notes:
+                bar.write(f"{outcome.run.name}: {note}", sys.stderr)
+            yield outcome

@@ -1,0 +1,213 @@
+"""Runs on a Ray cluster: tasks on other machines, weights through the object store, records written by the driver.
+
+No shared file system is needed. A run whose worker or node dies is begun again elsewhere; nothing else is lost, because
+weights come back to the driver as soon as a run has ended. Ray is imported where it is used (extra `cluster`).
+"""
+
+import os
+import signal
+import socket
+from collections import OrderedDict
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, Self
+
+from netpress import paths
+from netpress.errors import UserError
+from netpress.sweep.executors import Died, End, Finished, Job, Tell, end_of
+from netpress.sweep.run import Run
+
+LOOK = 2.0  # seconds between two looks at how far the runs are
+KEPT = 32  # weights of so many runs stay in the object store for runs that need them
+QUIET = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0"}
+
+Files = dict[str, tuple[bytes, bytes]]  # what a shelf holds, by fingerprint: weights and the note beside them
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """Where Ray is: an address, or "local" for one on this machine with `cpus`; and how much of a GPU a run takes."""
+
+    address: str
+    gpus_per_run: float = 0.0
+    cpus: int | None = None
+
+
+class Remote:
+    """Ray tasks. A task takes a core, and part of a GPU where `gpus_per_run` says so."""
+
+    one_shelf = False
+
+    def __init__(self, cluster: Cluster, tell: Tell, shelf: Any):
+        self.cluster, self.tell, self.shelf = cluster, tell, shelf
+        self.jobs: dict[Any, Job] = {}  # by the reference to a task's result
+        self.stored: OrderedDict[str, Any] = OrderedDict()
+
+    def __enter__(self) -> Self:
+        self.ray = connect(self.cluster)
+        here = self.ray.get_runtime_context().get_node_id()
+        stay = self.ray.util.scheduling_strategies.NodeAffinitySchedulingStrategy(here, soft=False)
+        self.board = self.ray.remote(Board).options(num_cpus=0, scheduling_strategy=stay).remote()
+        self.asked = self.board.take.remote()
+        own = {"num_cpus": 1, "num_gpus": self.cluster.gpus_per_run, "max_retries": 0}
+        self.task = self.ray.remote(run_there).options(**own, scheduling_strategy="SPREAD")
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for reference in self.jobs:
+            self.ray.cancel(reference, force=True)
+        self.ray.shutdown()
+
+    @property
+    def slots(self) -> int:
+        """What the cluster can do at a time, and as much again, so that no core waits for the driver."""
+        there = self.ray.cluster_resources()
+        gpus = self.cluster.gpus_per_run
+        capacity = min(there.get("CPU", 0), there.get("GPU", 0) / gpus if gpus else float("inf"))
+        return 2 * max(1, int(capacity))
+
+    def start(self, job: Job) -> None:
+        """Hand the run to Ray, with the weights that it needs."""
+        wanted = [key for key in (*job.needs, *job.beginnings) if self.shelf.has(key)]
+        there = [self.reference(key) for key in wanted]
+        reference = self.task.remote(job.run, self.cluster.gpus_per_run, self.board, wanted, *there)
+        self.jobs[reference] = job
+
+    def reference(self, key: str) -> Any:
+        """Weights in the object store, put there from this machine, which outlives the others."""
+        if key not in self.stored:
+            self.stored[key] = self.ray.put(self.shelf.files(key))
+        self.stored.move_to_end(key)
+        if len(self.stored) > KEPT:
+            self.stored.popitem(last=False)
+        return self.stored[key]
+
+    def ended(self, timeout: float) -> list[tuple[Job, End]]:
+        """What has ended; tells of progress meanwhile."""
+        self.listen()
+        if not self.jobs:
+            return []
+        ready, _ = self.ray.wait(list(self.jobs), num_returns=1, timeout=timeout)
+        return [(job, self.end(reference)) for reference in ready for job in [self.jobs.pop(reference)]]
+
+    def end(self, reference: Any) -> End:
+        """How a task ended; the weights that it made are put on the shelf here."""
+        try:
+            end, made = self.ray.get(reference)
+        except self.ray.exceptions.RayError as error:
+            node = isinstance(error, self.ray.exceptions.NodeDiedError)
+            return Died(f"on the cluster: {error}", blame=not node)
+        for key, (weights, note) in made.items():
+            self.shelf.put(key, weights, note)
+        return end
+
+    def listen(self) -> None:
+        """Pass on how far the runs are."""
+        done, _ = self.ray.wait([self.asked], timeout=0)
+        if done:
+            runs = {job.key: job.run for job in self.jobs.values()}
+            with suppress(self.ray.exceptions.RayError):
+                for key, progress in self.ray.get(self.asked).items():
+                    if key in runs:
+                        self.tell(runs[key], progress)
+            self.asked = self.board.take.remote()
+
+
+class Board:
+    """An actor on the driver's machine: workers say how far they are, the driver takes it."""
+
+    def __init__(self) -> None:
+        self.told: dict[str, Any] = {}
+
+    def tell(self, key: str, progress: Any) -> None:
+        """Of one run."""
+        self.told[key] = progress
+
+    def take(self) -> dict[str, Any]:
+        """All that was told since the last time."""
+        told, self.told = self.told, {}
+        return told
+
+
+def connect(cluster: Cluster) -> Any:
+    """Ray, connected. Raises UserError where it is not installed or not there."""
+    os.environ.update({name: os.environ.get(name, value) for name, value in QUIET.items()})
+    try:
+        import ray
+        import ray.util.scheduling_strategies
+    except ImportError:
+        raise UserError("--ray needs Ray: install it with `pip install 'netpress[cluster]'`.") from None
+    reachable(cluster.address)
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR", "include_dashboard": False}
+    try:
+        if cluster.address == "local":
+            ray.init("local", num_cpus=cluster.cpus, **quiet)
+        else:
+            del quiet["include_dashboard"]
+            ray.init(cluster.address, **quiet)
+    except (ConnectionError, ValueError, RuntimeError, SystemExit) as error:
+        raise absent(cluster.address, error) from None
+    finally:
+        with suppress(ValueError):  # not the main thread
+            for number, handler in before.items():  # Ray sets its own for SIGTERM
+                signal.signal(number, handler)
+    return ray
+
+
+def reachable(address: str) -> None:
+    """Raise UserError at once where nobody listens: Ray itself would wait for minutes."""
+    host, _, port = address.removeprefix("ray://").partition(":")
+    if not port:
+        return
+    try:
+        socket.create_connection((host, int(port)), timeout=10).close()
+    except (OSError, ValueError) as error:
+        raise absent(address, error) from None
+
+
+def absent(address: str, error: BaseException) -> UserError:
+    """What to tell where there is no cluster."""
+    reason = (str(error).splitlines() or [type(error).__name__])[0]
+    return UserError(f"No Ray cluster at {address!r} ({reason}): start one with `ray start`, or use --ray local.")
+
+
+def run_there(run: Run, gpus: float, board: Any, keys: list[str], *weights: tuple[bytes, bytes]) -> tuple[End, Files]:
+    """The task: do a run with these weights on the shelf; how it ended, and the weights that it made."""
+    import torch
+
+    from netpress.sweep.shelf import Basket
+
+    torch.set_num_threads(1)
+    own = bench(gpus)
+    own.shelf = Basket(dict(zip(keys, weights, strict=True)))
+    end = end_of(run, own, telling(board, run.fingerprint))
+    points = own.checkpoints(run)
+    if isinstance(end, Finished) and points:
+        points.remove()
+    return end, own.shelf.made
+
+
+def telling(board: Any, key: str) -> Callable[[Any], None]:
+    """A function that says on the board how far a run is."""
+
+    def tell(progress: Any) -> None:
+        board.tell.remote(key, progress)
+
+    return tell
+
+
+@cache
+def bench(gpus: float) -> Any:
+    """The bench of this worker process, which Ray keeps for further tasks. It has checkpoints only where somebody has
+    named a folder for them, which may be one that all nodes see."""
+    from netpress.sweep.bench import Bench
+    from netpress.sweep.shelf import Basket
+    from netpress.training import speed
+
+    if not gpus:
+        os.environ.setdefault("NETPRESS_DEVICE", "cpu")
+    folder = paths.checkpoints_dir() if "NETPRESS_CACHE" in os.environ else None
+    return Bench(speed.choose(min(1.0, gpus) or 1.0), Basket({}), folder)

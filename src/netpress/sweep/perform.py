@@ -1,0 +1,233 @@
+"""Do one run: build the network, take the steps, measure, and say how it went."""
+
+import time
+import traceback
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import torch
+
+from netpress.atomic import FULL, CannotWrite
+from netpress.seeds import seed_of
+from netpress.sweep import machine
+from netpress.sweep.bench import Bench, Subject
+from netpress.sweep.run import Run, fingerprint
+from netpress.sweep.shelf import MissingWeights
+from netpress.training.checkpoint import Checkpoint, capture
+from netpress.training.evaluate import accuracy
+from netpress.training.feed import Feed
+from netpress.training.loop import Diverged, Position, train
+from netpress.training.stage import Stage
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a run has come: `epoch` of `epochs` in a stage, epochs `done` of `total` over all stages."""
+
+    stage: str
+    epoch: int
+    epochs: int
+    done: int
+    total: int
+    images_per_second: float
+    seconds_left: float
+
+
+Tell = Callable[[Progress], None]
+
+
+def perform(run: Run, bench: Bench, tell: Tell = lambda _: None) -> dict[str, Any]:
+    """Do `run` and put its weights on the shelf; returns its record's content.
+
+    A run that fails, diverges or runs out of memory has a record too: its status says so, with the reason. What is
+    no fault of the run is raised: CannotWrite where the disk is full, MissingWeights where those of a needed run are
+    gone or damaged, KeyboardInterrupt (a checkpoint is written before).
+    """
+    began = time.time()
+    machine.reset_peak_memory(bench.speed.device)
+    result = attempt(run, bench, tell)
+    if result["status"] in ("failed", "out-of-memory"):  # the error is gone by now, and with it what it held on to
+        bench.cache.entries.clear()
+        machine.free_memory()
+    made = machine.made(bench.speed) | {"seconds": round(time.time() - began, 3)}
+    return result | {"peak_memory": machine.peak_memory(bench.speed.device), "made": made}
+
+
+def attempt(run: Run, bench: Bench, tell: Tell) -> dict[str, Any]:
+    """What a record says of how a run ended."""
+    try:
+        return {"status": "done"} | work(run, bench, tell)
+    except (CannotWrite, MissingWeights):
+        raise
+    except Diverged as error:
+        return {"status": "diverged", "reason": str(error)}
+    except Exception as error:
+        if isinstance(error, OSError) and error.errno in FULL:
+            raise CannotWrite(f"No space to write {error.filename}. Free some space and run again.") from error
+        status = "out-of-memory" if machine.is_out_of_memory(error) else "failed"
+        return {"status": status, "reason": machine.without_paths(last_lines(error))}
+
+
+def work(run: Run, bench: Bench, tell: Tell) -> dict[str, Any]:
+    """The steps of a run, and what its record says of them."""
+    doing = Doing(run, bench, tell)
+    try:
+        for position, step in enumerate(run.steps):
+            torch.manual_seed(seed_of(run.seed, "step", position))
+            doing.take(position, step)
+    except KeyboardInterrupt:
+        if doing.saved:
+            with suppress(CannotWrite):  # the checkpoint before it is still there
+                doing.saved.flush()
+        raise
+    return conclude(Subject(run, doing.network, doing.needs, doing.material, bench.speed), doing, bench)
+
+
+class Doing:
+    """A run under way: its network, what its record will say of the stages done, and its checkpoints.
+
+    An interrupted run takes its edits again, for the structure they give the network, passes over the stages that
+    were finished, and goes on in the one that was not.
+    """
+
+    def __init__(self, run: Run, bench: Bench, tell: Tell):
+        self.run, self.bench, self.tell = run, bench, tell
+        self.material = bench.material(run)
+        self.needs = {role: bench.finished(need) for role, need in run.needs}
+        self.network = bench.blank(run)
+        self.history: list[dict[str, Any]] = []
+        self.stages: list[dict[str, Any]] = []
+        self.saved = bench.checkpoints(run)
+        found = self.saved.newest() if self.saved else None
+        self.found = found if found and found.said["under"] == self.conditions() else None
+        self.reached = self.found.order[0] if self.found else 0
+
+    def conditions(self) -> dict[str, Any]:
+        """What must be the same for the bits to be: a run does not go on where it differs, but begins anew."""
+        speed = asdict(self.bench.speed)
+        del speed["cache_bytes"]
+        return speed | {"threads": torch.get_num_threads(), "torch": torch.__version__}
+
+    def take(self, position: int, step: Any) -> None:
+        """One step of the run."""
+        if not isinstance(step, Stage):
+            self.network = self.bench.speed.place(step.apply(self.network, self.needs))
+        elif position < self.reached:
+            return
+        elif step.shared:
+            self.share(position, step)
+        else:
+            self.train(position, step)
+
+    def share(self, position: int, stage: Stage) -> None:
+        """Go through a beginning that other runs have in common with this one: one of them trains it, once."""
+        key, shelf = fingerprint(self.run, position + 1), self.bench.shelf
+        with shelf.lock(key):
+            if found := shelf.find(key):
+                self.network.load_state_dict(found[0])
+                self.history, self.stages = found[1]["history"], found[1]["stages"]
+                return
+            self.train(position, stage)
+            said = {"history": self.history, "stages": [stage | {"shared": True} for stage in self.stages]}
+            shelf.save(key, self.network.state_dict(), said)
+
+    def train(self, position: int, stage: Stage) -> None:
+        """Train through one stage, from its checkpoint where there is one."""
+        bench, run = self.bench, self.run
+        begin, before = self.resumed(position)
+        clock = Clock(before)
+        teacher = self.needs[stage.teacher] if stage.teacher else None
+        feed = Feed(stage, self.network, teacher, self.material, bench.speed, bench.cache)
+        if begin and self.found:
+            self.found.restore_random()
+        first = begin.epochs if begin else 0
+
+        def after_epoch(where: Position) -> None:
+            self.keep(position, where, clock.seconds)
+            pace = (clock.seconds - before) / (where.epochs - first)
+            done = sum(earlier.epochs for earlier in run.stages[: len(self.stages)]) + where.epochs
+            left = (run.epochs - done) * pace
+            self.tell(Progress(stage.name, where.epochs, stage.epochs, done, run.epochs, feed.count / pace, left))
+
+        rows = train(stage, self.network, feed, bench.speed, seed_of(run.seed, "stage", position), after_epoch, begin)
+        seconds = clock.seconds
+        self.history = self.history + rows
+        timed = {"stage": stage.name, "epochs": stage.epochs, "seconds": round(seconds, 3)}
+        speed = {"images_per_second": round(stage.epochs * feed.count / seconds, 1), "cached": feed.x is not None}
+        live = {"declined": feed.declined} if feed.declined else {}
+        self.stages = [*self.stages, timed | speed | live]
+
+    def keep(self, position: int, where: Position, seconds: float) -> None:
+        """Keep a checkpoint."""
+        if self.saved:
+            said = {"done": position, "history": self.history, "stages": self.stages, "rows": list(where.history)}
+            said |= {"seconds": seconds, "under": self.conditions()}
+            self.saved.keep(capture(self.network, where, said))
+
+    def resumed(self, position: int) -> tuple[Position | None, float]:
+        """Where the stage goes on, with the network brought there, and the seconds that it took until then."""
+        found: Checkpoint | None = self.found
+        if found is None or position != self.reached:
+            return None, 0.0
+        self.network.load_state_dict(found.network())
+        self.history, self.stages = found.said["history"], found.said["stages"]
+        return found.position(found.said["rows"]), found.said["seconds"]
+
+
+class Clock:
+    """Seconds from now on, added to those before."""
+
+    def __init__(self, before: float):
+        self.began = time.perf_counter() - before
+
+    @property
+    def seconds(self) -> float:
+        """So far."""
+        return time.perf_counter() - self.began
+
+
+def conclude(subject: Subject, doing: Doing, bench: Bench) -> dict[str, Any]:
+    """Judge the finished network, put it on the shelf, take the measures."""
+    from netpress.compress.finish import finished
+    from netpress.nets.describe import describe
+
+    network = finished(subject.network)
+    network.requires_grad_(False).eval()
+    size = describe(network, subject.run.px)
+    digest = bench.shelf.save(subject.run.fingerprint, network.state_dict(), {})
+    measured: dict[str, Any] = {}
+    for measure in subject.run.measures:
+        measured |= measure.take(subject)
+    return {
+        **accuracies(subject, doing.history),
+        "parameters": size.parameters,
+        "multiply_adds": size.multiply_adds,
+        "measures": measured,
+        "stages": doing.stages,
+        "history": doing.history,
+        "weights_sha256": digest,
+    }
+
+
+def accuracies(subject: Subject, history: list[dict]) -> dict[str, Any]:
+    """Last and best test accuracy, and the epochs of the last stage until 99 % of its best.
+
+    The best is looked for over the last stage's epochs where that stage ends the run, as the papers do: it is
+    chosen on the images it is judged on. A network that was operated on after its last stage has one accuracy.
+    """
+    final = subject.run.steps[-1] if subject.run.steps else None
+    rows = history[-final.epochs :] if isinstance(final, Stage) else []  # names may repeat: prune, retrain, prune, ...
+    curve = [row["test_accuracy"] for row in rows]
+    if not curve or curve[-1] is None:
+        last = accuracy(subject.network, subject.material.test, subject.material.normalise, subject.speed)
+        return {"last": last, "best": last, "epochs_to_99": None}
+    best = max(curve)
+    reached = 1 + next(i for i, value in enumerate(curve) if value >= 0.99 * best)
+    return {"last": curve[-1], "best": best, "epochs_to_99": reached}
+
+
+def last_lines(error: Exception) -> str:
+    """The end of a traceback: what a reader of the record needs first."""
+    return "".join(traceback.format_exception(error))[-2000:]

@@ -1,0 +1,144 @@
+"""A run: one network trained in one way, with one seed, as an immutable value with a name and a fingerprint."""
+
+import hashlib
+import json
+import os
+from collections.abc import Hashable, Iterable
+from dataclasses import dataclass, fields, is_dataclass
+from functools import cache, cached_property, lru_cache
+from typing import TYPE_CHECKING, Any, Protocol
+
+from netpress import data
+from netpress.training.stage import Stage
+
+if TYPE_CHECKING:
+    from netpress.nets.network import Network
+
+TRAINING_VERSION = 1  # raise by hand whenever a change of the code changes results
+
+
+class Edit(Protocol):
+    """Surgery on a network: a frozen dataclass of the package `compress`."""
+
+    def apply(self, network: "Network", needs: "dict[str, Network]") -> "Network":
+        """The network afterwards; `needs` are the trained networks that the run begins from, by role."""
+
+
+class Measure(Protocol):
+    """Something measured on the finished network beside its accuracy: a frozen dataclass."""
+
+    def take(self, subject: Any) -> dict[str, Any]:
+        """Plain JSON values by name. `subject` is a `perform.Subject`."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """One network, trained in one way, with one seed.
+
+    `steps` are done in order: stages train, edits operate. `needs` pairs a role ("parent", "teacher") with the run
+    whose network plays it. `measures` are taken at the end; they are no part of the fingerprint.
+    """
+
+    paper: str
+    dataset: str
+    model: str  # a label of nets.MODELS
+    method: str
+    seed: int
+    px: int
+    width: float
+    images: int | None  # training images; None = all
+    steps: tuple[Stage | Edit, ...]
+    needs: tuple[tuple[str, "Run"], ...] = ()
+    judged_on: str = "test"  # "validation": train on nine tenths of the training images, judge on the last tenth
+    measures: tuple[Measure, ...] = ()
+
+    @property
+    def label(self) -> str:
+        """The last part of the name: model, method and seed."""
+        return f"{self.model}-{self.method}-s{self.seed}"
+
+    @property
+    def name(self) -> str:
+        """Reads like a path: triage/cifar10/vgg16-block3-mean-thawed-s0."""
+        return f"{self.paper}/{self.dataset}/{self.label}"
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """SHA-256 of everything that can change the result."""
+        return fingerprint(self)
+
+    @property
+    def stages(self) -> tuple[Stage, ...]:
+        """The steps that train."""
+        return tuple(step for step in self.steps if isinstance(step, Stage))
+
+    @property
+    def epochs(self) -> int:
+        """Epochs over all stages."""
+        return sum(stage.epochs for stage in self.stages)
+
+
+def fingerprint(run: Run, steps: int | None = None) -> str:
+    """SHA-256 of all settings, the data's checksum, the needed runs' fingerprints and the training version.
+
+    With `steps`, the fingerprint of the run's beginning: its first `steps` steps, whatever it is called.
+    """
+    said = {name: text(getattr(run, name)) for name in SAID if steps is None or name != "method"}
+    said["steps"] = f"[{', '.join(step_text(step) for step in run.steps[:steps])}]"  # type: ignore[arg-type]
+    said["needs"] = json.dumps([[role, need.fingerprint] for role, need in run.needs])
+    said |= {"data": text(checksum(run.dataset, os.environ.get("NETPRESS_DATA"))), "version": text(TRAINING_VERSION)}
+    pairs = ", ".join(f'"{name}": {said[name]}' for name in sorted(said))
+    return hashlib.sha256(f"{{{pairs}}}".encode()).hexdigest()
+
+
+SAID = tuple(field.name for field in fields(Run) if field.name not in ("measures", "needs", "steps"))
+
+
+@lru_cache(maxsize=None, typed=True)
+def text(value: str | int | float | None) -> str:
+    """A setting as JSON."""
+    return json.dumps(value, allow_nan=False)
+
+
+@lru_cache(maxsize=None, typed=True)
+def step_text(step: Hashable) -> str:
+    """A step as JSON: most runs of a grid share theirs."""
+    return json.dumps(changed(step), sort_keys=True, allow_nan=False)
+
+
+@cache
+def checksum(dataset: str, folder: str | None) -> str:
+    """The data's checksum, one and the same throughout a process."""
+    return data.checksum(dataset)
+
+
+def plain(value: Any) -> Any:
+    """A value as JSON has it; a dataclass carries its class's name."""
+    if is_dataclass(value) and not isinstance(value, type):
+        return {"is": type(value).__name__} | {f.name: plain(getattr(value, f.name)) for f in fields(value)}
+    if isinstance(value, tuple | list):
+        return [plain(item) for item in value]
+    return value
+
+
+def changed(value: Any) -> Any:
+    """Like `plain`, without the fields that have their default: a new setting leaves old fingerprints as they were."""
+    if is_dataclass(value) and not isinstance(value, type):
+        told = {f.name: changed(getattr(value, f.name)) for f in fields(value) if getattr(value, f.name) != f.default}
+        return {"is": type(value).__name__} | told
+    return [changed(item) for item in value] if isinstance(value, tuple | list) else value
+
+
+def with_needs(runs: Iterable[Run]) -> tuple[Run, ...]:
+    """All runs and all that they need, each once, needs first."""
+    found: dict[Run, None] = {}
+
+    def visit(run: Run) -> None:
+        if run not in found:
+            for _, need in run.needs:
+                visit(need)
+            found[run] = None
+
+    for run in runs:
+        visit(run)
+    return tuple(found)

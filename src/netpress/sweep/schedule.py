@@ -1,0 +1,173 @@
+"""Which run is done next: needs first, none that another sweep does, none that needs one that went wrong."""
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from netpress import paths
+from netpress.sweep import records
+from netpress.sweep.claims import Claims
+from netpress.sweep.executors import Died, End, Executor, Finished, Job, Lacks
+from netpress.sweep.run import Run
+
+TICK = 0.5  # seconds between two looks at what other sweeps do
+TRIES = 3  # so often is a run begun whose process died or whose needs were damaged
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a run ended. `earlier`: in an earlier sweep, or in another one at the same time. `notes`: what a user may
+    want to change."""
+
+    run: Run
+    status: str
+    reason: str = ""
+    best: float | None = None
+    seconds: float = 0.0
+    earlier: bool = False
+    notes: tuple[str, ...] = ()
+
+    @property
+    def line(self) -> str:
+        """One line that names the run and why it is not done."""
+        return f"{self.run.name}: {self.status}: {(self.reason.strip().splitlines() or ['no reason is known'])[-1]}"
+
+
+class Schedule:
+    """The jobs of one sweep on their way through an executor. `outcomes` yields how each ended, as they end."""
+
+    def __init__(self, jobs: list[Job], executor: Executor, claims: Claims, shelf: Any):
+        self.waiting = {job.key: job for job in jobs}
+        self.under_way: dict[str, Job] = {}
+        self.executor, self.claims, self.shelf = executor, claims, shelf
+        self.ended: dict[str, str] = {}
+        self.tries: Counter[str] = Counter()
+
+    @property
+    def left(self) -> int:
+        """How many have not ended."""
+        return len(self.waiting) + len(self.under_way)
+
+    def outcomes(self) -> Iterator[Outcome]:
+        """Do everything."""
+        while self.left:
+            yield from self.hand_out()
+            for job, end in self.executor.ended(TICK if self.left else 0):
+                yield from self.settle(job, end)
+
+    def hand_out(self) -> Iterator[Outcome]:
+        """Start what can be started, in order; yields what turns out to be blocked or done by another sweep."""
+        for job in self.in_order():
+            if len(self.under_way) >= self.executor.slots:
+                return
+            if job.needs & self.waiting.keys() or job.needs & self.under_way.keys():
+                continue
+            if reason := self.blocked(job):
+                yield self.leave(job, Outcome(job.run, "blocked", reason))
+            elif not self.lacking(job) and self.claims.take(job.run):
+                if outcome := self.done_elsewhere(job):
+                    self.claims.release(job.run)
+                    yield self.leave(job, outcome)
+                else:
+                    self.under_way[job.key] = self.waiting.pop(job.key)
+                    self.executor.start(job)
+
+    def in_order(self) -> Iterator[Job]:
+        """The waiting jobs; last those whose beginning another job under way has too, as they would wait for it."""
+        jobs = list(self.waiting.values())
+        later: list[Job] = []
+        for job in jobs:
+            if job.beginnings and any(job.beginnings & other.beginnings for other in self.under_way.values()):
+                later.append(job)
+            else:
+                yield job
+        if self.executor.one_shelf:
+            yield from later
+
+    def blocked(self, job: Job) -> str | None:
+        """What keeps a job from being done: a needed run that did not end well."""
+        for _, need in job.run.needs:
+            key = need.fingerprint
+            if self.ended.get(key) != "done":
+                status = self.ended.get(key) or records.state(need, self.claims.edition, self.claims.results)
+                if status != "done":
+                    return f"needs {need.name}, which is {status}"
+                self.ended[key] = status
+        return None
+
+    def lacking(self, job: Job) -> bool:
+        """Whether weights of needed runs are not here; they are remade first then."""
+        lacking = [need for _, need in job.run.needs if not self.shelf.has(need.fingerprint)]
+        self.remake(lacking)
+        return bool(lacking)
+
+    def remake(self, runs: list[Run]) -> None:
+        """Put runs whose weights are missing before everything else."""
+        jobs = [Job(run, remake=True) for run in runs if run.fingerprint not in self.under_way]
+        self.waiting = {job.key: job for job in jobs} | self.waiting
+
+    def done_elsewhere(self, job: Job) -> Outcome | None:
+        """Whether another sweep has done the run since this one was planned."""
+        if job.remake:
+            return Outcome(job.run, "done", earlier=True) if self.shelf.has(job.key) else None
+        path = records.path_of(job.run, self.claims.edition, self.claims.results)
+        seen = records.look(path)
+        if seen is None or seen.mark == job.mark or seen.fingerprint != job.key:
+            return None
+        record = records.read(path) or {}
+        return Outcome(job.run, seen.status, record.get("reason", ""), record.get("best"), earlier=True)
+
+    def leave(self, job: Job, outcome: Outcome) -> Outcome:
+        """A job ends."""
+        self.waiting.pop(job.key, None)
+        self.ended[job.key] = outcome.status
+        return outcome
+
+    def settle(self, job: Job, end: End) -> Iterator[Outcome]:
+        """A job came back from the executor."""
+        del self.under_way[job.key]
+        if not isinstance(end, Finished):
+            self.tries[job.key] += not isinstance(end, Died) or end.blame
+            if self.tries[job.key] < TRIES:
+                self.again(job, end)
+                return
+            end = Finished(given_up(end))
+        if not self.claims.is_mine(job.run):  # we were stopped for so long that another sweep has taken over
+            self.waiting[job.key] = job
+            return
+        if not job.remake:
+            records.write(job.run, self.claims.edition, end.content, self.claims.results)
+        for left in paths.checkpoints_dir().glob(f"{job.key}.*.checkpoint"):
+            left.unlink(missing_ok=True)
+        self.claims.release(job.run)
+        said = end.content
+        seconds, notes = said["made"]["seconds"], notes_on(said)
+        outcome = Outcome(job.run, said["status"], said.get("reason", ""), said.get("best"), seconds, notes=notes)
+        yield self.leave(job, outcome)
+
+    def again(self, job: Job, end: End) -> None:
+        """Try once more, before everything else; what it lacked comes first."""
+        self.claims.release(job.run)
+        self.waiting = {job.key: job} | self.waiting
+        if isinstance(end, Lacks):
+            self.remake([need for _, need in job.run.needs if need.fingerprint == end.fingerprint])
+
+
+def notes_on(content: dict[str, Any]) -> tuple[str, ...]:
+    """What was computed again in every epoch as the memory for caches did not suffice: slower, with the same result."""
+    return tuple(
+        f"stage {stage['stage']}: {what} not cached: {why} (NETPRESS_CACHE_GB sets it)"
+        for stage in content.get("stages", [])
+        for what, why in stage.get("declined", {}).items()
+    )
+
+
+def given_up(end: End) -> dict[str, Any]:
+    """The record of a run whose process died again and again."""
+    from netpress.sweep import machine
+    from netpress.training import speed
+
+    reason = end.reason if isinstance(end, Died) else "the weights of a needed run are damaged again and again"
+    made = machine.made(speed.choose()) | {"seconds": 0.0}
+    return {"status": "failed", "reason": machine.without_paths(reason), "peak_memory": 0, "made": made}

@@ -1,0 +1,57 @@
+"""SIGINT and SIGTERM: stop soon, with what was reached on disk."""
+
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from threading import Timer
+from typing import NoReturn
+
+PATIENCE = 3.5  # seconds from the signal to the end, whatever hangs
+
+
+class Interrupted(KeyboardInterrupt):
+    """The process was asked to end: what it has reached is on disk, so it need not take down everything in order."""
+
+    def __init__(self, number: int):
+        self.number = number
+        super().__init__(f"stopped by {signal.Signals(number).name}")
+
+    @property
+    def code(self) -> int:
+        """The exit status that shells expect: 130 for SIGINT, 143 for SIGTERM."""
+        return 128 + self.number
+
+    def end(self) -> NoReturn:
+        """End the process now."""
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(self.code)
+
+
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """Inside, the first SIGINT or SIGTERM raises `Interrupted` and later ones are ignored; should the way out take
+    longer than `PATIENCE`, the process ends at once. Only for the main thread of a process that is then to end."""
+    timers: list[Timer] = []
+
+    def stop(number: int, frame: object) -> None:
+        for other in before:
+            signal.signal(other, lambda *_: None)  # not SIG_IGN: one may be on its way already
+        timer = Timer(PATIENCE, os._exit, [128 + number])
+        timer.daemon = True
+        timer.start()
+        timers.append(timer)
+        raise Interrupted(number)
+
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    for number in before:
+        signal.signal(number, stop)
+    try:
+        yield
+    finally:
+        for timer in timers:
+            timer.cancel()
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,156 @@
+"""Runs in worker processes of one thread each, which keep data and caches from one run to the next."""
+
+import contextlib
+import faulthandler
+import os
+import signal
+import tempfile
+from dataclasses import dataclass
+from multiprocessing import connection, get_context, parent_process
+from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+from threading import Thread
+from typing import Any, Self
+
+from netpress.atomic import CannotWrite
+from netpress.sweep.executors import Died, End, Job, Tell, end_of, new_bench
+from netpress.sweep.signals import PATIENCE, Interrupted, interruptible
+
+
+@dataclass
+class Worker:
+    """A process, our end of its pipe, the file where it leaves its last words, and what it does now."""
+
+    process: BaseProcess
+    pipe: Connection
+    log: Path
+    job: Job | None = None
+
+
+class Processes:
+    """Up to `slots` worker processes, started when there is work for them."""
+
+    one_shelf = True
+
+    def __init__(self, slots: int, tell: Tell):
+        self.slots, self.tell = slots, tell
+        self.workers: list[Worker] = []
+        self.logs = tempfile.TemporaryDirectory(prefix="netpress-", ignore_cleanup_errors=True)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: Any, *_: object) -> None:
+        stop(self.workers, patiently=kind is None)
+        self.logs.cleanup()
+
+    def start(self, job: Job) -> None:
+        """Give the job to a worker that has none."""
+        worker = next((worker for worker in self.workers if worker.job is None), None) or self.hired()
+        worker.job = job
+        with contextlib.suppress(OSError):  # it died just now: `ended` tells
+            worker.pipe.send(job.run)
+
+    def hired(self) -> Worker:
+        """A new worker."""
+        context = get_context("spawn")
+        ours, theirs = context.Pipe()
+        log = Path(self.logs.name) / f"{len(list(Path(self.logs.name).iterdir()))}.log"
+        log.touch()
+        process = context.Process(target=serve, args=(theirs, str(log), 1 / self.slots), daemon=True)
+        process.start()
+        theirs.close()
+        self.workers.append(Worker(process, ours, log))
+        return self.workers[-1]
+
+    def ended(self, timeout: float) -> list[tuple[Job, End]]:
+        """What has ended; tells of progress meanwhile."""
+        ready = connection.wait([worker.pipe for worker in self.workers], timeout)
+        found = []
+        for worker in [worker for worker in self.workers if worker.pipe in ready]:
+            job = worker.job
+            for end in self.heard(worker):
+                if job:
+                    found.append((job, end))
+                    worker.job = None
+        return found
+
+    def heard(self, worker: Worker) -> list[End]:
+        """What a worker says: how far it is, or how its run ended. A pipe that breaks is a worker that died."""
+        try:
+            while worker.pipe.poll():
+                said: Any = worker.pipe.recv()
+                if isinstance(said, CannotWrite):
+                    raise said
+                if isinstance(said, End):
+                    return [said]
+                if worker.job:
+                    self.tell(worker.job.run, said)
+        except (EOFError, OSError):
+            self.workers.remove(worker)
+            worker.process.join(PATIENCE)
+            return [Died(last_words(worker))] if worker.job else []
+        return []
+
+
+def last_words(worker: Worker) -> str:
+    """Why a worker died, as far as it can be known."""
+    code = worker.process.exitcode
+    how = f"was killed by {signal.Signals(-code).name}" if code and code < 0 else f"ended with status {code}"
+    hint = " (the system does so when memory runs out)" if code == -signal.SIGKILL else ""
+    return f"{worker.log.read_text(errors='replace')[-1500:]}\nthe worker process {how}{hint}".strip()
+
+
+def stop(workers: list[Worker], patiently: bool) -> None:
+    """End all workers: those without work at once, others when they have written their checkpoint."""
+    for worker in workers:
+        if not patiently:
+            worker.process.terminate()
+        worker.pipe.close()
+    for worker in workers:
+        worker.process.join(PATIENCE)
+        if worker.process.is_alive():
+            worker.process.kill()
+            worker.process.join()
+
+
+def serve(pipe: Connection, log: str, share: float) -> None:
+    """The life of a worker, which has a share of the machine: runs come through the pipe, one after the other, until
+    it is closed."""
+    with contextlib.suppress(BrokenPipeError):
+        try:
+            with interruptible(), Path(log).open("w") as last:
+                faulthandler.enable(last)
+                Thread(target=end_with_parent, daemon=True).start()
+                work(pipe, share)
+        except Interrupted as interrupted:
+            interrupted.end()
+
+
+def work(pipe: Connection, share: float) -> None:
+    """Do what comes. One thread: as fast as two for these sizes, and the same bits however many workers there are."""
+    import torch
+
+    torch.set_num_threads(1)
+    bench = new_bench(share)
+
+    def tell(progress: Any) -> None:
+        with contextlib.suppress(OSError):  # nobody listens any more: we are about to be ended
+            pipe.send(progress)
+
+    with contextlib.suppress(EOFError):
+        while True:
+            run = pipe.recv()
+            try:
+                pipe.send(end_of(run, bench, tell))
+            except CannotWrite as error:
+                pipe.send(error)
+
+
+def end_with_parent() -> None:
+    """Nobody waits for the work of a worker whose sweep was killed, and the next sweep must find the run free."""
+    parent = parent_process()
+    if parent:
+        connection.wait([parent.sentinel])
+        os.kill(os.getpid(), signal.SIGTERM)

@@ -1,0 +1,25 @@
+"""A finished network's answers."""
+
+import torch
+from torch import Tensor, nn
+
+from netpress.data import Images
+from netpress.data.views import Normalise
+from netpress.training.feed import EVALUATED_AT_ONCE
+from netpress.training.speed import Speed
+
+
+def logits_of(network: nn.Module, images: Images, normalise: Normalise, speed: Speed) -> Tensor:
+    """Logits of all images in the fixed view, float32 (N, classes), in eval mode."""
+    network.eval()
+    found = []
+    for x in images.x.split(EVALUATED_AT_ONCE):
+        with torch.no_grad(), speed.autocast():
+            found.append(network(speed.place(normalise(x))).float())
+    return torch.cat(found)
+
+
+def accuracy(network: nn.Module, images: Images, normalise: Normalise, speed: Speed) -> float:
+    """Share of images classified correctly, 0 to 1."""
+    hits = (logits_of(network, images, normalise, speed).argmax(1) == images.y).sum()
+    return hits.item() / len(images.y)

@@ -1,0 +1,164 @@
+"""Batches for the loop: from the images or from caches, with the same result."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from netpress.data import Images
+from netpress.data.views import VIEWS, Normalise, moved
+from netpress.nets.network import Network
+from netpress.seeds import generator
+from netpress.training.cache import Cache, Rows, weights_hash
+from netpress.training.objectives import OBJECTIVES, between
+from netpress.training.speed import Speed
+from netpress.training.stage import Stage
+
+EVALUATED_AT_ONCE = 500
+FIXED = "plain"  # the only view that is the same in every epoch
+
+
+class Batch(NamedTuple):
+    """Input of the network (or of its part behind a cached prefix), labels, and the teacher's side if it was cached."""
+
+    x: Tensor
+    y: Tensor
+    target: Tensor | None
+
+
+@dataclass(frozen=True)
+class Material:
+    """The images of a run on their device, as uint8 (N, 3, px, px), and how they are normalised."""
+
+    train: Images
+    test: Images
+    normalise: Normalise
+
+    def images(self, split: str) -> Images:
+        """"train" or "test"."""
+        return self.train if split == "train" else self.test
+
+
+class Feed:
+    """What one stage trains on. Everything fixed is cached where `speed` allows; the rest is computed live.
+
+    `declined` says what could have been cached, had the memory allowed by `speed` sufficed.
+    """
+
+    def __init__(
+        self, stage: Stage, network: Network, teacher: Network | None, material: Material, speed: Speed, cache: Cache
+    ):
+        self.stage, self.material, self.speed, self.cache = stage, material, speed, cache
+        cache.begin_stage()
+        self.declined: dict[str, str] = {}
+        self.objective = OBJECTIVES[stage.loss]
+        self.sees_logits = self.objective.sees_logits
+        self.count = len(material.train.y)
+        trains = stage.trains or network.names
+        self.first = next(name for name in network.names if name in trains)
+        self.prefix = network.before(self.first).eval()
+        self.student = self.objective.student(network, self.first, stage)
+        self.body = between(network, self.first, None)
+        self.target = self.objective.target(teacher.eval(), stage) if self.objective.target and teacher else None
+        self.teacher = teacher
+        self.prefix_hash = weights_hash(self.prefix) if speed.caching else ""
+        self.x = self.cached_inputs("train") if stage.view == FIXED else None
+        self.targets = self.cached_targets()
+
+    def cached_inputs(self, split: str) -> Rows | None:
+        """The output of the frozen prefix for a whole split in the fixed view."""
+        if not self.speed.caching:
+            return None
+        return self.cached(f"{self.prefix_hash} inputs", split, lambda i: self.prefix(self.pixels(split, i)))
+
+    def cached_targets(self) -> Rows | None:
+        """The teacher's side of the loss for the whole training set, where the teacher's view is fixed."""
+        fixed = (self.stage.teacher_view or self.stage.view) == FIXED
+        if not (self.speed.caching and fixed and self.target and self.teacher):
+            return None
+        target, inputs = self.target, self.x
+        what = f"{weights_hash(self.teacher)} {self.stage.loss} {self.stage.at} targets"
+        if inputs and self.begins_like_teacher(self.teacher):
+            behind = self.objective.student(self.teacher, self.first, self.stage)
+            return self.cached(what, "train", lambda i: behind(inputs[i]))
+        return self.cached(what, "train", lambda i: target(self.pixels("train", i)))
+
+    def begins_like_teacher(self, teacher: Network) -> bool:
+        """Whether the frozen prefix is the teacher's own, so that the teacher may begin behind it too."""
+        return self.first in teacher.names and weights_hash(teacher.before(self.first)) == self.prefix_hash
+
+    def cached(self, what: str, split: str, batch: Callable[[Tensor], Tensor]) -> Rows | None:
+        """The output of `batch` for a whole split; the key says all that it depends on."""
+        images, view = self.material.images(split), self.material.normalise
+        key = f"{what} {images.checksum} {view} {self.speed.precision} {self.speed.channels_last}"
+        rows = self.cache.rows(key, len(images.y), batch, self.speed)
+        if rows is None:
+            self.declined[f"{split} {what.split()[-1]}"] = self.cache.declined[key]
+        return rows
+
+    def pixels(self, split: str, index: Tensor) -> Tensor:
+        """Normalised images in the fixed view, float32 (len(index), 3, px, px)."""
+        return self.speed.place(self.material.normalise(self.material.images(split).x[index]))
+
+    def viewed(self, index: Tensor, view: str, random: torch.Generator) -> Tensor:
+        """Normalised training images in a view."""
+        seen = VIEWS[view](self.material.train.x[index], random)
+        return self.speed.place(self.material.normalise(seen))
+
+    def batches(self, size: int, seed: int, epoch: int) -> Iterator[Batch]:
+        """One epoch in a random order that depends on seed and epoch alone; the last incomplete batch is left out."""
+        random = generator(seed, "order", epoch)
+        order = moved(torch.randperm(self.count, generator=random)[: self.count // size * size], self.material.train.y)
+        view = partial(self.viewed, view=self.stage.view, random=random)
+        for index in order.split(size):
+            y = self.material.train.y.index_select(0, index)
+            x = self.x[index] if self.x else view(index)
+            yield Batch(x, y, self.targets[index] if self.targets else self.own_target(index, random))
+
+    def own_target(self, index: Tensor, random: torch.Generator) -> Tensor | None:
+        """The teacher's side where it is not cached and the student's input is not what the teacher sees: it has a
+        view of its own, or the student begins behind a cached prefix."""
+        if not self.target or (self.stage.teacher_view is None and not self.x):
+            return None
+        view = self.stage.teacher_view or self.stage.view
+        with torch.no_grad(), self.speed.autocast():
+            return self.target(self.viewed(index, view, random))
+
+    def forward(self, batch: Batch) -> tuple[Tensor, Tensor | None]:
+        """The student's and the teacher's side of the loss."""
+        target, x = batch.target, batch.x
+        with torch.no_grad():
+            if self.target and target is None:
+                target = self.target(x)
+            if not self.x:
+                x = self.prefix(x)
+        return self.student(x), target
+
+    def loss(self, output: tuple[Tensor, Tensor | None], batch: Batch) -> Tensor:
+        """The loss of one batch, a scalar."""
+        return self.objective.loss(*output, batch.y, self.stage)
+
+    def hits(self, output: tuple[Tensor, Any], batch: Batch) -> Tensor:
+        """How many images of the batch are classified correctly; nothing to count where the loss sees no logits."""
+        if not self.sees_logits:
+            return torch.zeros((), device=batch.y.device)
+        return (output[0].argmax(1) == batch.y).sum()
+
+    def evaluate(self) -> dict[str, float | None]:
+        """Loss (cross-entropy) and accuracy on the test images; None where the loss sees no logits."""
+        if not self.sees_logits:
+            return {"test_loss": None, "test_accuracy": None}
+        inputs = self.cached_inputs("test")
+        body, prefix, speed, y = self.body.eval(), self.prefix, self.speed, self.material.test.y
+        loss = torch.zeros((), device=speed.device)
+        hits = torch.zeros((), device=speed.device)
+        for index in torch.arange(len(y), device=speed.device).split(EVALUATED_AT_ONCE):
+            with torch.no_grad(), speed.autocast():
+                output = body(inputs[index] if inputs else prefix(self.pixels("test", index))).float()
+            loss += functional.cross_entropy(output, y[index], reduction="sum")
+            hits += (output.argmax(1) == y[index]).sum()
+        return {"test_loss": (loss / len(y)).item(), "test_accuracy": hits.item() / len(y)}

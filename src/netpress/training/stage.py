@@ -1,0 +1,26 @@
+"""What a stage is: a value. `loop.py` runs it."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One phase of a run: which loss, which parameters train, for how long, taught by whom."""
+
+    name: str
+    loss: str = "cross-entropy"  # a name in objectives.OBJECTIVES
+    trains: tuple[str, ...] = ()  # names of blocks (and "head"); () = all. The rest is frozen and in eval mode
+    at: str | None = None  # the block whose output the loss sees; None = the logits
+    teacher: str | None = None  # the role, in the run's needs, of the network that teaches
+    epochs: int = 1
+    batch: int = 64
+    optimiser: str = "sgd"  # "sgd": Nesterov momentum 0.9; "adam"
+    rate: float = 0.05  # peak learning rate
+    schedule: str = "one-cycle"  # "one-cycle", "cosine" or "constant"
+    weight_decay: float = 5e-4
+    view: str = "plain"  # a name in data.views.VIEWS: what the student sees
+    teacher_view: str | None = None  # None = the very same pixels as the student
+    temperature: float = 1.0
+    alpha: float = 1.0
+    scaled: bool = False  # soft part times T^2 (Hinton et al. 2015)
+    shared: bool = False  # its weights serve every run that begins with the same steps

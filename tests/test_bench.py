@@ -1,0 +1,128 @@
+"""netpress bench: the plain loop trains the very same networks, and measurements leave records."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from netpress import measure, papers
+from netpress.errors import UserError
+from netpress.measure import arms as both_arms
+from netpress.measure import distillation, grid, imitation, overhead, results
+from netpress.measure.arms import Arms, arms
+from netpress.training.cache import Cache
+from netpress.training.loop import train
+from netpress.training.speed import plain
+from netpress.training.stage import Stage
+
+STILL = {"rate": 0.0, "epochs": 1}  # one batch of all 64 images, and nothing learnt: losses depend on no order
+KEYS = ("train_loss", "train_accuracy", "test_loss", "test_accuracy")
+
+
+@pytest.fixture(scope="module")
+def digits() -> Iterator[pytest.MonkeyPatch]:
+    """Measurements on digits alone, which are always there."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(both_arms, "source", lambda: "digits")
+        patch.setattr(grid, "source", lambda: "digits")
+        yield patch
+
+
+@pytest.fixture(scope="module")
+def small(digits: pytest.MonkeyPatch) -> Iterator[Arms]:
+    with arms("plain.py", 64, 1 / 8) as both:
+        yield replace(both, speed=plain())
+
+
+@pytest.fixture(scope="module")
+def peers(digits: pytest.MonkeyPatch) -> Iterator[Arms]:
+    with arms("peers.py", 64, 1 / 8) as both:
+        yield replace(both, speed=plain())
+
+
+def compared(both: Arms, task: str, stage: Stage, model: str, teacher: str | None = None) -> None:
+    """Both arms tell the same losses and accuracies, in float32, of networks that differ in no tensor."""
+    parent = both.network(teacher, seed=1).requires_grad_(False).eval() if teacher else None
+    network = both.network(model)
+    taught = {"teacher": teacher, "taught": parent} if parent else {}
+    theirs = both.theirs(task, model, stage, network, **taught)
+    feed = both.feed(stage, network, parent, Cache(2**30))
+    ours = train(stage, network, feed, both.speed, 0)[0]
+    said = {key: value for key, value in theirs["history"][0].items() if key in KEYS and ours[key] is not None}
+    assert said == pytest.approx({key: ours[key] for key in said}, rel=1e-4)
+    assert theirs["cost"] > 0
+
+
+@pytest.mark.parametrize("block", [None, "block1", "block3", "block5"])
+def test_the_plain_loop_trains_the_same_network(small: Arms, block: str | None) -> None:
+    model = f"vgg16-{block}" if block else "vgg16"
+    stage = Stage("train", trains=(block,) if block else ("block1", "block2"), **STILL)
+    compared(small, "train", stage, model)
+
+
+@pytest.mark.parametrize("block", ["block1", "block4"])
+def test_the_plain_loop_imitates_the_same_block(small: Arms, block: str) -> None:
+    stage = replace(imitation.stage_of(block), **STILL)
+    compared(small, "imitate", stage, f"vgg16-{block}", "vgg16")
+
+
+@pytest.mark.parametrize("loss", distillation.LOSSES)
+@pytest.mark.parametrize("student", distillation.STUDENTS)
+def test_the_peers_shape_computes_the_same_losses(peers: Arms, student: str, loss: str) -> None:
+    stage = replace(distillation.stage_of(student, loss), **STILL)
+    if stage.trains == () or "head" in stage.trains:  # no dropout, so that both see the same numbers
+        stage = replace(stage, trains=("C1", "C2"))
+    compared(peers, "distil", stage, student, "vgg19")
+
+
+def test_both_arms_do_a_whole_block_of_the_grid(small: Arms) -> None:
+    runs = grid.grid(64, 1 / 8)
+    assert len(runs) == 31
+    chosen = (runs[0], *papers.matching(runs, "*block5*"))
+    rounds = [grid.one_round(small, chosen)]
+    assert [row["name"] for row in rounds[0]] == [run.label for run in chosen]
+    assert all(row["ours"] > 0 and row["plain"] > 0 for row in rounds[0])
+    assert grid.part(rounds, "frozen", 1 / 8)["measured"] > 0
+
+
+def test_a_bar_is_met_by_the_median() -> None:
+    assert results.bar("n", "w", [1.0, 3.5, 3.0], least=3) == {
+        "name": "n", "what": "w", "measured": 3.0, "low": 1.0, "high": 3.5, "bar": "at least 3", "met": True,
+    }  # fmt: skip
+    assert results.bar("n", "w", [60.0], most=50)["met"] is False
+    assert results.bar("n", "w", [60.0])["met"] is None
+
+
+def test_a_measurement_leaves_a_record_and_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], digits: Any
+) -> None:
+    monkeypatch.setattr(overhead, "STEPS", 20)
+    monkeypatch.setattr(overhead, "ROUNDS", 2)
+    measure.command("step-overhead", as_json=True, results=tmp_path)
+    told = json.loads(capsys.readouterr().out)
+    assert told == results.read(told["made"]["kind"], "step-overhead", tmp_path)
+    assert told["bars"][0]["bar"] == "at most 50" and told["bars"][0]["measured"] > 0
+    measure.tell([told], as_json=False)
+    assert "step-overhead" in capsys.readouterr().out
+
+
+def test_an_unknown_measurement_is_refused_with_the_nearest_name() -> None:
+    with pytest.raises(UserError, match="triage-grid"):
+        measure.command("triage-gird")
+
+
+def test_without_the_plain_loop_it_says_where_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UserError, match=r"bench/plain\.py"), arms("plain.py", 64, 1 / 8):
+        pass
+
+
+def test_the_package_imports_nothing_of_the_baseline() -> None:
+    code = "import sys, netpress.measure.grid, netpress.measure.distillation; print('plain' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"

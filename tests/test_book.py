@@ -1,0 +1,400 @@
+"""The book's machinery: parameters, glued values, pages of further editions, the site and its checks."""
+
+import json
+import math
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import books
+import nbformat
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as some
+
+from netpress import book
+from netpress.book import glue, notebooks, parameters, render, site, toc, variants
+from netpress.errors import UserError
+
+SAMPLE = books.SAMPLE / "chapters" / "triage" / "sample.ipynb"
+GOOD = {"edition": "demo", "dataset": "digits", "seeds": [0], "run_missing": False}
+
+
+def page(**changes):
+    return book.Page(chapter="triage/sample", **(GOOD | changes))
+
+
+# parameters
+
+
+def test_good_parameters_make_a_page():
+    made = page()
+    assert (made.edition, made.dataset, made.seeds, made.run_missing) == ("demo", "digits", [0], False)
+    assert len(made.runs) == 31
+    assert {run.seed for run in page(seeds=[2, 5]).runs} == {2, 5}
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("edition", "dmo", "demo"),
+        ("edition", 3, "in quotes"),
+        ("edition", "demo+epoch=2", "epochs"),
+        ("edition", "demo+epochs=nan", "number"),
+        ("edition", "demo+rate=0.1+epochs=2", "demo+epochs=2+rate=0.1"),
+        ("dataset", "digit", "digits"),
+        ("dataset", "cifar10", "digits"),
+        ("dataset", None, "in quotes"),
+        ("seeds", 0, "list"),
+        ("seeds", "0,1", "list"),
+        ("seeds", [0, 0], "once"),
+        ("seeds", [-1], "whole number"),
+        ("seeds", [1.0], "list"),
+        ("seeds", [True], "list"),
+        ("seeds", [math.nan], "list"),
+        ("run_missing", "false", "True or False"),
+        ("run_missing", 0, "True or False"),
+    ],
+)
+def test_wrong_values_are_refused_and_named(name, value, said):
+    with pytest.raises(UserError) as caught:
+        page(**{name: value})
+    told = str(caught.value)
+    assert name in told and said in told and "\n" not in told
+
+
+def test_unknown_names_are_refused_with_the_nearest_one():
+    with pytest.raises(UserError, match=r"'edtion'.*'edition'"):
+        page(edtion="demo")
+
+
+def test_parameters_are_checked_before_a_kernel_starts():
+    assert parameters.check_parameters(SAMPLE, {"edition": "small", "dataset": "mnist"}).dataset == "mnist"
+    with pytest.raises(UserError, match=r"'sed'.*'seeds'"):
+        parameters.check_parameters(SAMPLE, {"sed": [1]})
+    with pytest.raises(UserError, match="edition"):
+        parameters.check_parameters(SAMPLE, {"edition": "huge"})
+
+
+anything = some.one_of(
+    some.none(), some.booleans(), some.integers(), some.floats(), some.text(), some.lists(some.text())
+)
+
+
+@settings(max_examples=200, deadline=None)
+@given(some.sampled_from(["edition", "dataset", "seeds", "run_missing", "__import__('os').getcwd()"]), anything)
+def test_what_is_not_right_is_refused_by_name(name, value):
+    try:
+        made = parameters.check_parameters(SAMPLE, {name: value})
+    except UserError as error:
+        assert name in str(error)
+    else:
+        assert type(getattr(made, name)) is type(value)
+
+
+@pytest.mark.parametrize(
+    ("text", "meant"),
+    [
+        ("edition=demo", "demo"),
+        ("edition=demo+epochs=2", "demo+epochs=2"),
+        ("seeds=[0, 1]", [0, 1]),
+        ("run_missing=false", False),
+        ("rate=1e-3", 0.001),
+        ("rate=nan", "nan"),
+    ],
+)
+def test_parameters_are_read_as_literals(text, meant):
+    name, value = book.parameter(text)
+    assert name == text.split("=")[0] and value == meant and type(value) is type(meant)
+
+
+@pytest.mark.parametrize("text", ["edition", "=demo", "print(1)=2", ""])
+def test_what_sets_nothing_is_refused(text):
+    with pytest.raises(UserError, match="NAME=VALUE"):
+        book.parameter(text)
+
+
+def test_what_papermill_has_put_into_the_kernel_is_checked(monkeypatch):
+    class Shell:
+        user_ns = {"In": ["", "edition = 'demo'", "# Parameters\nedition = 'demo'\nsedes = [1]\n"]}
+
+    import IPython
+
+    monkeypatch.setattr(IPython, "get_ipython", Shell)
+    with pytest.raises(UserError, match=r"'sedes'.*'seeds'"):
+        page()
+
+
+def test_a_file_that_is_no_notebook_is_named(tmp_path):
+    broken = tmp_path / "broken.ipynb"
+    broken.write_text('{"cells": [')
+    with pytest.raises(UserError, match=r"broken\.ipynb is not a notebook"):
+        parameters.check_parameters(broken, {})
+    with pytest.raises(UserError, match="no chapter"):
+        parameters.check_parameters(tmp_path / "absent.ipynb", {})
+
+
+def test_the_command_remakes_the_page():
+    command = page(edition="demo+epochs=1", seeds=[0, 2]).command()
+    assert command.startswith("papermill chapters/triage/sample.ipynb out.ipynb -k python3 -p edition demo+epochs=1")
+    assert "-p dataset digits" in command and "-y 'seeds: [0, 2]'" in command
+
+
+# what is glued
+
+
+@pytest.mark.parametrize(
+    ("value", "form", "written"),
+    [
+        (0.123, ".1%", "12.3%"),
+        (-0.5, ".2f", "\N{MINUS SIGN}0.50"),
+        (31, "d", "31"),
+        ("a text", "", "a text"),
+        (None, ".1f", "not run"),
+        (math.nan, ".1f", "not run"),
+    ],
+)
+def test_numbers_are_written_out(value, form, written):
+    assert glue.written("x", value, form) == written
+
+
+def test_numpy_numbers_are_numbers():
+    import numpy as np
+
+    assert glue.written("x", np.float64(0.5), ".1f") == "0.5"
+    assert glue.written("x", np.int64(5), "d") == "5"
+
+
+def test_a_number_needs_a_format():
+    with pytest.raises(UserError, match="needs a format"):
+        glue.written("x", 0.5, "")
+
+
+def test_hostile_text_in_a_table_is_escaped():
+    import pandas as pd
+
+    content = glue.shown("t", pd.DataFrame({"<script>": ["<img src=x onerror=alert(1)>"]}))["text/html"]
+    assert "<script" not in content and "<img" not in content and "&lt;img" in content
+
+
+def test_captions_are_left_to_the_page():
+    table = "<div><table>{}<tr></tr></table></div>"
+    assert glue.without_caption(table.format("<caption>a</caption>")) == table.format("")
+    framed = glue.without_caption('<figure class="np-figure"><div>x</div><figcaption>c</figcaption></figure>')
+    assert framed == '<div class="np-figure"><div>x</div></div>'
+
+
+# pages of further editions
+
+
+def test_labels_and_title_of_a_further_edition_have_its_name():
+    notebook = nbformat.read(SAMPLE, as_version=4)
+    names = variants.labels(notebook)
+    assert names == ["sec-triage-sample", "eq-triage-sample", "fig-triage-sample", "tab-triage-sample"]
+    made = variants.for_edition(notebook, "demo+epochs=1", names)
+    assert variants.labels(made) == [f"{name}-demo-epochs-1" for name in names]
+    first = made.cells[0].source
+    assert "# A sample (edition demo+epochs=1)" in first
+    assert "{numref}`fig-triage-sample-demo-epochs-1`" in first and "{cite}`nowak2018triage`" in first
+    assert variants.labels(notebook) == names
+
+
+def test_only_whole_labels_are_renamed():
+    text = "{ref}`sec-a` sec-ab x-sec-a {ref}`words <sec-a>` (sec-a)="
+    assert variants.renamed(text, ["sec-a"], "e") == "{ref}`sec-a-e` sec-ab x-sec-a {ref}`words <sec-a-e>` (sec-a-e)="
+
+
+def test_contents_get_a_part_for_further_editions():
+    contents = {"root": "chapters/index", "parts": [{"chapters": [{"file": "chapters/triage/sample"}]}]}
+    assert toc.files(contents) == ["chapters/index", "chapters/triage/sample"]
+    made = toc.with_editions(toc.moved(contents, "chapters/"), {"demo": ["triage/sample"]})
+    assert toc.files(made) == ["index", "triage/sample", "editions/demo/index", "editions/demo/triage/sample"]
+
+
+# executed notebooks
+
+
+def test_what_differs_from_run_to_run_is_dropped():
+    notebook = nbformat.read(SAMPLE, as_version=4)
+    cell = notebook.cells[1]
+    cell.metadata["papermill"] = {"start_time": "now"}
+    cell.outputs = [
+        nbformat.v4.new_output("stream", name="stderr", text="50%"),
+        nbformat.v4.new_output("stream", name="stdout", text="kept"),
+    ]
+    notebook.metadata["papermill"] = {"input_path": "somewhere"}
+    kept = notebooks.clean(notebook, "the key")
+    assert [output["text"] for output in kept.cells[1].outputs] == ["kept"]
+    assert kept.cells[1].metadata == {"tags": ["parameters", "hide-input", "remove-cell"]}
+    assert set(kept.metadata) == {"kernelspec", "language_info", "netpress"}
+
+
+def test_a_cut_notebook_counts_as_none(tmp_path):
+    path = tmp_path / "page.ipynb"
+    assert notebooks.key_of(path) == ""
+    path.write_text('{"metadata": {"netpress": {"key": "k"}}}')
+    assert notebooks.key_of(path) == "k"
+    path.write_text('{"metadata": {"netpr')
+    assert notebooks.key_of(path) == ""
+
+
+# the site
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        '<script src="https://cdn.example/x.js"></script>',
+        "<script src=//cdn.example/x.js></script>",
+        '<link rel="stylesheet" href="http://cdn.example/x.css">',
+        '<link href="https://cdn.example/x.css" rel="stylesheet">',
+        '<img alt="" src="https://elsewhere.example/x.png">',
+        "<style>@import url(https://cdn.example/x.css)</style>",
+        "<style>body {background: url('//cdn.example/x.png')}</style>",
+        f"<p>{Path.home()}/secret</p>",
+    ],
+)
+def test_pages_that_fetch_or_name_folders_are_refused(tmp_path, content):
+    (tmp_path / "page.html").write_text("<a href='https://example.org'>a link is no request</a>")
+    render.check(tmp_path)
+    (tmp_path / "page.html").write_text(content)
+    with pytest.raises(UserError, match=r"page\.html"):
+        render.check(tmp_path)
+
+
+def test_a_folder_that_is_no_site_is_never_replaced(tmp_path):
+    (tmp_path / "precious.txt").write_text("mine")
+    with pytest.raises(UserError, match="not a site"):
+        render.replaceable(tmp_path)
+    render.replaceable(tmp_path / "new")
+
+
+def test_publishing_replaces_the_whole_site(tmp_path):
+    old, new = tmp_path / "html", tmp_path / "made"
+    for folder, name in ((old, "old.html"), (new, "new.html")):
+        folder.mkdir()
+        (folder / name).touch()
+    render.publish(new, old)
+    assert [file.name for file in old.iterdir()] == ["new.html"]
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["html"]
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch):
+    """The sample book in a folder whose name is awkward, with two editions' invented records."""
+    folder = books.small_book(tmp_path / "a bök")
+    results = tmp_path / "results"
+    monkeypatch.setenv("NETPRESS_RESULTS", str(results))
+    monkeypatch.chdir(folder)
+    return folder, results
+
+
+def test_the_best_complete_edition_is_the_main_one(project):
+    folder, results = project
+    contents = toc.read(folder)
+    with pytest.raises(UserError, match="No record for triage/sample"):
+        site.planned(contents, folder, ())
+    books.invent_records(results, "demo")
+    books.invent_records(results, "small", 40)
+    assert site.planned(contents, folder, ()).editions == {"triage/sample": ("demo", "small")}
+    books.invent_records(results, "small")
+    plan = site.planned(contents, folder, ())
+    assert plan.editions == {"triage/sample": ("small", "demo")} and plan.further() == {"demo": ["triage/sample"]}
+    assert site.planned(contents, folder, ("demo",)).editions == {"triage/sample": ("demo",)}
+
+
+def test_unknown_editions_are_refused_before_anything_is_made(project):
+    folder, _ = project
+    with pytest.raises(UserError, match="did you mean 'demo'"):
+        book.build(("dmo",))
+    assert not (folder / "_build").exists()
+
+
+def test_a_failing_chapter_is_named_and_the_site_stays(project):
+    folder, results = project
+    books.invent_records(results, "demo")
+    chapter = folder / "chapters" / "triage" / "sample.ipynb"
+    broken = nbformat.read(chapter, as_version=4)
+    broken.cells[-1].source = "1 / 0"
+    nbformat.write(broken, chapter)
+    with pytest.raises(UserError, match=r"triage/sample failed in its code cell \d+: ZeroDivisionError"):
+        book.build(("demo",))
+    assert not (folder / "_build" / "html").exists()
+    assert not list((folder / "_build").rglob("*.ipynb"))
+
+
+def built(folder: Path) -> dict[str, bytes]:
+    html = folder / "_build" / "html"
+    return {str(file.relative_to(html)): file.read_bytes() for file in html.rglob("*") if file.is_file()}
+
+
+@pytest.mark.timeout(600)
+def test_a_site_is_built_once_and_the_same_again(project, capfd):
+    folder, results = project
+    books.invent_records(results, "demo")
+    books.invent_records(results, "small", 40)
+    assert book.build() == 0
+    first = built(folder)
+    assert {"index.html", "triage/sample.html", "editions/small/triage/sample.html"} <= set(first)
+    main, further = first["triage/sample.html"].decode(), first["editions/small/triage/sample.html"].decode()
+    assert "93.0%" in main and "93.0%" in first["index.html"].decode() and "93.9%" in further
+    assert "31 of 31 done" in main and "40 of 372 done" in further
+    assert "a &lt;b&gt;processor&lt;/b&gt;" in main and "<b>processor" not in main
+    assert "&lt;b&gt;&amp;&lt;/b&gt;" in main
+
+    executed = {path: path.stat().st_mtime_ns for path in (folder / "_build" / "pages").rglob("*.ipynb")}
+    assert book.build() == 0 and "up to date" in capfd.readouterr().err
+    assert built(folder) == first
+
+    # from nothing, the bytes are the same; a chapter whose records have not changed is not run again
+    (folder / "_build" / "html" / render.MARK).unlink()
+    assert book.build() == 0
+    assert built(folder) == first
+    assert {path: path.stat().st_mtime_ns for path in (folder / "_build" / "pages").rglob("*.ipynb")} == executed
+
+    # one changed record changes every place that shows it, and only its edition is run again
+    changed = next((results / "demo").rglob("*block5-student-teacher-thawed*.json"))
+    from netpress.sweep import records
+
+    record = records.read(changed)
+    changed.write_bytes(records.encode(record | {"best": 0.987}))
+    assert book.build() == 0
+    again = built(folder)
+    assert "98.7%" in again["triage/sample.html"].decode() and "98.7%" in again["index.html"].decode()
+    assert again["editions/small/triage/sample.html"] == first["editions/small/triage/sample.html"]
+
+
+def test_a_warning_of_sphinx_fails_the_build(project):
+    folder, results = project
+    books.invent_records(results, "demo")
+    index = folder / "chapters" / "index.md"
+    index.write_text(index.read_text() + "\n{ref}`sec-nowhere`\n")
+    with pytest.raises(UserError, match="sec-nowhere"):
+        book.build(("demo",))
+    assert not (folder / "_build" / "html").exists()
+
+
+def test_the_kernel_itself_refuses_unknown_names(project):
+    """As the user's own papermill does it: not through our command."""
+    folder, results = project
+    books.invent_records(results, "demo")
+    words = ["papermill", "chapters/triage/sample.ipynb", "out.ipynb", "-k", "python3", "-p", "edtion", "demo"]
+    words = [sys.executable, "-m", *words, "--no-progress-bar"]
+    done = subprocess.run(words, cwd=folder, capture_output=True, text=True, env=dict(os.environ))
+    assert done.returncode != 0 and "Unknown parameter 'edtion'" in done.stderr
+    outputs = json.loads((folder / "out.ipynb").read_text())["cells"]
+    assert not any(cell["id"] == "made-with" and cell.get("outputs") for cell in outputs)
+
+
+@pytest.mark.timeout(600)
+def test_a_plain_build_shows_what_was_run_last(project):
+    """`jupyter-book build .`, warnings as errors; the next `netpress book` puts its own site back."""
+    folder, results = project
+    books.invent_records(results, "demo")
+    book.build(("demo",))
+    first = built(folder)
+    render.sphinx(folder)
+    assert "93.0%" in (folder / "_build" / "html" / "chapters" / "triage" / "sample.html").read_text()
+    book.build(("demo",))
+    assert built(folder) == first

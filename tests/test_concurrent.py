@@ -1,0 +1,144 @@
+"""Two sweeps at once on one folder, and owners that die."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sweeps
+from sweeps import EDITION, found, parent, tiny
+
+from netpress import sweep
+from netpress.sweep import claims, executors, records
+from netpress.sweep.claims import Claims
+from netpress.sweep.perform import Progress
+from netpress.sweep.run import Run
+from netpress.sweep.shelf import Shelf
+from netpress.training.stage import Stage
+
+slow = pytest.mark.slow
+
+
+def claim_of(run: Run, results: Path, **said: Any) -> Path:
+    """A claim as another sweep would have left it."""
+    path = claims.path_of(run, EDITION, results)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    own = {
+        "host": claims.host(),
+        "pid": os.getpid(),
+        "started": claims.started(os.getpid()),
+        "token": "other",
+        "beat": 0,
+    }
+    path.write_text(json.dumps(own | said))
+    return path
+
+
+@pytest.mark.slow  # starved processes miss its deadlines
+def test_a_living_owner_keeps_its_claim_and_a_dead_one_does_not(folder: Path) -> None:
+    mine = Claims(EDITION, folder)
+    claim_of(parent(), folder)
+    assert not mine.take(parent())
+    claim_of(parent(), folder, started="1")  # this process's number, but it was another process's then
+    assert mine.take(parent()) and mine.is_mine(parent())
+    assert not Claims(EDITION, folder).take(parent())
+    mine.release(parent())
+    assert not claims.path_of(parent(), EDITION, folder).exists()
+
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone_started = claims.started(gone.pid)
+    sweeps.wait_for(lambda: claims.started(gone.pid) is None, 20)  # a zombie is dead too
+    claim_of(parent(), folder, pid=gone.pid, started=gone_started)
+    assert mine.take(parent())
+    gone.wait()
+
+
+def test_an_owner_elsewhere_is_dead_when_it_gives_no_sign_of_life(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(claims, "PATIENCE", 0.4)
+    mine = Claims(EDITION, folder)
+    for beat in range(4):
+        claim_of(parent(), folder, host="elsewhere", beat=beat)
+        assert not mine.take(parent())
+        time.sleep(0.2)
+    assert not mine.take(parent())
+    time.sleep(0.5)
+    assert mine.take(parent())
+
+
+def test_claims_that_cannot_be_read_are_no_claims(folder: Path) -> None:
+    for text in ("", "{", "[]", "{}", '{"host": 1}'):
+        claim_of(parent(), folder).write_text(text)
+        mine = Claims(EDITION, folder)
+        assert mine.take(parent())
+        mine.release(parent())
+
+
+def test_a_claim_gives_signs_of_life(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(claims, "BEAT", 0.05)
+    with Claims(EDITION, folder) as mine:
+        mine.take(parent())
+        mine.tell(parent(), Progress("train", 1, 2, 3, 4, 5.0, 6.0))
+        path = claims.path_of(parent(), EDITION, folder)
+        sweeps.wait_for(lambda: (claims.read(path) or {"beat": 0})["beat"] > 2, 5)
+        assert (claims.read(path) or {})["done"] == 3
+    assert not path.exists()
+
+
+@pytest.mark.timeout(1800)
+@pytest.mark.parametrize(("processes", "size"), [(3, 20), pytest.param(4, 200, marks=slow)])
+def test_sweeps_at_once_do_every_run_once(tmp_path: Path, processes: int, size: int) -> None:
+    under_way = [sweeps.start(tmp_path, "sweep", size, 1) for _ in range(processes)]
+    told = [json.loads(process.communicate(timeout=1500)[0]) for process in under_way]
+    print(told)
+    assert sum(one["done"] for one in told) == size, "a run was done twice, or not at all"
+    assert all(one["done"] + one["elsewhere"] + one["before"] == size and one["failed"] == 0 for one in told)
+    assert len(found(tmp_path / "results")) == size
+    assert list((tmp_path / "results").rglob("*.claim")) == []
+
+
+def test_a_killed_owner_is_replaced_within_ten_seconds(folder: Path) -> None:
+    long = tiny("long", steps=(Stage("train", epochs=3000, batch=32),))
+    path = claims.path_of(long, EDITION, folder / "results")
+
+    def owner() -> str | None:
+        return (claims.read(path) or {}).get("token")
+
+    text = f"import sys; sys.path.insert(0, {str(Path(sweeps.__file__).parent)!r})\n"
+    text += "from sweeps import *\nfrom netpress import sweep\n"
+    text += "sweep.ensure((tiny('long', steps=(Stage('train', epochs=3000, batch=32),)),), EDITION, workers=1)"
+    words, own = [sys.executable, "-c", text], sweeps.environment(folder)
+    first = subprocess.Popen(words, env=own, stderr=subprocess.DEVNULL)
+    sweeps.wait_for(owner, 60)
+    held = owner()
+    second = subprocess.Popen(words, env=own, stderr=subprocess.DEVNULL)
+    time.sleep(8)  # it is there by now, and waits
+    assert owner() == held
+    first.kill()
+    took = sweeps.wait_for(lambda: owner() not in (None, held), 10)
+    print(f"replaced after {took:.1f} s")
+    second.kill()
+    first.wait(), second.wait()
+
+
+def test_a_run_that_another_sweep_took_over_is_not_recorded_twice(folder: Path) -> None:
+    """We were stopped for long; another sweep has done our run meanwhile."""
+    run = parent()
+    theirs = records.encode({"name": run.name, "fingerprint": run.fingerprint, "status": "done", "made": {}})
+
+    class Slow(executors.Here):
+        def start(self, job: executors.Job) -> None:
+            super().start(job)
+            claims.path_of(run, EDITION, folder / "results").unlink()
+            records.path_of(run, EDITION, folder / "results").write_bytes(theirs)
+
+    (job,), _ = sweep.planned((run,), EDITION, folder / "results")
+    with Claims(EDITION, folder / "results") as mine, Slow(mine.tell) as executor:
+        (outcome,) = sweep.Schedule([job], executor, mine, Shelf()).outcomes()
+    assert outcome.earlier and outcome.status == "done"
+    assert records.path_of(run, EDITION, folder / "results").read_bytes() == theirs

@@ -1,0 +1,71 @@
+"""Estimated costs against multiply-adds counted by hand."""
+
+from dataclasses import replace
+
+import pytest
+
+from netpress import data, papers
+from netpress.sweep import cost
+from netpress.sweep.run import Run
+from netpress.training.stage import Stage
+
+EDITION = "demo+width=1.0+epochs=3+imitation_epochs=2"
+
+
+def conv(inputs: int, outputs: int, side: int) -> int:
+    return 9 * inputs * outputs * side * side
+
+
+FIRST_FOUR = [
+    conv(3, 64, 32) + conv(64, 64, 32),
+    conv(64, 128, 16) + conv(128, 128, 16),
+    conv(128, 256, 8) + 2 * conv(256, 256, 8),
+    conv(256, 512, 4) + 2 * conv(512, 512, 4),
+]
+REPLACED = conv(512, 512, 2)
+HEAD = 512 * 4096 + 4096 * 4096 + 4096 * 10
+
+
+def run_of(method: str) -> Run:
+    return papers.matching(papers.grid("triage", EDITION), f"*block5-{method}*")[0]
+
+
+@pytest.fixture
+def images() -> tuple[int, int]:
+    return data.count("digits", "train"), data.count("digits", "test")
+
+
+def test_a_frozen_network_passes_its_prefix_once(images: tuple[int, int]) -> None:
+    train, test = images
+    epoch = train * (REPLACED + HEAD + HEAD + REPLACED) + test * (REPLACED + HEAD)
+    assert cost.work(run_of("mean-frozen")) == 3 * epoch + (train + test) * sum(FIRST_FOUR)
+
+
+def test_a_thawed_network_passes_everything_in_every_epoch(images: tuple[int, int]) -> None:
+    train, test = images
+    whole = sum(FIRST_FOUR) + REPLACED + HEAD
+    assert cost.work(run_of("mean-thawed")) == 3 * (train * (3 * whole - FIRST_FOUR[0]) + test * whole)
+
+
+def test_a_student_teacher_stage_sees_no_head_and_asks_its_teacher_once(images: tuple[int, int]) -> None:
+    train, test = images
+    run = run_of("student-teacher-frozen")
+    stage = run.stages[0]
+    teacher = sum(FIRST_FOUR) + 3 * conv(512, 512, 2) + HEAD
+    assert cost.stage_work(run, stage) == 2 * train * 2 * REPLACED + (train + test) * sum(FIRST_FOUR) + train * teacher
+    seen = replace(stage, view="crop")
+    assert cost.stage_work(run, seen) == 2 * train * (2 * REPLACED + sum(FIRST_FOUR) + teacher)
+
+
+def test_what_runs_share_is_counted_once() -> None:
+    runs = tuple(run_of(f"student-teacher-{regime}") for regime in ("frozen", "thawed"))
+    found = cost.estimates(runs, EDITION)
+    assert found[runs[0]] == pytest.approx(cost.work(runs[0]) / cost.NOMINAL)
+    shared = cost.stage_work(runs[1], runs[1].stages[0])
+    assert found[runs[1]] == pytest.approx((cost.work(runs[1]) - shared) / cost.NOMINAL)
+
+
+@pytest.mark.parametrize("paper", ["triage", "pyramid", "compressing"])
+def test_every_planned_run_has_a_cost(paper: str) -> None:
+    for run in papers.grid(paper, "demo"):
+        assert all(cost.stage_work(run, stage) > 0 for stage in run.steps if isinstance(stage, Stage))

@@ -1,0 +1,321 @@
+"""The training engine: every fast path against its plain twin, what freezing leaves alone, and the memory budget."""
+
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+from statistics import mean
+from typing import Any
+
+import pytest
+import torch
+
+from netpress import data, nets, papers, sweep
+from netpress.compress.edits import Inherit
+from netpress.data.views import normalise_of
+from netpress.nets.network import Network
+from netpress.sweep import records
+from netpress.sweep.perform import Bench, perform
+from netpress.sweep.run import with_needs
+from netpress.sweep.shelf import Shelf
+from netpress.training.cache import Cache, weights_hash
+from netpress.training.feed import Feed, Material
+from netpress.training.loop import train
+from netpress.training.speed import Speed, choose
+from netpress.training.stage import Stage
+
+BLOCKS = ("block1", "block2", "block3", "block4", "block5")
+PRECISIONS = ("fp32", "bf16")
+WIDTH = 1 / 16
+TWENTY = {"batch": 32, "epochs": 2}  # 320 images: 20 steps
+
+
+@pytest.fixture(autouse=True)
+def one_thread(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """One and two threads give different bits."""
+    monkeypatch.setenv("NETPRESS_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@cache
+def material(count: int = 320, test: int = 70, px: int = 32) -> Material:
+    images, judged = data.load("digits", "train", images=count, px=px), data.load("digits", "test", px=px)
+    judged = replace(judged, x=judged.x[:test], y=judged.y[:test], checksum=f"the first {test}")
+    return Material(images, judged, normalise_of(images))
+
+
+def network_of(model: str, seed: int = 0, width: float = WIDTH) -> Network:
+    """Weights as drawn, BatchNorm as if trained: statistics that are not the identity."""
+    torch.manual_seed(seed)
+    network = nets.build(model, 32, 10, width)
+    for layer in network.modules():
+        if isinstance(layer, torch.nn.BatchNorm2d):
+            layer.running_mean.uniform_(-0.5, 0.5)
+            layer.running_var.uniform_(0.5, 2)
+    return network.eval()
+
+
+def speed_of(precision: str, caching: bool, **more: Any) -> Speed:
+    return Speed(precision=precision, channels_last=precision == "bf16", caching=caching, **more)
+
+
+def trained(
+    stage: Stage, model: str, speed: Speed, teacher: str | None = None, cache: Cache | None = None
+) -> tuple[Network, list[dict], Feed]:
+    """A network, inheriting from its teacher where there is one, after one stage."""
+    parent = speed.place(network_of(teacher, seed=1)).requires_grad_(False) if teacher else None
+    network = network_of(model)
+    if parent:
+        Inherit().apply(network, {"parent": parent})
+    network = speed.place(network)
+    torch.manual_seed(7)
+    feed = Feed(stage, network, parent, material(), speed, cache or Cache(speed.cache_bytes))
+    return network, train(stage, network, feed, speed, seed=3), feed
+
+
+def same_cached_and_live(stage: Stage, model: str, precision: str, teacher: str | None = None) -> None:
+    fast, fast_rows, feed = trained(stage, model, speed_of(precision, True), teacher)
+    live, live_rows, _ = trained(stage, model, speed_of(precision, False), teacher)
+    assert feed.x is not None or stage.view != "plain"
+    assert weights_hash(fast) == weights_hash(live)
+    assert fast_rows == live_rows
+
+
+# --- cached = live ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("precision", PRECISIONS)
+@pytest.mark.parametrize("block", BLOCKS)
+def test_a_frozen_network_is_the_same_cached_and_live(block: str, precision: str) -> None:
+    same_cached_and_live(Stage("retrain", trains=(block,), **TWENTY), f"vgg16-{block}", precision)
+
+
+@pytest.mark.parametrize("precision", PRECISIONS)
+@pytest.mark.parametrize("block", ["block1", "block4"])
+def test_a_thawed_network_is_the_same_cached_and_live(block: str, precision: str) -> None:
+    same_cached_and_live(Stage("retrain", **TWENTY), f"vgg16-{block}", precision)
+
+
+@pytest.mark.parametrize("precision", PRECISIONS)
+@pytest.mark.parametrize("block", BLOCKS)
+def test_a_student_teacher_stage_is_the_same_cached_and_live(block: str, precision: str) -> None:
+    stage = Stage(
+        "imitate", loss="block-l2", at=block, trains=(block,), teacher="parent", optimiser="adam", rate=1e-3,
+        weight_decay=0.0, **TWENTY,
+    )
+    same_cached_and_live(stage, f"vgg16-{block}", precision, "vgg16")
+
+
+@pytest.mark.parametrize("precision", PRECISIONS)
+@pytest.mark.parametrize(
+    ("loss", "at", "trains", "student"),
+    [
+        ("distillation", None, (), "svgg5-forward"),
+        ("function-matching", None, (), "svgg11-backward"),
+        ("hint", "C2", ("C1", "C2"), "svgg11-backward"),
+        ("set-l2", "C3", ("C3",), "svgg11-forward"),
+        ("set-l2", "head", ("head",), "svgg17-forward"),
+        ("gram", "C1", ("C1",), "svgg17-backward"),
+        ("gram", "C4", ("C4",), "svgg14-forward"),
+        ("all-grams", None, (), "svgg8-forward"),
+    ],
+)
+def test_a_stage_with_a_teacher_is_the_same_cached_and_live(
+    loss: str, at: str | None, trains: tuple[str, ...], student: str, precision: str
+) -> None:
+    stage = Stage("taught", loss=loss, at=at, trains=trains, teacher="parent", rate=1e-3, temperature=4.0, alpha=0.5,
+                  **TWENTY)
+    same_cached_and_live(stage, student, precision, "vgg19")
+
+
+@pytest.mark.parametrize("view", ["crop", "inception-mixup"])
+def test_a_teacher_with_a_fixed_view_is_the_same_cached_and_live(view: str) -> None:
+    stage = Stage("taught", loss="function-matching", teacher="parent", view=view, teacher_view="plain", **TWENTY)
+    _, _, feed = trained(replace(stage, epochs=1), "svgg5-forward", speed_of("fp32", True), "vgg19")
+    assert feed.x is None and feed.targets is not None
+    same_cached_and_live(stage, "svgg5-forward", "fp32", "vgg19")
+
+
+def test_what_changes_from_epoch_to_epoch_is_never_cached() -> None:
+    stage = Stage("taught", loss="distillation", teacher="parent", view="crop", alpha=0.5, **TWENTY)
+    store = Cache(2**30)
+    _, _, feed = trained(stage, "svgg5-forward", speed_of("fp32", True), "vgg19", store)
+    assert feed.x is None and feed.targets is None
+    assert len(store.entries) == 1  # the test images, which are seen in the fixed view
+
+
+def test_a_cached_entry_serves_the_networks_that_share_it_and_no_other() -> None:
+    store, speed = Cache(2**30), speed_of("fp32", True)
+    stage = Stage("retrain", trains=("block3",), batch=64, epochs=1)
+    parent = network_of("vgg16")
+    for _ in range(2):
+        network = Inherit().apply(network_of("vgg16-block3"), {"parent": parent})
+        train(stage, network, Feed(stage, network, None, material(), speed, store), speed, 0)
+    assert len(store.entries) == 2  # training and test images, behind one prefix
+    other = material()
+    other = replace(other, normalise=replace(other.normalise, mean=(0.5, 0.5, 0.5)))
+    Feed(stage, network, None, other, speed, store)
+    assert len(store.entries) == 3
+    with torch.no_grad():
+        next(network["block1"].parameters()).add_(1e-6)
+    Feed(stage, network, None, material(), speed, store)
+    assert len(store.entries) == 4
+
+
+# --- frozen and thawed --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("caching", [True, False], ids=["cached", "live"])
+@pytest.mark.parametrize("block", BLOCKS)
+def test_frozen_changes_nothing_outside_the_replacement(block: str, caching: bool) -> None:
+    before = network_of(f"vgg16-{block}").state_dict()
+    network, _, _ = trained(Stage("retrain", trains=(block,), **TWENTY), f"vgg16-{block}", speed_of("bf16", caching))
+    changed = {name for name, tensor in network.state_dict().items() if not torch.equal(tensor, before[name])}
+    inside = {name for name in before if name.startswith(f"blocks.{block}.")}
+    # The bias of a convolution before BatchNorm has no gradient but rounding; weight decay leaves its zeros alone.
+    assert changed <= inside
+    assert {name for name in inside if not name.endswith("conv.bias")} <= changed
+
+
+def test_thawed_changes_everything() -> None:
+    before = network_of("vgg16-block2").state_dict()
+    network, _, _ = trained(Stage("retrain", **TWENTY), "vgg16-block2", speed_of("fp32", True))
+    same = {name for name, tensor in network.state_dict().items() if torch.equal(tensor, before[name])}
+    assert not same
+
+
+# --- the memory budget --------------------------------------------------------------------------------------------
+
+
+def test_what_does_not_fit_is_computed_live_with_the_same_result_and_is_told() -> None:
+    stage = Stage("imitate", loss="block-l2", at="block3", trains=("block3",), teacher="parent", **TWENTY)
+    rich, rows, feed = trained(stage, "vgg16-block3", speed_of("bf16", True), "vgg16")
+    assert feed.declined == {}
+    for budget in (0, feed.x.held.nbytes, feed.x.held.nbytes + feed.targets.held.nbytes - 1):
+        speed = speed_of("bf16", True, cache_bytes=budget)
+        poor, poor_rows, tight = trained(stage, "vgg16-block3", speed, "vgg16")
+        assert "train targets" in tight.declined and "allowed" in tight.declined["train targets"]
+        assert (tight.x is None) == (budget == 0)
+        assert weights_hash(poor) == weights_hash(rich) and poor_rows == rows
+
+
+@pytest.mark.parametrize("share", [0.0, 0.5, 1.0, 1.5])
+def test_the_budget_is_never_exceeded(share: float) -> None:
+    stage = Stage("retrain", trains=("block2",), batch=64, epochs=1)
+    network, store = network_of("vgg16-block2"), Cache(2**30)
+    whole = Feed(stage, network, None, material(), speed_of("fp32", True), store)
+    assert whole.x is not None
+    store = Watched(int(share * whole.x.held.nbytes))
+    for model in ("vgg16-block2", "vgg16-block3", "vgg16-block4"):
+        trained(replace(stage, trains=(model[-6:],)), model, speed_of("fp32", True), cache=store)
+    assert store.peak <= store.budget
+
+
+class Watched(Cache):
+    """Counts what is held at the worst moment, by entries and by the stage under way."""
+
+    peak = 0
+
+    def rows(self, *args: Any) -> Any:
+        found = super().rows(*args)
+        self.peak = max(self.peak, self.used)
+        return found
+
+    def make_room(self, needed: int, key: str) -> bool:
+        in_use = {name: self.entries[name] for name in self.held}
+        enough = super().make_room(needed, key)
+        assert all(self.entries.get(name) is rows for name, rows in in_use.items())
+        return enough
+
+
+# --- precision and determinism ------------------------------------------------------------------------------------
+
+
+def test_a_seed_gives_the_same_bits_and_another_seed_others() -> None:
+    def result(seed: int) -> tuple[str, list[dict]]:
+        speed, stage = speed_of("bf16", True), Stage("train", view="crop", **TWENTY)
+        network = speed.place(network_of("vgg16"))
+        torch.manual_seed(seed)
+        feed = Feed(stage, network, None, material(), speed, Cache(2**30))
+        rows = train(stage, network, feed, speed, seed)
+        return weights_hash(network), rows
+
+    assert result(1) == result(1)
+    assert result(1)[0] != result(2)[0]
+
+
+def accuracy_after(precision: str, seed: int, model: str, width: float, px: int) -> float:
+    """Test accuracy of a new network trained on all digits for twelve epochs."""
+    speed = speed_of(precision, True)
+    torch.manual_seed(seed)
+    network = speed.place(nets.build(model, px, 10, width))
+    stage = Stage("train", epochs=12, rate=0.1, view="crop")
+    feed = Feed(stage, network, None, material(1437, 360, px), speed, Cache(2**30))
+    return train(stage, network, feed, speed, seed)[-1]["test_accuracy"]
+
+
+def mean_gap(model: str, width: float, px: int) -> float:
+    """bf16 less fp32, the mean over five paired seeds."""
+    pairs = [[accuracy_after(p, seed, model, width, px) for p in PRECISIONS] for seed in range(5)]
+    assert min(map(min, pairs)) > 0.95, pairs
+    return mean(half - full for full, half in pairs)
+
+
+def test_bf16_is_as_accurate_as_fp32() -> None:
+    """Within half a point of test accuracy over five paired seeds."""
+    assert abs(mean_gap("six-layer", 1 / 4, 16)) <= 0.005
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+def test_bf16_is_as_accurate_as_fp32_in_vgg16() -> None:
+    """The same for the triage's parent of the demo edition."""
+    assert abs(mean_gap("vgg16", 1 / 8, 32)) <= 0.005
+
+
+# --- a grid -------------------------------------------------------------------------------------------------------
+
+
+def records_of(pattern: str, edition: str, caching: bool, folder: Path) -> dict[str, dict[str, Any]]:
+    """What a sweep's runs leave, times aside."""
+    bench = Bench(replace(choose(), device="cpu", caching=caching, capture=False), Shelf(folder))
+    runs = with_needs(papers.matching(papers.grid("triage", edition), pattern))
+    found = {run.name: perform(run, bench) for run in runs}
+    for record in found.values():
+        assert record["status"] == "done", record
+        assert all(stage["cached"] == (caching and stage["stage"] != "train") for stage in record["stages"])
+    aside = ("stages", "made", "peak_memory")
+    return {name: {k: v for k, v in record.items() if k not in aside} for name, record in found.items()}
+
+
+def test_runs_leave_the_same_records_with_and_without_caches(tmp_path: Path) -> None:
+    edition = "demo+epochs=1+imitation_epochs=1+parent_epochs=1+images=128+width=0.0625"
+    for pattern in ("*block2*student-teacher*", "*block5*mean-frozen*"):
+        fast, live = (records_of(pattern, edition, caching, tmp_path / str(caching)) for caching in (True, False))
+        assert fast == live
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3600)
+def test_the_demo_grid_is_the_same_with_and_without_caches(tmp_path: Path) -> None:
+    fast, live = (records_of("*", "demo", caching, tmp_path / str(caching)) for caching in (True, False))
+    assert len(fast) == 31 and fast == live
+
+
+def test_the_record_and_the_user_are_told_what_was_not_cached(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("CACHE", "RESULTS"):
+        monkeypatch.setenv(f"NETPRESS_{name}", str(tmp_path / name))
+    monkeypatch.setenv("NETPRESS_CACHE_GB", "0.00001")
+    monkeypatch.setenv("NETPRESS_DEVICE", "cpu")
+    edition = "demo+epochs=1+parent_epochs=1+images=128+width=0.0625"
+    runs = papers.matching(papers.grid("triage", edition), "*block4-mean-frozen*")
+    sweep.ensure(runs, edition, workers=1)
+    record = records.read(records.path_of(runs[0], edition))
+    assert record and [stage["cached"] for stage in record["stages"]] == [False]
+    assert set(record["stages"][0]["declined"]) == {"train inputs", "test inputs"}
+    told = capfd.readouterr().err
+    assert f"{runs[0].name}: stage retrain: train inputs not cached" in told and "NETPRESS_CACHE_GB" in told

@@ -1,0 +1,142 @@
+"""Every chapter: its form as it is committed, and that it runs from top to bottom on the demo edition."""
+
+import ast
+import re
+import tokenize
+from collections import Counter
+from io import StringIO
+from pathlib import Path
+
+import books
+import nbformat
+import pytest
+
+from netpress import editions
+from netpress.book import notebooks, parameters, toc, variants
+from netpress.book.notebooks import Job
+
+CHAPTERS = books.ROOT / "chapters"
+FOUND = sorted(CHAPTERS.rglob("*.ipynb"))
+NAMES = [parameters.chapter_of(path) for path in FOUND]
+SAMPLE = books.SAMPLE / "chapters" / "triage" / "sample.ipynb"
+every_notebook = pytest.mark.parametrize("path", [*FOUND, SAMPLE], ids=[*NAMES, "sample"])
+
+LABEL = re.compile(r"^(sec|fig|tab|eq)-[a-z0-9-]+$")
+BY_FILE = re.compile(r"\]\((?!https?://|#)[^)]*\.(?:md|ipynb|html)|\{doc\}`")
+
+
+def read(path: Path):
+    return nbformat.read(path, as_version=4)
+
+
+def code(notebook) -> list:
+    return [cell for cell in notebook.cells if cell.cell_type == "code"]
+
+
+def tags(cell) -> list[str]:
+    return cell.metadata.get("tags", [])
+
+
+@every_notebook
+def test_it_is_committed_without_outputs(path):
+    notebook = read(path)
+    nbformat.validate(notebook)
+    assert notebook.metadata.kernelspec.name == "python3"
+    assert set(notebook.metadata) <= {"kernelspec", "language_info"}
+    for cell in code(notebook):
+        assert not cell.outputs and cell.execution_count is None
+        assert set(cell.metadata) <= {"tags", "mystnb"}
+
+
+@every_notebook
+def test_cells_have_lasting_and_different_names(path):
+    names = [cell.id for cell in read(path).cells]
+    assert len(set(names)) == len(names)
+    assert not [name for name in names if re.fullmatch(r"[0-9a-f]{8}", name)], "give cells names that say what they do"
+
+
+@every_notebook
+def test_the_first_code_cell_holds_commented_typed_literals(path):
+    first = code(read(path))[0]
+    assert "parameters" in tags(first)
+    values = parameters.literals(first.source)
+    statements = ast.parse(first.source).body
+    assert len(values) == len(statements) and all(isinstance(one, ast.AnnAssign) for one in statements)
+    assert ... not in values.values()
+    comments = [t for t in tokenize.generate_tokens(StringIO(first.source).readline) if t.type == tokenize.COMMENT]
+    assert len(comments) == len(statements)
+    assert {"edition", "run_missing"} <= set(values)
+
+
+@every_notebook
+def test_papermill_understands_the_parameters(path, caplog):
+    from papermill import inspect_notebook
+
+    found = {name: said["inferred_type_name"] for name, said in inspect_notebook(str(path)).items()}
+    assert "Unable to parse" not in caplog.text
+    assert set(found) == set(parameters.literals(code(read(path))[0].source)) and "None" not in found.values()
+
+
+@every_notebook
+def test_the_second_code_cell_checks_them(path):
+    notebook = read(path)
+    first, second = code(notebook)[:2]
+    calls = [node for node in ast.walk(ast.parse(second.source)) if isinstance(node, ast.Call)]
+    pages = [call for call in calls if ast.unparse(call.func).endswith("Page")]
+    assert len(pages) == 1
+    passed = {word.arg: word.value for word in pages[0].keywords}
+    assert ast.literal_eval(passed.pop("chapter")) == parameters.chapter_of(path)
+    assert set(passed) == set(parameters.literals(first.source))
+    assert all(ast.unparse(value) == name for name, value in passed.items())
+
+
+@every_notebook
+def test_each_code_cell_is_under_a_screen_and_hidden_in_the_site(path):
+    for cell in code(read(path)):
+        assert len(cell.source.splitlines()) <= 30, cell.id
+        assert {"hide-input", "remove-input", "remove-cell"} & set(tags(cell)), cell.id
+        if re.search(r"page\.glue\([^)]*figures?\.", cell.source):
+            assert "remove-output" in tags(cell), cell.id
+
+
+@every_notebook
+def test_links_go_by_label(path):
+    """The same notebook is rendered for other editions, in another folder."""
+    for cell in read(path).cells:
+        if cell.cell_type == "markdown":
+            assert not BY_FILE.search(cell.source), f"{cell.id}: link by label, not by file"
+
+
+def test_labels_are_well_formed_and_unique_in_the_book():
+    found = [label for path in FOUND for label in variants.labels(read(path))]
+    for path in CHAPTERS.rglob("*.md"):
+        found += [first or second for first, second in variants.DEFINED.findall(path.read_text(encoding="utf-8"))]
+    assert not [label for label in found if not LABEL.match(label)]
+    assert not [label for label, times in Counter(found).items() if times > 1]
+
+
+def test_every_chapter_is_in_the_contents():
+    listed = [name.removeprefix("chapters/") for name in toc.files(toc.read(books.ROOT))]
+    assert set(NAMES) <= set(listed)
+    assert all(list(CHAPTERS.glob(f"{name}.*")) for name in listed)
+
+
+@pytest.fixture(scope="session")
+def one_epoch(tmp_path_factory):
+    """The demo edition with every stage cut to one epoch, its records shared by all chapters of this session."""
+    folder = tmp_path_factory.mktemp("demo")
+    counts = sorted({name.split(".")[-1] for name, row in editions.ROWS.items() if "epochs" in name and row[0]})
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("NETPRESS_RESULTS", str(folder / "results"))
+        patch.setenv("NETPRESS_CACHE", str(folder / "cache"))
+        yield editions.with_changes("demo", [f"{name}=1" for name in counts])
+
+
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("chapter", NAMES)
+def test_it_runs_from_top_to_bottom(chapter, one_epoch, tmp_path):
+    made = notebooks.perform(Job(books.ROOT, chapter, {"edition": one_epoch}, tmp_path / "out.ipynb"))
+    shown = read(made)
+    assert all(cell.execution_count for cell in code(shown))
+    assert not [output for cell in code(shown) for output in cell.outputs if output.output_type == "error"]
+    assert any("Made with" in str(output) for cell in code(shown) for output in cell.outputs)

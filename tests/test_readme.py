@@ -1,0 +1,50 @@
+"""The results in README.md: what the committed records say, and what the section says of invented ones."""
+
+import re
+
+import books
+import invented
+import pytest
+
+from netpress.book import readme
+from netpress.errors import UserError
+
+
+def test_the_readme_says_what_the_committed_records_say(monkeypatch):
+    monkeypatch.setenv("NETPRESS_RESULTS", str(books.ROOT / "results"))
+    monkeypatch.chdir(books.ROOT)
+    text = (books.ROOT / "README.md").read_text(encoding="utf-8")
+    assert readme.written(text) == text, "run `python -m netpress.book.readme`"
+    figure = books.ROOT / readme.FIGURE
+    editions = readme.shown()
+    assert figure.exists() == any(editions.values())
+    if figure.exists():
+        assert figure.read_text(encoding="utf-8") == readme.picture(editions), "run `python -m netpress.book.readme`"
+
+
+def test_it_counts_verdicts_and_tells_a_finding_of_each_paper(tmp_path, monkeypatch):
+    monkeypatch.setenv("NETPRESS_RESULTS", str(tmp_path))
+    assert set(readme.shown().values()) == {""}
+    invented.fill(tmp_path, "demo", ("triage",))
+    assert readme.shown()["triage"] == ""  # made on the reader's machine
+    invented.fill(tmp_path, "small", ("triage",))
+    editions = readme.shown()
+    assert editions == {"triage": "small", "pyramid": "", "compressing": ""}
+    said = readme.section(editions)
+    counts = re.search(r"\| Deep Net Triage \| small \|(.*)\|", said)[1]
+    assert sum(int(count) for count in counts.split("|")) == 9
+    assert said.count("not run yet on real images") == 2 and re.search(r"3 seeds, claim T\d, edition small", said)
+    assert f"({readme.FIGURE})" in said
+    drawn = readme.picture(editions)
+    assert drawn.startswith("<svg") and "background:#ffffff" in drawn and drawn == readme.picture(editions)
+
+
+def test_a_readme_without_marks_is_refused():
+    with pytest.raises(UserError, match="lacks the marks"):
+        readme.written("# netpress\n")
+
+
+def test_every_claim_that_is_told_exists():
+    from netpress.papers.triage.claims import CLAIMS
+
+    assert set(readme.TOLD["triage"]) <= {claim.id for claim in CLAIMS}

@@ -1,0 +1,129 @@
+"""Runs that are interrupted go on from their checkpoint and end with the same bits."""
+
+import signal
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+import sweeps
+import torch
+from sweeps import intricate, parent
+
+from netpress.sweep import signals
+from netpress.sweep.bench import Bench
+from netpress.sweep.perform import Progress, perform
+from netpress.sweep.shelf import Shelf
+from netpress.training import speed
+from netpress.training.checkpoint import Checkpoints, capture, decode, encode
+from netpress.training.loop import Position
+
+slow = pytest.mark.slow
+
+
+def interrupted_at(epoch: int) -> Callable[[Progress], None]:
+    """Told of progress, stops the run after so many of its epochs."""
+
+    def tell(progress: Progress) -> None:
+        if progress.done == epoch:
+            raise signals.Interrupted(signal.SIGINT)
+
+    return tell
+
+
+def stop_after_each(told: list[int]) -> Callable[[Progress], None]:
+    """Stops the run after every epoch; keeps their numbers."""
+
+    def tell(progress: Progress) -> None:
+        told.append(progress.done)
+        raise signals.Interrupted(signal.SIGTERM)
+
+    return tell
+
+
+@pytest.mark.parametrize("plain", [False, pytest.param(True, marks=slow)], ids=["fast", "plain"])
+def test_interrupted_after_every_epoch_ends_with_the_same_bits(folder: Path, plain: bool) -> None:
+    chosen = speed.plain() if plain else speed.choose()
+    whole, broken = (Bench(chosen, Shelf(folder / name), folder / f"{name}-points") for name in ("whole", "broken"))
+    for run in intricate(epochs=2):
+        expected = perform(run, whole)
+        assert expected["status"] == "done", expected
+        told: list[int] = []
+        content = None
+        while content is None:
+            with suppress(KeyboardInterrupt):
+                content = perform(run, broken, stop_after_each(told))
+        begun_by_another = 2 if run.method == "frozen" else 0
+        assert told == list(range(begun_by_another + 1, run.epochs + 1)), "an epoch was done twice"
+        assert sweeps.bare(content) == sweeps.bare(expected)
+
+
+def test_a_checkpoint_of_other_conditions_is_not_gone_on_from(folder: Path) -> None:
+    run = parent()
+    bench = Bench(speed.plain(), Shelf(folder / "shelf"), folder / "points")
+    with pytest.raises(KeyboardInterrupt):
+        perform(run, bench, interrupted_at(1))
+    told: list[Progress] = []
+    other = Bench(speed.Speed(precision="bf16"), Shelf(folder / "shelf"), folder / "points")
+    perform(run, other, told.append)
+    assert [progress.done for progress in told] == [1, 2]
+
+
+def test_checkpoints_are_not_written_all_the_time(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NETPRESS_CHECKPOINT_SECONDS", "1000")
+    bench = Bench(speed.plain(), Shelf(folder / "shelf"), folder / "points")
+    perform(parent(), bench)
+    assert not (folder / "points").exists()
+    with pytest.raises(KeyboardInterrupt):  # but one is when the run is stopped
+        perform(parent(), bench, interrupted_at(1))
+    assert len(list((folder / "points").iterdir())) == 1
+
+
+def test_a_checkpoint_comes_back_as_it_was() -> None:
+    before = sweeps.made_up(1, 2)
+    after = decode(encode(before))
+    assert after and after.said == before.said and after.order == (1, 2)
+    assert after.tensors.keys() == before.tensors.keys()
+    for name, tensor in before.tensors.items():
+        assert torch.equal(tensor, after.tensors[name]) and tensor.dtype == after.tensors[name].dtype
+        assert tensor.stride() == after.tensors[name].stride()
+    assert after.position([]).optimiser["state"][0]["step"].item() == 2.0
+
+
+def test_a_captured_state_does_not_change_with_the_network() -> None:
+    from netpress import nets
+
+    network = nets.build("cnn-16-32", 32, 10, 1 / 4)
+    optimiser = torch.optim.SGD(network.parameters(), 0.1, momentum=0.9)
+    sum(p.sum() for p in network.parameters()).backward()
+    optimiser.step()
+    kept = capture(network, Position(1, [], optimiser.state_dict()), {"done": 0})
+    before = {name: tensor.clone() for name, tensor in kept.tensors.items()}
+    optimiser.step()
+    assert all(torch.equal(before[name], tensor) for name, tensor in kept.tensors.items())
+
+
+def test_two_generations_of_which_the_newer_whole_one_counts(folder: Path) -> None:
+    for epochs in (1, 2, 3):
+        points = Checkpoints(folder, "run")
+        points.newest()
+        points.keep(sweeps.made_up(0, epochs))
+    first, second = Checkpoints(folder, "run").paths
+    assert sorted(path.name for path in folder.iterdir()) == [first.name, second.name]
+    assert [decode(path.read_bytes()).order for path in (first, second)] == [(0, 3), (0, 2)]  # type: ignore[union-attr]
+    first.write_bytes(first.read_bytes()[:-1])
+    newest = Checkpoints(folder, "run").newest()
+    assert newest and newest.order == (0, 2)
+    assert not first.exists() and first.with_name(first.name + ".corrupt").exists()
+
+
+@pytest.mark.slow  # starved processes miss its deadlines
+@pytest.mark.parametrize(("size", "times"), [(3, 4), pytest.param(4, 50, marks=slow)])
+def test_kills_inside_runs(tmp_path: Path, size: int, times: int) -> None:
+    """The hashes of the final weights are in the records that are compared."""
+    counts = sweeps.script(
+        tmp_path, "kills", "intricate", size, times, tmp_path / "kills", NETPRESS_CHECKPOINT_SECONDS="0"
+    )
+    print(counts)
+    assert counts["kills"] == times and counts["resumed"] > 0
+    assert (counts["lost"], counts["different"]) == (0, 0)

@@ -1,0 +1,202 @@
+"""The site in a real browser: every page, light and dark, wide and narrow. Where that cannot be, it says why."""
+
+import functools
+import os
+import shutil
+import threading
+from collections import Counter
+from html.parser import HTMLParser
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from urllib.parse import unquote, urldefrag, urlsplit
+
+import books
+import pytest
+
+from netpress import book
+
+BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+BOOK = books.ROOT / "_build" / "html"
+MOST_BYTES = 3_000_000  # of one page with everything that it loads
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.timeout(1200),
+]
+needs_browser = pytest.mark.skipif(BROWSER is None, reason="no Chromium here: `make setup-browser` installs it")
+ways = pytest.mark.parametrize("width", [1300, 390])
+themes = pytest.mark.parametrize("theme", ["light", "dark"])
+
+
+@pytest.fixture(scope="session")
+def sample_site(tmp_path_factory) -> Path:
+    """The sample book, built with invented records."""
+    folder = tmp_path_factory.mktemp("site")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("NETPRESS_RESULTS", str(folder / "results"))
+        patch.chdir(books.small_book(folder / "book"))
+        books.invent_records(folder / "results", "demo")
+        books.invent_records(folder / "results", "small", 40)
+        book.build()
+    return folder / "book" / "_build" / "html"
+
+
+@pytest.fixture(params=["sample", "book"])
+def site(request) -> Path:
+    """Each site that is to be looked at."""
+    if request.param == "sample":
+        return request.getfixturevalue("sample_site")
+    if not (BOOK / "index.html").exists():
+        pytest.skip("the book is not built: `make book` builds it")
+    return BOOK
+
+
+def pages_of(site: Path) -> list[str]:
+    return sorted(str(p.relative_to(site)) for p in site.rglob("*.html") if "_static" not in p.parts)
+
+
+# without a browser
+
+
+class Page(HTMLParser):
+    """Ids, links and files of a page."""
+
+    def __init__(self, text: str):
+        super().__init__()
+        self.ids: list[str] = []
+        self.links: list[str] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        said = dict(attrs)
+        self.ids += [said["id"]] if said.get("id") else []
+        self.links += [said[key] for key in ("href", "src") if said.get(key)]
+
+
+def test_links_lead_somewhere_and_ids_are_unique(site):
+    pages = {name: Page((site / name).read_text(encoding="utf-8")) for name in pages_of(site)}
+    wrong = []
+    for name, page in pages.items():
+        wrong += [f"{name}: id {i} occurs {n} times" for i, n in Counter(page.ids).items() if n > 1]
+        for link in page.links:
+            if urlsplit(link).scheme or link.startswith("//"):
+                continue
+            path, anchor = urldefrag(link)
+            path = unquote(path.split("?")[0])
+            target = os.path.normpath(Path(name).parent / path) if path else name
+            if not (site / target).is_file():
+                wrong.append(f"{name}: {link} leads nowhere")
+            elif anchor and target in pages and unquote(anchor) not in pages[target].ids:
+                wrong.append(f"{name}: {link} leads to no place on the page")
+    assert not wrong, "\n".join(wrong)
+
+
+# in a browser
+
+
+@pytest.fixture(scope="session")
+def chromium():
+    playwright = pytest.importorskip("playwright.sync_api")
+    with playwright.sync_playwright() as running:
+        browser = running.chromium.launch(executable_path=BROWSER, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="session")
+def axe() -> str:
+    """axe-core's script: the one in .cache/axe.min.js where there is one, else that of axe-playwright-python."""
+    own = books.ROOT / ".cache" / "axe.min.js"
+    if own.exists():
+        return own.read_text(encoding="utf-8")
+    package = pytest.importorskip("axe_playwright_python")
+    return (Path(package.__path__[0]) / "axe.min.js").read_text(encoding="utf-8")
+
+
+class Quiet(SimpleHTTPRequestHandler):
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture
+def served(site):
+    """The site under an address of this machine."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=str(site)))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}/"
+    server.shutdown()
+
+
+def looked_at(context, root: str, name: str, axe: str = "") -> list[str]:
+    """What is wrong with a page."""
+    wrong: list[str] = []
+    size = 0
+
+    def answered(response):
+        nonlocal size
+        if response.status >= 400:
+            wrong.append(f"{response.status} {response.url}")
+        size += int(response.headers.get("content-length", 0))
+
+    page = context.new_page()
+    page.on("console", lambda m: wrong.append(f"console: {m.text}") if m.type in ("error", "warning") else None)
+    page.on("pageerror", lambda error: wrong.append(f"exception: {error}"))
+    page.on("request", lambda r: None if r.url.startswith((root, "data:", "blob:")) else wrong.append(f"asks {r.url}"))
+    page.on("requestfailed", lambda r: wrong.append(f"failed {r.url}"))
+    page.on("response", answered)
+    page.goto(root + name)
+    page.wait_for_load_state("networkidle")
+    wide = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+    if wide > 0:
+        wrong.append(f"{wide} px too wide")
+    if size > MOST_BYTES:
+        wrong.append(f"loads {size:,} bytes")
+    if axe:
+        page.evaluate(axe)
+        found = page.evaluate("async () => (await axe.run(document, {preload: false})).violations")
+        wrong += [f"axe {v['id']}: {node['html'][:120]}" for v in found for node in v["nodes"]]
+    page.close()
+    return [f"{name}: {line}" for line in wrong]
+
+
+@needs_browser
+@themes
+@ways
+def test_every_page(site, served, chromium, axe, theme, width):
+    context = chromium.new_context(viewport={"width": width, "height": 900}, color_scheme=theme)
+    wrong = [line for name in pages_of(site) for line in looked_at(context, served, name, axe)]
+    context.close()
+    assert not wrong, "\n".join(wrong)
+
+
+@needs_browser
+def test_every_page_from_the_disk(site, chromium):
+    context = chromium.new_context(viewport={"width": 1300, "height": 900})
+    wrong = [line for name in pages_of(site) for line in looked_at(context, f"{site.as_uri()}/", name)]
+    context.close()
+    assert not wrong, "\n".join(wrong)
+
+
+@needs_browser
+def test_the_theme_switch_changes_the_page(sample_site, chromium):
+    page = chromium.new_page()
+    page.goto((sample_site / "triage" / "sample.html").as_uri())
+    seen = set()
+    for _ in range(3):
+        page.locator(".theme-switch-button").first.click()
+        seen.add(page.evaluate("getComputedStyle(document.body).backgroundColor"))
+    page.close()
+    assert len(seen) == 2
+
+
+@needs_browser
+def test_maths_figures_and_search_work_from_the_disk(sample_site, chromium):
+    page = chromium.new_page()
+    page.goto((sample_site / "triage" / "sample.html").as_uri())
+    page.wait_for_selector("mjx-container")
+    assert page.locator("figure svg[role=img]").get_attribute("aria-label").startswith("Accuracies that rise")
+    assert page.locator("figcaption").inner_text().startswith("Figure 1")
+    assert page.locator(".glued-table").inner_text().startswith("Table 1")
+    page.goto((sample_site / "search.html").as_uri() + "?q=landing")
+    page.wait_for_selector("#search-results li a")
+    page.close()

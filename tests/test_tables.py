@@ -1,0 +1,188 @@
+"""Tables: what a cell shows, escaping, heads, the paper's number beside ours."""
+
+import math
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from netpress.errors import UserError
+from netpress.report.frames import by_seed, estimates, pick
+from netpress.report.statistics import Estimate, interval, rank_correlation
+from netpress.report.tables import Link, Printed, Signed, Table, Tag, Whole, beside, listing, number, shown
+
+HOSTILE = '<script>alert("x")</script>&\'"'
+
+
+def runs(**changes):
+    rows = [
+        {"dataset": "cifar10", "model": f"vgg16-block{b}", "method": m, "seed": s, "status": "done",
+         "edition": "small", "best": 0.7 + 0.01 * b + 0.001 * s, "last": 0.7}
+        for b in (1, 2) for m in ("random-frozen", "mean-thawed") for s in (0, 1, 2)
+    ]  # fmt: skip
+    return pd.DataFrame(rows).assign(**changes)
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (interval([93.0, 93.1, 93.2]), "93.1 ± 0.2 (n = 3)"),
+        (interval([93.1]), "93.1 (one run)"),
+        (interval([]), "not run"),
+        (Estimate(0.5, -0.25, 0.75, 9), "0.5 [−0.2, 0.8] (n = 9)"),
+        (Estimate(0.5, None, None, 3), "0.5 (n = 3)"),
+        (1234567, "1,234,567"),
+        (np.int64(12), "12"),
+        (-1.25, "−1.2"),
+        (-0.01, "0.0"),
+        (math.nan, "–"),
+        (None, "–"),
+        (True, "yes"),
+        (Printed(91.3375), "91.3375"),
+        (Signed(0.26), "+0.3"),
+        (Signed(-0.26), "−0.3"),
+        ("text", "text"),
+    ],
+)
+def test_what_a_cell_shows(value, text):
+    assert shown(value) == text
+
+
+def test_a_correlation_keeps_both_of_its_bounds():
+    found = rank_correlation(range(6), [1, 0, 2, 3, 5, 4])
+    assert re.fullmatch(r"0\.73 \[−?[\d.]+, [\d.]+\] \(n = 6\)", shown(found, 2))
+
+
+def test_numbers_have_a_true_minus_and_separators():
+    assert number(-12345.678, 2) == "−12,345.68"
+    assert number(0.0, 1, sign=True) == "0.0"
+
+
+def test_everything_is_escaped():
+    frame = pd.DataFrame({HOSTILE: [HOSTILE, Tag(HOSTILE), Link(HOSTILE, "page.html")]})
+    frame.index = pd.Index([HOSTILE, "b", "c"], name=HOSTILE)
+    page = Table(frame, HOSTILE, HOSTILE)._repr_html_()
+    assert "<script" not in page
+    assert 'alert("' not in page
+    assert page.count("&lt;script&gt;") == 9
+    outer = beside(frame.map(str), frame.map(str), HOSTILE)._repr_html_()
+    assert "<script" not in outer
+
+
+@pytest.mark.parametrize("to", ["javascript:alert(1)", "data:text/html,x", " javascript:x", "JaVaScRiPt:x"])
+def test_links_lead_nowhere_strange(to):
+    with pytest.raises(UserError, match="cannot link"):
+        Table(pd.DataFrame({"a": [Link("x", to)]}), "c")._repr_html_()
+
+
+@pytest.mark.parametrize(
+    "to", ["#figure-2", "accuracy.html#figure-2", "../a/b.html", "https://arxiv.org/abs/1"]
+)
+def test_links_lead_to_pages_and_anchors(to):
+    assert f'href="{to}"' in Table(pd.DataFrame({"a": [Link("x", to)]}), "c")._repr_html_()
+
+
+def test_a_table_can_be_read_aloud_and_scrolled():
+    page = Table(estimates(runs(), "model", "method"), "Accuracy")._repr_html_()
+    assert page.startswith('<div class="np-scroll" tabindex="0" role="region" aria-label="Table: Accuracy">')
+    assert "<caption>Accuracy</caption>" in page
+    assert '<th scope="col" class="np-number">random-frozen</th>' in page
+    assert '<th scope="row">vgg16-block1</th>' in page
+    assert '<table class="dataframe np-table">' in page
+    assert 'th scope="col"></th>' not in page
+    assert " id=" not in page
+
+
+def test_bytes_depend_on_the_numbers_alone():
+    first, second = (Table(estimates(runs(), "model", "method"), "Accuracy")._repr_html_() for _ in range(2))
+    assert first == second
+
+
+def test_an_empty_table_says_so():
+    assert "nothing to show yet" in listing([], "Runs")._repr_html_()
+    assert "nothing to show yet" in repr(listing([], "Runs"))
+
+
+def test_estimates_average_within_a_seed_first():
+    cells = estimates(runs(), "model", "method")
+    found = cells.loc["vgg16-block2", "mean-thawed"]
+    assert found.n == 3
+    assert found.mean == pytest.approx(100 * np.mean([0.72, 0.721, 0.722]))
+    halves = estimates(runs().assign(all="x"), "all", "method").loc["x", "mean-thawed"]
+    assert halves.n == 3
+
+
+def test_only_finished_runs_count_and_editions_never_mix():
+    frame = runs()
+    frame.loc[frame["seed"] == 2, "status"] = "stale"
+    assert estimates(frame, "model", "method").iloc[0, 0].n == 2
+    frame.loc[frame["model"] == "vgg16-block1", "status"] = "missing"
+    assert shown(estimates(frame, "model", "method").loc["vgg16-block1", "mean-thawed"]) == "not run"
+    with pytest.raises(UserError, match="editions"):
+        by_seed(pd.concat([runs(), runs(edition="large")]), "best")
+
+
+def test_pick_by_value_glob_collection_and_predicate():
+    frame = runs()
+    assert set(pick(frame, {"method": "*-thawed"})["method"]) == {"mean-thawed"}
+    assert set(pick(frame, {"seed": (0, 1), "model": "vgg16-block?"})["seed"]) == {0, 1}
+    assert len(pick(frame, {"best": lambda x: x > 0.7215})) == 2
+    assert len(pick(frame, {"method": ["random-*", "mean-*"]})) == len(frame)
+    with pytest.raises(UserError, match="lacks level"):
+        pick(frame, {"level": 1})
+
+
+def table_1():
+    printed = pd.DataFrame(
+        {"Scratch": [94.175, 93.925], "Gram": [None, "(same as 2-stage)"]}, index=["VGG19", "SVGG17"]
+    )
+    printed.index.name = "Architecture"
+    ours = pd.DataFrame(
+        {"Scratch": [interval([75.0, 76.0]), interval([74.0])], "Thawed": [interval([70.0]), interval([])]},
+        index=["VGG19", "SVGG17"],
+    )
+    return beside(printed, ours, "Table 1")
+
+
+def test_beside_shows_the_papers_number_ours_and_the_difference():
+    cells = table_1().cells
+    assert [shown(v) for v in cells.loc["SVGG17"]] == [
+        "93.925", "74.0 (one run)", "−19.9",
+        "(same as 2-stage)", "not run", "–",
+        "–", "not run", "–",
+    ]  # fmt: skip
+    assert cells.loc["VGG19", ("Scratch", "difference")] == pytest.approx(75.5 - 94.175)
+
+
+def test_beside_has_two_rows_of_heads():
+    page = table_1()._repr_html_()
+    assert '<th colspan="3" scope="colgroup">Scratch</th>' in page
+    assert len(re.findall(r'<th scope="col"[^>]*>ours</th>', page)) == 3
+
+
+def test_to_frame_gives_numbers():
+    frame = table_1().to_frame()
+    assert frame.loc["VGG19", ("Scratch", "ours")] == 75.5
+    assert frame.loc["VGG19", ("Scratch", "ours n")] == 2
+    assert frame.loc["SVGG17", ("Scratch", "ours low")] is None or math.isnan(
+        frame.loc["SVGG17", ("Scratch", "ours low")]
+    )
+    assert frame.loc["VGG19", ("Scratch", "paper")] == 94.175
+
+
+def test_cells_are_set_by_what_they_hold():
+    frame = pd.DataFrame({"a": [1.0, None, Whole("1.2 points"), "x" * 60, "short"]}, dtype="object")
+    page = Table(frame, "c")._repr_html_()
+    kinds = re.findall(r'<td(?: class="([\w-]+)")?>', page)
+    assert kinds == ["np-number", "np-number", "np-whole", "np-words", ""]
+    assert '<th scope="col" class="np-number">a</th>' in page
+
+
+def test_listing_takes_one_dict_a_row():
+    table = listing(
+        [{"claim": "T1", "verdict": Tag("supported")}, {"claim": "T2", "verdict": Tag("not run")}], "x"
+    )
+    page = table._repr_html_()
+    assert '<th scope="row">T2</th><td><span class="np-tag np-not-run">not run</span></td>' in page
+    assert list(table.to_frame()["verdict"]) == ["supported", "not run"]

@@ -1,0 +1,112 @@
+"""All ways side by side: every run has its way, sizes and differences against a hand calculation."""
+
+import invented
+import pandas as pd
+import pytest
+
+from netpress import papers
+from netpress.papers import together
+from netpress.papers.together import INTEGERS, ORDER, UNCOMPRESSED, figures
+from netpress.report.scatter import brief
+from netpress.sweep import records
+
+EDITIONS = dict.fromkeys(("triage", "pyramid", "compressing"), "demo")
+
+
+def test_every_run_has_a_way_or_is_a_step():
+    ways: dict[str, set[str]] = {}
+    for paper, edition in EDITIONS.items():
+        for run in papers.grid(paper, edition):
+            ways.setdefault(together.way(run), set()).add(f"{run.model} {run.method}")
+    assert set(ways) - {""} == set(ORDER) - {INTEGERS}
+    steps = ("untouched", "untuned", "pruned-1x", "bit-")
+    assert all(any(step in name for step in steps) for name in ways[""])
+    assert ways[UNCOMPRESSED] == {
+        "vgg16 parent", "vgg19 parent", "six-layer parent", "cnn-256-512 teacher",
+    } | ({"vgg19 native"} & ways[UNCOMPRESSED])  # fmt: skip
+
+
+def test_the_common_data_set_is_that_of_most_papers():
+    assert together.common(EDITIONS) == "digits"
+    assert together.common(dict.fromkeys(EDITIONS, "small")) == "cifar10"
+
+
+@pytest.fixture
+def frame(tmp_path, monkeypatch):
+    monkeypatch.setenv("NETPRESS_RESULTS", str(tmp_path))
+    invented.fill(tmp_path, "demo")
+    invented.latencies("triage", "demo", tmp_path)
+    return together.networks(EDITIONS)
+
+
+def test_sizes_are_those_of_the_records(frame):
+    run = next(r for r in papers.grid("compressing", "demo") if r.method == "pruned-5x-global-retrained")
+    record = records.fresh([run], "demo")[run]
+    rows = frame[frame["network"] == f"{run.model} {run.method}"]
+    assert len(rows) == 1
+    row, held = rows.iloc[0], record["measures"]
+    assert row["parameters"] == record["parameters"] * (1 - held["sparsity"])
+    assert row["bytes"] == min(held["bytes_dense32"], held["bytes_sparse32"]) and row["written"]
+    assert row["accuracy"] == record["last"] and pd.isna(row["latency"])
+    integers = frame[frame["network"] == f"{run.model} {run.method} int8"].iloc[0]
+    assert (integers["way"], integers["accuracy"], integers["bytes"]) == (INTEGERS, 0.8, held["bytes_int8"])
+    triage = frame[frame["paper"] == "triage"]
+    assert not triage["written"].any() and (triage["latency"] > 0).all()
+    sizes = dict(zip(triage["network"], triage["bytes"], strict=True))
+    parent = next(r for r in papers.grid("triage", "demo") if r.method == "parent")
+    assert sizes["vgg16 parent"] == 4 * records.fresh([parent], "demo")[parent]["parameters"]
+
+
+def small(rows) -> pd.DataFrame:
+    columns = ["way", "network", "seed", "images", "accuracy", "parameters", "multiply_adds", "bytes", "latency"]
+    frame = pd.DataFrame(rows, columns=columns)
+    return frame.assign(below=together.below(frame))
+
+
+MADE = [
+    (UNCOMPRESSED, "big", 0, None, 0.90, 100, 10, 400, 4.0),
+    (UNCOMPRESSED, "big", 1, None, 0.92, 100, 10, 400, 4.0),
+    (UNCOMPRESSED, "other", 0, None, 0.80, 50, 10, 200, 4.0),
+    ("pruned", "cut", 0, None, 0.905, 20, 10, 100, 4.0),
+    ("pruned", "cut", 1, None, 0.895, 20, 10, 100, 4.0),
+    ("pyramid", "low", 0, None, 0.85, 10, 1, 40, 1.0),
+    ("distilled", "elsewhere", 0, 500, 0.99, 1, 1, 1, 1.0),
+]
+
+
+def test_differences_are_to_the_best_network_of_the_same_images():
+    frame = small(MADE)
+    assert [round(v, 6) for v in frame["below"][:6]] == [-1.0, 1.0, -11.0, -0.5, -1.5, -6.0]
+    assert pd.isna(frame["below"].iloc[6])
+    means = figures.points(frame).set_index("network")["below"]
+    assert "elsewhere" not in means and round(means["cut"], 6) == -1.0
+
+
+def test_what_to_ship():
+    frame = small(MADE)
+    name, factor = figures.advice(frame, 1.0 + 1e-9, "parameters")
+    assert (name, factor) == ("cut (pruned)", 5.0)
+    assert figures.advice(frame, 10.0, "latency") == ("low (pyramid)", 4.0)
+    assert figures.advice(frame, 0.1, "bytes") == ("not run", None)
+    table = figures.table_allowed(frame).cells
+    assert table.loc["pyramid", "smaller, −5"] is None and table.loc["pruned", "fewer bytes, −2"] == 4.0
+    front = figures.table_front(frame).cells
+    assert list(front.index) == ["big", "cut", "low"]
+
+
+def test_networks_far_below_are_counted_and_not_drawn():
+    figure = figures.figure_size(small([*MADE, ("pruned", "ruined", 0, None, 0.1, 5, 10, 50, 4.0)]))
+    assert "1 that lose more than 15 points are not drawn" in figure.words.caption
+    assert set(figure.data["network"]) == {"big", "other", "cut", "low"}
+
+
+def test_no_networks_are_no_error():
+    empty = small(MADE[:0])
+    assert "nothing to show yet" in figures.figure_size(empty).svg
+    assert figures.advice(empty, 1.0, "bytes") == ("not run", None)
+    assert len(figures.table_allowed(empty).cells) == 0
+
+
+@pytest.mark.parametrize(("value", "said"), [(0.2, "0.2"), (50, "50"), (2000, "2k"), (1.5e6, "1.5M"), (1e9, "1G")])
+def test_brief_numbers(value, said):
+    assert brief(value) == said

@@ -1,0 +1,95 @@
+"""The grid of the first paper, its stages, and what a shared beginning saves."""
+
+from collections import Counter
+
+import pytest
+
+from netpress import nets, papers, sweep
+from netpress.errors import UserError
+from netpress.papers import triage
+from netpress.papers.triage.claims import CLAIMS
+from netpress.sweep.run import fingerprint
+
+
+@pytest.mark.parametrize(
+    ("edition", "seeds", "networks"), [("demo", 1, 31), ("small", 3, 124), ("large", 3, 124), ("paper", 5, 124)]
+)
+def test_networks_per_seed(edition, seeds, networks):
+    runs = papers.grid("triage", edition)
+    assert Counter(run.seed for run in runs) == dict.fromkeys(range(seeds), networks)
+    assert len({run.name for run in runs}) == len({run.fingerprint for run in runs}) == len(runs)
+
+
+def test_every_combination_is_there_once():
+    runs = papers.grid("triage", "small", seeds=(0,))
+    combinations = {(r.dataset, r.model, r.method) for r in runs}
+    expected = {
+        (dataset, f"vgg16-block{block}", f"{begin}-{regime}")
+        for dataset in ("mnist", "cifar10", "cifar100", "dogs")
+        for block in range(1, 6)
+        for begin in ("random", "mean", "student-teacher")
+        for regime in ("frozen", "thawed")
+    } | {(dataset, "vgg16", "parent") for dataset in ("mnist", "cifar10", "cifar100", "dogs")}
+    assert combinations == expected
+    assert {r.method for r in runs} == set(triage.NAMES)
+
+
+def test_compressed_networks_need_their_own_parent():
+    for run in papers.grid("triage", "small", ("cifar10",)):
+        roles = dict(run.needs)
+        if run.method == "parent":
+            assert not roles
+        else:
+            assert roles["parent"].name == f"triage/cifar10/vgg16-parent-s{run.seed}"
+
+
+def test_regimes_train_the_replacement_or_everything():
+    for run in papers.grid("triage", "demo"):
+        final = run.stages[-1]
+        if run.method.endswith("frozen"):
+            assert final.trains == (run.model.removeprefix("vgg16-"),)
+        else:
+            assert final.trains == ()
+
+
+def test_hyper_parameters_are_the_same_for_every_method():
+    finals = {
+        (s.epochs, s.rate, s.batch, s.optimiser, s.schedule, s.weight_decay, s.view)
+        for r in papers.grid("triage", "small", seeds=(0,)) if r.method != "parent"
+        for s in r.stages[-1:]
+    }
+    assert len(finals) == 1
+
+
+def test_frozen_and_thawed_share_their_imitation():
+    runs = {run.label: run for run in papers.grid("triage", "demo")}
+    frozen, thawed = (runs[f"vgg16-block2-student-teacher-{regime}-s0"] for regime in ("frozen", "thawed"))
+    assert frozen.steps[:3] == thawed.steps[:3]
+    assert frozen.steps[2].shared
+    other = runs["vgg16-block3-student-teacher-frozen-s0"]
+    assert fingerprint(frozen, 3) == fingerprint(thawed, 3) != fingerprint(other, 3)
+    assert frozen.fingerprint != thawed.fingerprint
+
+
+def test_paper_edition_is_as_printed():
+    parent = papers.grid("triage", "paper", seeds=(0,))[0]
+    assert (parent.px, parent.width, parent.images) == (224, 1.0, None)
+    assert type(parent.steps[0]).__name__ == "Pretrained"
+
+
+def test_nine_claims_each_with_its_rule():
+    assert [claim.id for claim in CLAIMS] == [f"T{i}" for i in range(1, 10)]
+    assert all(claim.rule and claim.where and claim.rests_on for claim in CLAIMS)
+
+
+def test_weights_that_cannot_be_had_are_told_before_anything_is_computed(tmp_path, monkeypatch):
+    def unreachable(model):
+        raise UserError(f"no weights of {model}")
+
+    monkeypatch.setattr(nets, "check_pretrained", unreachable)
+    monkeypatch.setattr("netpress.sweep.executor", lambda *_: pytest.fail("work was begun"))
+    monkeypatch.setenv("NETPRESS_CACHE", str(tmp_path / "cache"))
+    runs = papers.grid("triage", "paper", ("mnist",), (0,))
+    with pytest.raises(UserError, match="no weights of vgg16"):
+        sweep.ensure(runs, "paper", tmp_path / "results")
+    assert not (tmp_path / "results").exists()
