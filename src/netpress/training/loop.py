@@ -117,13 +117,12 @@ def set_modes(network: Network, trains: tuple[str, ...]) -> None:
 
 
 def make_optimiser(stage: Stage, parameters: list[nn.Parameter]) -> torch.optim.Optimizer:
-    """SGD with Nesterov momentum 0.9, or Adam; on a GPU in the form that reads its learning rate from the device,
-    which a captured step needs."""
-    on_gpu = parameters[0].is_cuda
+    """SGD with Nesterov momentum 0.9, or Adam, all parameters in one kernel: half the time of the loop over them. On a
+    GPU Adam is `capturable`, which a captured step needs."""
     rate, decay = stage.rate, stage.weight_decay
     if stage.optimiser == "adam":
-        return torch.optim.Adam(parameters, rate, weight_decay=decay, capturable=on_gpu, fused=on_gpu or None)
-    return torch.optim.SGD(parameters, rate, momentum=0.9, nesterov=True, weight_decay=decay, fused=on_gpu or None)
+        return torch.optim.Adam(parameters, rate, weight_decay=decay, capturable=parameters[0].is_cuda, fused=True)
+    return torch.optim.SGD(parameters, rate, momentum=0.9, nesterov=True, weight_decay=decay, fused=True)
 
 
 def learning_rates(stage: Stage, steps: int) -> list[float]:
