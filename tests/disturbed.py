@@ -67,11 +67,14 @@ def reference(runs: tuple[Run, ...], folder: Path) -> dict[str, dict[str, Any]]:
 
 def warm_up() -> None:
     """Import here what forked processes need, so that they are killed at work and not while they import."""
+    import torch
+
     import netpress.sweep.claims
     import netpress.sweep.perform  # noqa: F401
     from netpress import data
 
     data.load("digits", "test")
+    torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))])  # a first optimiser imports half of PyTorch
 
 
 def kills(runs: tuple[Run, ...], folder: Path, times: int, seed: int) -> dict[str, int]:

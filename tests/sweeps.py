@@ -167,6 +167,7 @@ def start(folder: Path, *words: object, **more: str) -> subprocess.Popen:
             stderr=log,
             text=True,
             start_new_session=True,
+            cwd=folder,
         )
 
 
@@ -219,4 +220,4 @@ def script(folder: Path, *words: object, **more: str) -> dict[str, Any]:
     process = start(folder, *words, **more)
     printed, _ = process.communicate(timeout=3000)
     assert process.returncode == 0, f"{process.returncode}: {(folder / 'log').read_text()[-3000:]}"
-    return json.loads(printed)
+    return json.loads(printed.splitlines()[-1])  # Ray may have said something before

@@ -14,7 +14,6 @@ from netpress.sweep.shelf import Basket, MissingWeights, Shelf, note
 pytest.importorskip("ray", reason="Ray is not installed (extra `cluster`)")
 
 
-@pytest.mark.slow  # starved processes miss its deadlines
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize(("size", "nodes", "after"), [(4, 2, 3), pytest.param(60, 4, 20, marks=pytest.mark.slow)])
 def test_a_killed_node_costs_nothing(folder: Path, tmp_path: Path, size: int, nodes: int, after: int) -> None:

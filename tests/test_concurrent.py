@@ -38,7 +38,6 @@ def claim_of(run: Run, results: Path, **said: Any) -> Path:
     return path
 
 
-@pytest.mark.slow  # starved processes miss its deadlines
 def test_a_living_owner_keeps_its_claim_and_a_dead_one_does_not(folder: Path) -> None:
     mine = Claims(EDITION, folder)
     claim_of(parent(), folder)

@@ -117,7 +117,6 @@ def test_two_generations_of_which_the_newer_whole_one_counts(folder: Path) -> No
     assert not first.exists() and first.with_name(first.name + ".corrupt").exists()
 
 
-@pytest.mark.slow  # starved processes miss its deadlines
 @pytest.mark.parametrize(("size", "times"), [(3, 4), pytest.param(4, 50, marks=slow)])
 def test_kills_inside_runs(tmp_path: Path, size: int, times: int) -> None:
     """The hashes of the final weights are in the records that are compared."""

@@ -148,7 +148,6 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 TINY = ("--set", "images=96", "--set", "epochs=1", "--set", "parent_epochs=1", "--set", "width=0.03")
 
 
-@pytest.mark.slow  # starved processes miss its deadlines
 def test_a_full_disk_is_told_and_costs_nothing(small_disk: Path, tmp_path: Path) -> None:
     words = ("run", "triage", *TINY, "--only", "*frozen*", "--workers", "2")
     full = sweeps.command(small_disk, *words)
@@ -208,7 +207,6 @@ def surroundings() -> list[tuple[str, str, dict[str, str]]]:
     ]
 
 
-@pytest.mark.slow  # starved processes miss its deadlines
 @pytest.mark.parametrize("count", [1, pytest.param(4, marks=slow)])
 def test_a_seeds_result_depends_on_nothing_around_it(folder: Path, count: int) -> None:
     runs = intricate(epochs=1)
