@@ -1,7 +1,9 @@
 """What the pages say: numbers come from records and nowhere else, wrong parameters are refused, claims are linked."""
 
 import json
+import random
 import re
+import warnings
 from functools import cache
 from pathlib import Path
 
@@ -179,6 +181,36 @@ def test_right_parameters_are_accepted(path, data):
     page = parameters.check_parameters(path, chosen)
     assert {name: getattr(page, name) for name in chosen} == chosen
     assert chosen["edition"] in page.command()
+
+
+@pytest.fixture(scope="module")
+def both_editions(tmp_path_factory):
+    """Invented records of demo and small, with times."""
+    folder = tmp_path_factory.mktemp("both")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("NETPRESS_RESULTS", str(folder))
+        patch.chdir(books.ROOT)
+        for edition in ("demo", "small"):
+            invented.fill(folder, edition)
+            for paper in editions.PAPERS:
+                invented.latencies(paper, edition, folder)
+        yield folder
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3600)
+@every_chapter
+def test_right_parameters_make_pages_without_a_warning(path, both_editions):
+    chance = random.Random(str(path.relative_to(CHAPTERS)))
+    for _ in range(20):
+        chosen = {name: chance.choice(values) for name, values in right_values(path).items()}
+        chosen |= {"edition": "small" if chosen.get("dataset", "all") != "all" else chance.choice(["demo", "small"])}
+        if "seeds" in chosen:  # of those that have records
+            chosen["seeds"] = chance.choice([[], [0], *([[2, 0], [1]] if chosen["edition"] == "small" else [])])
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            page = inprocess.run(path, **chosen | {"run_missing": False})
+        assert page, chosen
 
 
 # claims
