@@ -71,7 +71,7 @@ ROWS: dict[str, tuple[Any, Any, Any, Any]] = {
     "compressing.distilled_width":  (1 / 4,      1.0,            1.0,            1.0),
     "compressing.distilled_epochs": (10,         AS_PRINTED,     AS_PRINTED,     AS_PRINTED),
     "compressing.distilled_batch":  (64,         64,             64,             64),
-    "compressing.distilled_rate":   (1e-3,       1e-3,           1e-3,           1e-3),
+    "compressing.distilled_rate":   (1e-3,       3e-4,           3e-4,           3e-4),
     "compressing.swept_seeds":      (1,          MOSTLY_CIFAR,   MOSTLY_CIFAR,   5),      # that sweep T and alpha
     "compressing.pruned_on":        (DIGITS,     ("cifar10",),   ("cifar10",),   ("cifar10",)),
     "compressing.pruned_images":    (None,       10_000,         None,           None),
