@@ -60,8 +60,13 @@ def show(rows: list[dict[str, Any]], columns: tuple[str, ...]) -> None:
 
     table = Table(*columns, box=None, pad_edge=False)
     for row in rows:
-        table.add_row(*("" if row[column] is None else str(row[column]) for column in columns))
+        table.add_row(*(cell(row[column]) for column in columns))
     console().print(table)
+
+
+def cell(value: Any) -> str:
+    """A value in a cell."""
+    return "" if value is None else f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 @app.command("editions")
