@@ -25,7 +25,7 @@ class Api(SphinxDirective):
     def run(self) -> list[nodes.Node]:
         module = import_module(self.arguments[0])
         name = module.__name__
-        section = nodes.section(ids=[nodes.make_id(f"api-{name}")], names=[])
+        section = nodes.section(ids=[f"api-{name}"], names=[])
         section += nodes.title("", "", nodes.literal("", name))
         section += paragraphs(inspect.getdoc(module) or "")
         entries = nodes.definition_list(classes=["np-api"])
@@ -55,9 +55,8 @@ def documented(thing: Any) -> bool:
 
 def entry(name: str, thing: Any) -> nodes.definition_list_item:
     """One name: signature, docstring and, for a class, its public methods and properties."""
-    term = nodes.term(
-        "", "", nodes.literal("", signature(name.rpartition(".")[2], thing)), ids=[nodes.make_id(f"api-{name}")]
-    )
+    # The name as it is: `Settings` and `settings` are two places.
+    term = nodes.term("", "", nodes.literal("", signature(name.rpartition(".")[2], thing)), ids=[f"api-{name}"])
     told = nodes.definition("", *paragraphs(described(thing)))
     members = [] if not inspect.isclass(thing) else methods(thing)
     if members:

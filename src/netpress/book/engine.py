@@ -63,9 +63,11 @@ def conditions(name: str) -> str:
     if not told:
         return f"Nothing was measured on this machine yet: `netpress bench {name}` does it."
     made, own = told["made"], told["settings"]
-    images = f"{own['images']:,} training images of {own['dataset']} and as many to test, " if "dataset" in own else ""
-    kind = "seconds of the processor with one thread" if made["kind"] == "cpu" else "seconds on the clock"
-    return f"{images}{made['device']}, {made['precision']}, PyTorch {made['torch']}; {kind}."
+    images = ""
+    if "dataset" in own:
+        images = f"with {own['images']:,} training images of {own['dataset']} and as many to test, "
+    unit = "seconds of the processor with one thread" if made["kind"] == "cpu" else "seconds on the clock"
+    return f"Measured {images}in {unit}: {made['device']}, {made['precision']}, PyTorch {made['torch']}."
 
 
 def figure_grid() -> Figure:
