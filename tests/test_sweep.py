@@ -3,6 +3,7 @@
 import json
 import re
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -184,3 +185,26 @@ def test_ten_thousand_records_are_looked_at_in_a_second(results: Path) -> None:
     counts = status.survey(fresh, EDITION, results).counts
     assert time.process_time() - began < 1.0
     assert counts["done"] == 10_000
+
+
+def test_data_that_are_not_whole_are_told_before_anything_is_done(
+    results: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "data" / "CIFAR-10").mkdir(parents=True)
+    (tmp_path / "data" / "CIFAR-10" / "train.npz").write_bytes(b"cut")
+    monkeypatch.setenv("NETPRESS_DATA", str(tmp_path / "data"))
+    with pytest.raises(UserError, match="cifar10: .*CIFAR-10.* Restore the data"):
+        ensure((replace(parent(), dataset="cifar10"),))
+    assert not results.exists()
+
+
+def test_data_that_cannot_be_had_are_told_before_anything_is_done(
+    results: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unreachable(dataset: str) -> None:
+        raise UserError(f"{dataset} could not be downloaded.")
+
+    monkeypatch.setattr("netpress.data.fetch", unreachable)
+    with pytest.raises(UserError, match="could not be downloaded"):
+        ensure((parent(),))
+    assert not results.exists()

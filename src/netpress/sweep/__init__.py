@@ -6,9 +6,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from netpress import editions, paths
+from netpress import data, editions, paths
 from netpress.atomic import sweep_away
 from netpress.compress.edits import Pretrained
+from netpress.errors import UserError
 from netpress.sweep import records
 from netpress.sweep.cluster import Cluster
 from netpress.sweep.executors import Executor, Here, Job, Tell, default_workers
@@ -65,13 +66,17 @@ def ensure(
 
     Runs with a fresh record are not done again, unless their status is in `retry` ("failed": whatever did not end
     well). Where only the weights of a needed run are missing, they are remade; its record stays. Runs that another
-    sweep does at this moment are left to it, and waited for. Raises CannotWrite where the disk is full.
+    sweep does at this moment are left to it, and waited for. Raises UserError where data are missing or not whole, and
+    CannotWrite where the disk is full.
     """
     results = results or paths.results_dir()
-    jobs, summary = planned(with_needs(runs), edition, results, retry)
+    runs = with_needs(runs)
+    if not cluster:  # there each machine has its own data
+        bring(runs, edition, results)
+    jobs, summary = planned(runs, edition, results, retry)
     if not jobs:
         return summary
-    check(job.run for job in jobs)
+    check([job.run for job in jobs], with_data=not cluster)
     from netpress.sweep.claims import Claims
     from netpress.sweep.shelf import Shelf
 
@@ -84,11 +89,24 @@ def ensure(
     return summary
 
 
-def check(runs: Iterable[Run]) -> None:
-    """Let every step that can tell beforehand that it will fail do so: published weights that cannot be had.
+def bring(runs: Iterable[Run], edition: str, results: Path) -> None:
+    """Download the data that runs without a record lack. Before anything else: fingerprints hold the data's checksum.
+
+    Raises UserError saying where to put the files by hand.
+    """
+    lacking = {run.dataset for run in runs if not records.path_of(run, edition, results).exists()}
+    for dataset in sorted(lacking):
+        data.fetch(dataset)
+
+
+def check(runs: Sequence[Run], with_data: bool) -> None:
+    """What can be told before work is spent: data that are not whole, published weights that cannot be had.
 
     Raises UserError.
     """
+    for dataset in dict.fromkeys(run.dataset for run in runs if with_data):
+        if not (found := data.available(dataset)):
+            raise UserError(f"{dataset}: {found.reason}. Restore the data, or name their folder in NETPRESS_DATA.")
     for step in dict.fromkeys(step for run in runs for step in run.steps):
         if isinstance(step, Pretrained):
             step.check()
