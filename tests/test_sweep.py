@@ -193,7 +193,7 @@ def test_data_that_are_not_whole_are_told_before_anything_is_done(
     (tmp_path / "data" / "CIFAR-10").mkdir(parents=True)
     (tmp_path / "data" / "CIFAR-10" / "train.npz").write_bytes(b"cut")
     monkeypatch.setenv("NETPRESS_DATA", str(tmp_path / "data"))
-    with pytest.raises(UserError, match="cifar10: .*CIFAR-10.* Restore the data"):
+    with pytest.raises(UserError, match=r"cifar10: .*CIFAR-10.* Restore the data"):
         ensure((replace(parent(), dataset="cifar10"),))
     assert not results.exists()
 
