@@ -4,6 +4,7 @@ import json
 import random
 import re
 import warnings
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
@@ -28,16 +29,23 @@ every_chapter = pytest.mark.parametrize("path", FOUND, ids=NAMES)
 SHIFT = 0.00041  # added to an accuracy: another number to two decimals, and nothing that a chart leaves out
 
 
-@pytest.fixture(scope="module")
-def results(tmp_path_factory):
-    """Invented records of the demo edition of every paper, with times."""
-    folder = tmp_path_factory.mktemp("invented")
+@contextmanager
+def invented_records(folder, *names):
+    """Invented records of some editions of every paper, with times; gives their runs."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("NETPRESS_RESULTS", str(folder))
         patch.chdir(books.ROOT)
-        runs = invented.fill(folder, "demo")
-        for paper in editions.PAPERS:
-            invented.latencies(paper, "demo", folder)
+        runs = [run for edition in names for run in invented.fill(folder, edition)]
+        for edition in names:
+            for paper in editions.PAPERS:
+                invented.latencies(paper, edition, folder)
+        yield runs
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("invented")
+    with invented_records(folder, "demo") as runs:
         yield folder, runs
 
 
@@ -185,16 +193,8 @@ def test_right_parameters_are_accepted(path, data):
 
 @pytest.fixture(scope="module")
 def both_editions(tmp_path_factory):
-    """Invented records of demo and small, with times."""
-    folder = tmp_path_factory.mktemp("both")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("NETPRESS_RESULTS", str(folder))
-        patch.chdir(books.ROOT)
-        for edition in ("demo", "small"):
-            invented.fill(folder, edition)
-            for paper in editions.PAPERS:
-                invented.latencies(paper, edition, folder)
-        yield folder
+    with invented_records(tmp_path_factory.mktemp("both"), "demo", "small"):
+        yield
 
 
 @pytest.mark.slow

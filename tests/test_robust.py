@@ -111,11 +111,9 @@ def test_one_that_hangs_is_ended_all_the_same(tmp_path: Path) -> None:
 import signal, time
 from netpress.sweep.signals import interruptible
 with interruptible():
-    word = "ready"  # said inside the try: the signal may come the moment it is read
     while True:
         try:
-            print(word, end="\\n", flush=True)
-            word = ""
+            print("ready", flush=True)  # inside the try: the signal may come the moment it is read
             time.sleep(1000)
         except KeyboardInterrupt:
             pass
