@@ -1,11 +1,12 @@
 """Estimated costs against multiply-adds counted by hand."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from netpress import data, papers
-from netpress.sweep import cost
+from netpress.sweep import cost, records
 from netpress.sweep.run import Run
 from netpress.training.stage import Stage
 
@@ -63,6 +64,18 @@ def test_what_runs_share_is_counted_once() -> None:
     assert found[runs[0]] == pytest.approx(cost.work(runs[0]) / cost.NOMINAL)
     shared = cost.stage_work(runs[1], runs[1].stages[0])
     assert found[runs[1]] == pytest.approx((cost.work(runs[1]) - shared) / cost.NOMINAL)
+
+
+def test_a_network_costs_what_its_own_records_say(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two kinds of networks were trained, one at twice and one at half the nominal rate; a third takes the median."""
+    monkeypatch.setenv("NETPRESS_RESULTS", str(tmp_path))
+    runs = [replace(run_of("mean-thawed"), model=f"vgg16-block{n}") for n in (1, 2, 3)]
+    for run, times in zip(runs, (2.0, 0.5), strict=False):
+        seconds = cost.work(run) / cost.NOMINAL / times
+        records.write(run, EDITION, {"status": "done", "stages": [{"seconds": seconds, "images_per_second": 1.0}]})
+    found = cost.estimates(runs, EDITION)
+    assert found == pytest.approx({r: cost.work(r) / cost.NOMINAL / t for r, t in zip(runs, (2, 0.5, 1.25), strict=True)})
+    assert "2 kinds of networks" in cost.basis(runs, EDITION)
 
 
 @pytest.mark.parametrize("paper", ["triage", "pyramid", "compressing"])

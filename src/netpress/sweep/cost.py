@@ -71,19 +71,20 @@ def work(run: Run) -> int:
     return sum(stage_work(run, stage) for stage in run.stages)
 
 
-def rate(runs: Sequence[Run], edition: str) -> tuple[float, int]:
-    """Multiply-adds per second, the median over the records at hand, and how many they are."""
-    found = [
-        work(run) / seconds
-        for run, record in records.fresh(runs, edition).items()
-        if (seconds := sum(stage["seconds"] for stage in record.get("stages", [])))
-    ]
-    return (median(found), len(found)) if found else (NOMINAL, 0)
+def rates(runs: Sequence[Run], edition: str) -> dict[str, float]:
+    """Multiply-adds per second of every network of which there are records, the median over them, and under "" the
+    median over all networks: a small one spends its time beside the multiply-adds."""
+    found: dict[str, list[float]] = {}
+    for run, record in records.fresh(runs, edition).items():
+        if seconds := sum(stage["seconds"] for stage in record.get("stages", [])):
+            found.setdefault(run.model, []).append(work(run) / seconds)
+    known = {model: median(values) for model, values in found.items()}
+    return {"": median(known.values()) if known else NOMINAL} | known
 
 
 def estimates(runs: Sequence[Run], edition: str) -> dict[Run, float]:
     """Seconds per run. A beginning that runs share is counted for the first of them."""
-    speed, _ = rate(runs, edition)
+    known = rates(runs, edition)
     seen: set[str] = set()
     found = {}
     for run in runs:
@@ -91,15 +92,16 @@ def estimates(runs: Sequence[Run], edition: str) -> dict[Run, float]:
         shared = {fingerprint(run, n): step for n, step in steps if isinstance(step, Stage) and step.shared}
         twice = sum(stage_work(run, stage) for key, stage in shared.items() if key in seen)
         seen |= shared.keys()
-        found[run] = (work(run) - twice) / speed
+        found[run] = (work(run) - twice) / known.get(run.model, known[""])
     return found
 
 
 def basis(runs: Sequence[Run], edition: str) -> str:
     """What the estimates rest on, as a sentence."""
-    speed, known = rate(runs, edition)
-    source = f"the median of {known} records" if known else "nominal, nothing was measured yet"
-    return f"(at {speed / 1e9:.0f} billion multiply-adds a second: {source})"
+    known = rates(runs, edition)
+    networks = len(known) - 1
+    source = f"from records of {networks} kinds of networks" if networks else "nominal, nothing was measured yet"
+    return f"(at {known[''] / 1e9:.0f} billion multiply-adds a second: {source})"
 
 
 def spoken(seconds: float) -> str:
