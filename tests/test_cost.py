@@ -70,11 +70,12 @@ def test_a_network_costs_what_its_own_records_say(tmp_path: Path, monkeypatch: p
     """Two kinds of networks were trained, one at twice and one at half the nominal rate; a third takes the median."""
     monkeypatch.setenv("NETPRESS_RESULTS", str(tmp_path))
     runs = [replace(run_of("mean-thawed"), model=f"vgg16-block{n}") for n in (1, 2, 3)]
-    for run, times in zip(runs, (2.0, 0.5), strict=False):
-        seconds = cost.work(run) / cost.NOMINAL / times
+    for run, faster in zip(runs, (2.0, 0.5), strict=False):
+        seconds = cost.work(run) / cost.NOMINAL / faster
         records.write(run, EDITION, {"status": "done", "stages": [{"seconds": seconds, "images_per_second": 1.0}]})
     found = cost.estimates(runs, EDITION)
-    assert found == pytest.approx({r: cost.work(r) / cost.NOMINAL / t for r, t in zip(runs, (2, 0.5, 1.25), strict=True)})
+    times = zip(runs, (2, 0.5, 1.25), strict=True)
+    assert found == pytest.approx({run: cost.work(run) / cost.NOMINAL / faster for run, faster in times})
     assert "2 kinds of networks" in cost.basis(runs, EDITION)
 
 

@@ -19,7 +19,7 @@ from netpress.sweep.run import with_needs
 from netpress.sweep.shelf import Shelf
 from netpress.training.cache import Cache, weights_hash
 from netpress.training.feed import Feed, Material
-from netpress.training.loop import train
+from netpress.training.loop import learning_rates, train
 from netpress.training.speed import Speed, choose
 from netpress.training.stage import Stage
 
@@ -261,6 +261,22 @@ def mean_gap(model: str, width: float, px: int) -> float:
     pairs = [[accuracy_after(p, seed, model, width, px) for p in PRECISIONS] for seed in range(5)]
     assert min(map(min, pairs)) > 0.95, pairs
     return mean(half - full for full, half in pairs)
+
+
+@pytest.mark.parametrize(
+    ("schedule", "theirs"), [("one-cycle", {}), ("three-phase", {"pct_start": 0.4, "three_phase": True})]
+)
+def test_learning_rates_are_those_of_pytorch(schedule: str, theirs: dict[str, Any]) -> None:
+    steps, peak = 1000, 0.05
+    optimiser = torch.optim.SGD([torch.zeros(1)], peak)
+    cycle = {"total_steps": steps + 1, "cycle_momentum": False} | theirs
+    scheduler = torch.optim.lr_scheduler.OneCycleLR(optimiser, peak, **cycle)
+    rates = learning_rates(Stage("s", schedule=schedule, rate=peak), steps)
+    assert len(rates) == steps
+    for rate in rates:
+        assert rate == pytest.approx(optimiser.param_groups[0]["lr"], abs=0.005 * peak)
+        optimiser.step()
+        scheduler.step()
 
 
 def test_bf16_is_as_accurate_as_fp32() -> None:

@@ -32,6 +32,7 @@ AS_PRINTED = {"mnist": 25, "cifar10": 10}  # epochs of Table I
 MOSTLY_CIFAR = {"mnist": 1, "cifar10": 3}
 EVERY_RATIO = (2, 5, 10, 20)
 EVERY_BIT = (8, 6, 5, 4, 3, 2)
+CYCLE, THREE_PHASE = "one-cycle", "three-phase"  # schedules of the parents' learning rate
 TINY_BIT = ("bit-r14x1", 1 / 8)  # network and width
 
 # fmt: off
@@ -50,6 +51,7 @@ ROWS: dict[str, tuple[Any, Any, Any, Any]] = {
     "triage.epochs":                (6,          8,              10,             20),
     "triage.imitation_epochs":      (3,          4,              4,              10),
     "triage.parent_rate":           (0.1,        0.1,            0.1,            0.01),
+    "triage.parent_schedule":       (CYCLE,      THREE_PHASE,    THREE_PHASE,    THREE_PHASE),
     "triage.rate":                  (0.05,       0.05,           0.05,           0.01),
     "triage.imitation_rate":        (1e-3,       1e-3,           1e-3,           1e-3),
 
@@ -59,6 +61,7 @@ ROWS: dict[str, tuple[Any, Any, Any, Any]] = {
     "pyramid.epochs":               (6,          8,              10,             20),
     "pyramid.imitation_epochs":     (3,          4,              4,              10),
     "pyramid.parent_rate":          (0.05,       0.05,           0.05,           0.01),
+    "pyramid.parent_schedule":      (CYCLE,      THREE_PHASE,    THREE_PHASE,    THREE_PHASE),
     "pyramid.rate":                 (0.05,       0.05,           0.05,           0.01),
     "pyramid.imitation_rate":       (1e-3,       1e-3,           1e-3,           1e-3),
     "pyramid.timed_images":         (8,          64,             13_000,         13_000),  # per pass, scaled to 13,000
@@ -78,6 +81,7 @@ ROWS: dict[str, tuple[Any, Any, Any, Any]] = {
     "compressing.six_layer_width":  (1 / 4,      1.0,            1.0,            1.0),
     "compressing.parent_epochs":    (10,         16,             60,             60),
     "compressing.parent_rate":      (0.1,        0.1,            0.1,            0.1),
+    "compressing.parent_schedule":  (CYCLE,      THREE_PHASE,    THREE_PHASE,    THREE_PHASE),
     "compressing.retrain_epochs":   (4,          6,              15,             15),
     "compressing.retrain_rate":     (0.05,       0.05,           0.05,           0.05),
     "compressing.ratios":           ((2, 5, 20), EVERY_RATIO,    EVERY_RATIO,    EVERY_RATIO),
@@ -180,7 +184,10 @@ def converted(name: str, value: str, example: Any) -> Any:
 
 def checked_word(name: str, value: str) -> str:
     """A word that the setting knows."""
-    words = {"weights": ("scratch", "pretrained"), "judged_on": ("test", "validation")}
+    words = {
+        "weights": ("scratch", "pretrained"), "judged_on": ("test", "validation"),
+        "parent_schedule": (CYCLE, THREE_PHASE),
+    }  # fmt: skip
     known(value, words[name], f"value of {name}")
     return value
 

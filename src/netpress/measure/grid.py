@@ -61,7 +61,7 @@ def at_width(kind: str, width: float, least: float | None) -> dict[str, Any]:
 def grid(images: int, width: float) -> tuple[Run, ...]:
     """The 31 networks, without the measures that a record takes beside its accuracy."""
     edition = "small" if source() == "cifar10" else "demo"
-    changes = f"+epochs=2+imitation_epochs=1+parent_epochs=4+images={images}+width={width}"
+    changes = f"+epochs=2+imitation_epochs=1+parent_epochs=4+parent_schedule=one-cycle+images={images}+width={width}"
     return tuple(replace(run, measures=()) for run in papers.grid("triage", edition + changes, (source(),), (0,)))
 
 

@@ -16,7 +16,7 @@ class Stage:
     batch: int = 64
     optimiser: str = "sgd"  # "sgd": Nesterov momentum 0.9; "adam"
     rate: float = 0.05  # peak learning rate
-    schedule: str = "one-cycle"  # "one-cycle", "cosine" or "constant"
+    schedule: str = "one-cycle"  # "one-cycle", "three-phase", "cosine" or "constant"
     weight_decay: float = 5e-4
     view: str = "plain"  # a name in data.views.VIEWS: what the student sees
     teacher_view: str | None = None  # None = the very same pixels as the student

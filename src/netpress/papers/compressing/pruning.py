@@ -113,8 +113,9 @@ def measures(method: str) -> tuple:
 def train(chosen: Settings, dataset: str) -> Stage:
     """How parents are trained."""
     return Stage(
-        "train", epochs=chosen.parent_epochs, rate=chosen.parent_rate, batch=chosen.batch, view=VIEW[dataset]
-    )
+        "train", epochs=chosen.parent_epochs, rate=chosen.parent_rate, schedule=chosen.parent_schedule,
+        batch=chosen.batch, view=VIEW[dataset],
+    )  # fmt: skip
 
 
 def retrain(chosen: Settings, dataset: str, epochs: int, name: str = "retrain") -> Stage:
@@ -153,8 +154,7 @@ def sharing(chosen: Settings, dataset: str, bits: int) -> dict[str, tuple[Stage 
 
 def from_scratch(chosen: Settings, dataset: str) -> dict[str, tuple[Stage, ...]]:
     """A narrow network taught by the parent, or by the labels alone."""
-    epochs = chosen.parent_epochs + chosen.retrain_epochs
-    alone = Stage("train", epochs=epochs, rate=chosen.parent_rate, batch=chosen.batch, view=VIEW[dataset])
+    alone = replace(train(chosen, dataset), epochs=chosen.parent_epochs + chosen.retrain_epochs)
     distilled = replace(
         alone, loss="distillation", teacher="parent", temperature=TEMPERATURE, alpha=ALPHA, scaled=True,
         rate=round(alone.rate / WEIGHT, 5),

@@ -147,8 +147,9 @@ def run_of(
 def whole(chosen: editions.Settings, dataset: str) -> Stage:
     """How VGG19 is trained."""
     return Stage(
-        "train", epochs=chosen.parent_epochs, rate=chosen.parent_rate, batch=chosen.batch, view=PARENT_VIEW[dataset]
-    )
+        "train", epochs=chosen.parent_epochs, rate=chosen.parent_rate, schedule=chosen.parent_schedule,
+        batch=chosen.batch, view=PARENT_VIEW[dataset],
+    )  # fmt: skip
 
 
 def steps(chosen: editions.Settings, model: str) -> dict[str, tuple[Stage | Edit, ...]]:

@@ -66,8 +66,9 @@ def parent_run(chosen: editions.Settings, dataset: str, seed: int) -> Run:
     """The uncompressed VGG16."""
     begin: tuple[Edit, ...] = (Pretrained("vgg16"),) if chosen.weights == "pretrained" else ()
     train = Stage(
-        "train", epochs=chosen.parent_epochs, rate=chosen.parent_rate, batch=chosen.batch, view=PARENT_VIEW[dataset]
-    )
+        "train", epochs=chosen.parent_epochs, rate=chosen.parent_rate, schedule=chosen.parent_schedule,
+        batch=chosen.batch, view=PARENT_VIEW[dataset],
+    )  # fmt: skip
     return Run(
         paper="triage", dataset=dataset, model="vgg16", method="parent", seed=seed, steps=(*begin, train),
         measures=(Filters("block1"),),
