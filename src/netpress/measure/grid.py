@@ -1,8 +1,8 @@
 """The whole triage grid of one data set: 31 networks in both arms.
 
-512 images instead of 10,000 and a quarter of the epochs of the edition small (4, 2 and 1 instead of 16, 8 and 4), as
-many test as training images, as there. What a network costs beside its epochs, the filling of caches above all, so
-counts four times as much as in the edition itself: the ratio is not flattered.
+512 images, 4 epochs for the parent, 2 to retrain and 1 to imitate, where the edition small has 10,000 images and 24, 4
+and 3 epochs; as many test as training images, as there. What a network costs beside its epochs, the filling of caches
+above all, so counts more than in the edition itself: the ratio is not flattered.
 """
 
 from collections.abc import Iterator
