@@ -1,6 +1,7 @@
 """The grid of the first paper, its stages, and what a shared beginning saves."""
 
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 
@@ -89,7 +90,8 @@ def test_weights_that_cannot_be_had_are_told_before_anything_is_computed(tmp_pat
     monkeypatch.setattr(nets, "check_pretrained", unreachable)
     monkeypatch.setattr("netpress.sweep.executor", lambda *_: pytest.fail("work was begun"))
     monkeypatch.setenv("NETPRESS_CACHE", str(tmp_path / "cache"))
-    runs = papers.grid("triage", "paper", ("mnist",), (0,))
+    parent = papers.grid("triage", "paper", ("mnist",), (0,))[0]
+    runs = [replace(parent, dataset="digits")]  # their data are at hand everywhere
     with pytest.raises(UserError, match="no weights of vgg16"):
         sweep.ensure(runs, "paper", tmp_path / "results")
     assert not (tmp_path / "results").exists()
