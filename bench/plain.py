@@ -75,8 +75,8 @@ class VGG(nn.Module):
             inputs = round(groups[-1][-1] * width)
         features, hidden = inputs * (px // 32) ** 2, round(hidden * width)
         three = [
-            nn.Linear(features, hidden), nn.ReLU(inplace=True), nn.Dropout(),
-            nn.Linear(hidden, hidden), nn.ReLU(inplace=True), nn.Dropout(), nn.Linear(hidden, classes),
+            nn.Linear(features, hidden), nn.ReLU(inplace=True), nn.Dropout(0.5 * width),
+            nn.Linear(hidden, hidden), nn.ReLU(inplace=True), nn.Dropout(0.5 * width), nn.Linear(hidden, classes),
         ]  # fmt: skip
         self.head = nn.Sequential(nn.Flatten(), *([nn.Linear(features, classes)] if "F" in replaced else three))
 

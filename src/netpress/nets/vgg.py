@@ -49,6 +49,8 @@ VGG19 = (
 HIDDEN16 = 4096
 HIDDEN19 = 1536  # ours: with it VGG19 has the text's 30 M parameters at 96 px
 
+DROPOUT = 0.5  # at full width; as much at a quarter of it would leave too few units to learn with
+
 VGG16_MODELS: dict[str, tuple[str, ...]] = {"vgg16": (), **{f"vgg16-{b.name}": (b.name,) for b in VGG16}}
 MODELS: tuple[str, ...] = (*VGG16_MODELS, "vgg19", *SVGG)
 
@@ -76,7 +78,7 @@ def _network(
     features = scaled(blocks[-1].outputs, width) * (px // 2**5) ** 2
     if "F" in replaced:
         return Network(modules, one_layer(features, classes))
-    return Network(modules, three_layers(features, scaled(hidden, width), classes))
+    return Network(modules, three_layers(features, scaled(hidden, width), classes, DROPOUT * min(width, 1.0)))
 
 
 def convolutions(block: Block, inputs: int, width: float = 1.0) -> nn.Sequential:
@@ -105,8 +107,8 @@ def replacement(block: Block, inputs: int, width: float = 1.0) -> nn.Sequential:
     return nn.Sequential(layers)
 
 
-def three_layers(features: int, hidden: int, classes: int) -> nn.Sequential:
-    """VGG's head: (N, c, h, w) with c h w = features -> logits (N, classes).
+def three_layers(features: int, hidden: int, classes: int, dropout: float) -> nn.Sequential:
+    """VGG's head: (N, c, h, w) with c h w = features -> logits (N, classes). `dropout`: the share of units left out.
 
     torchvision pools to 7x7 before it, which is the identity at 224 px; here the last map is flattened at
     any size.
@@ -116,10 +118,10 @@ def three_layers(features: int, hidden: int, classes: int) -> nn.Sequential:
             flatten=nn.Flatten(),
             fc1=nn.Linear(features, hidden),
             relu1=nn.ReLU(),
-            dropout1=nn.Dropout(),
+            dropout1=nn.Dropout(dropout),
             fc2=nn.Linear(hidden, hidden),
             relu2=nn.ReLU(),
-            dropout2=nn.Dropout(),
+            dropout2=nn.Dropout(dropout),
             fc3=nn.Linear(hidden, classes),
         )
     )

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import re
 from collections.abc import Hashable, Iterable
 from dataclasses import dataclass, fields, is_dataclass
 from functools import cache, cached_property, lru_cache
@@ -14,7 +15,9 @@ from netpress.training.stage import Stage
 if TYPE_CHECKING:
     from netpress.nets.network import Network
 
-TRAINING_VERSION = 1  # raise by hand whenever a change of the code changes results
+# Raise one by hand whenever a change of the code changes results: of all networks, or of those of one family
+TRAINING_VERSION = 1
+NETWORK_VERSIONS = {"vgg": 1, "svgg": 1}  # 1: dropout grows with the width
 
 
 class Edit(Protocol):
@@ -86,9 +89,15 @@ def fingerprint(run: Run, steps: int | None = None) -> str:
     said = {name: text(getattr(run, name)) for name in SAID if steps is None or name != "method"}
     said["steps"] = f"[{', '.join(step_text(step) for step in run.steps[:steps])}]"  # type: ignore[arg-type]
     said["needs"] = json.dumps([[role, need.fingerprint] for role, need in run.needs])
-    said |= {"data": text(checksum(run.dataset, os.environ.get("NETPRESS_DATA"))), "version": text(TRAINING_VERSION)}
+    said |= {"data": text(checksum(run.dataset, os.environ.get("NETPRESS_DATA"))), "version": text(version(run.model))}
     pairs = ", ".join(f'"{name}": {said[name]}' for name in sorted(said))
     return hashlib.sha256(f"{{{pairs}}}".encode()).hexdigest()
+
+
+def version(model: str) -> int:
+    """The version of the code that trains this network."""
+    family = re.match("[a-z]*", model)
+    return TRAINING_VERSION + NETWORK_VERSIONS.get(family[0] if family else "", 0)
 
 
 SAID = tuple(field.name for field in fields(Run) if field.name not in ("measures", "needs", "steps"))
