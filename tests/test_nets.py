@@ -101,6 +101,15 @@ def test_the_whole_of_vgg16_is_torchvisions_at_224_px() -> None:
         torch.testing.assert_close(network(x), reference(x))
 
 
+@pytest.mark.parametrize(("width", "rate"), [(1.0, 0.5), (0.25, 0.125), (0.125, 0.0625)])
+def test_dropout_shrinks_with_the_width(width: float, rate: float) -> None:
+    """At full width it is torchvision's."""
+    for model in ("vgg16", "vgg19", "svgg11-forward"):
+        head = nets.build(model, 32, 10, width).head
+        rates = [layer.p for layer in head.modules() if isinstance(layer, nn.Dropout)]
+        assert rates == ([] if model == "svgg11-forward" else [rate, rate])
+
+
 def test_only_head_layers_whose_weights_fit_are_taken() -> None:
     torch.manual_seed(0)
     reference = torchvision.models.vgg16_bn(weights=None, num_classes=7)
