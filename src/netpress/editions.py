@@ -57,10 +57,10 @@ ROWS: dict[str, tuple[Any, Any, Any, Any]] = {
 
     "pyramid.datasets":             (DIGITS,     TWO,            TWO,            ("stl10", "cifar100")),
     "pyramid.px":                   (LOW,        LOW,            LOW,            {"stl10": 96, "cifar100": 96}),
-    "pyramid.parent_epochs":        (18,         24,             60,             30),
+    "pyramid.parent_epochs":        (18,         32,             60,             30),
     "pyramid.epochs":               (6,          4,              10,             20),
     "pyramid.imitation_epochs":     (3,          3,              4,              10),
-    "pyramid.parent_rate":          (0.05,       0.05,           0.05,           0.01),
+    "pyramid.parent_rate":          (0.05,       0.02,           0.05,           0.01),
     "pyramid.parent_schedule":      (CYCLE,      THREE_PHASE,    THREE_PHASE,    THREE_PHASE),
     "pyramid.rate":                 (0.05,       0.05,           0.05,           0.01),
     "pyramid.imitation_rate":       (1e-3,       1e-3,           1e-3,           1e-3),

@@ -3,12 +3,15 @@
 from collections.abc import Iterator
 from typing import Any
 
+import pandas as pd
+
 from netpress import data, editions, papers, paths
 from netpress.book import boxes
 from netpress.book.boxes import Html, duration
 from netpress.data.sources import SOURCES, Source
 from netpress.papers import printed
 from netpress.report.estimates import interval
+from netpress.report.figures import Encoding, Figure, Words, curves
 from netpress.report.tables import Link, Printed, Signed, Table, Whole, listing
 from netpress.sweep import records
 
@@ -113,18 +116,40 @@ def by_dataset(values: dict[str, Any]) -> str:
 
 def table_search() -> Table:
     """The search for settings: uncompressed networks that were judged on validation images, one row each."""
-    rows = [
-        tried(record)
-        for edition in searched()
-        for record in found(edition)
-        if record["run"]["method"] in UNCOMPRESSED and record["run"].get("judged_on") == "validation"
-    ]
-    rows.sort(key=lambda row: [str(value) for value in row.values()])
+    rows = sorted((tried(record) for record in search()), key=lambda row: [str(value) for value in row.values()])
     note = (
         "Judged on a tenth of the training images, set apart; test images were not looked at. Last fifth: what its "
         "accuracy still gained over the last fifth of its epochs."
     )
     return listing(rows, "How the settings of the uncompressed networks were chosen.", note)
+
+
+def figure_search() -> Figure:
+    """The learning curves of the search, one panel a network and data set."""
+    rows = [
+        {
+            "network": f"{record['run']['model']} on {record['run']['dataset']}", "epoch": row["epoch"],
+            "accuracy": row["test_accuracy"], "tried": "rate {rate:g}, {epochs} epochs".format(**steps[-1]),
+        }
+        for record in search()
+        for steps in [record["run"]["steps"]]
+        for row in record["history"]
+    ]  # fmt: skip
+    frame = pd.DataFrame(rows, columns=["network", "epoch", "accuracy", "tried"]).sort_values(["network", "tried"])
+    alt = "Learning curves: one panel an uncompressed network on a data set, one line a peak rate and number of epochs."
+    caption = "Accuracy on validation images of the uncompressed networks, by peak rate and number of epochs."
+    encoding = Encoding(x="epoch", y="accuracy", series="tried", panel="network", scale=100.0)
+    return curves(frame, encoding, Words(alt, caption, "epoch", "validation accuracy, %"))
+
+
+def search() -> list[records.Record]:
+    """The records of uncompressed networks that were judged on validation images."""
+    return [
+        record
+        for edition in searched()
+        for record in found(edition)
+        if record["run"]["method"] in UNCOMPRESSED and record["run"].get("judged_on") == "validation"
+    ]
 
 
 def tried(record: records.Record) -> dict[str, Any]:
