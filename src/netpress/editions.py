@@ -62,7 +62,7 @@ ROWS: dict[str, tuple[Any, Any, Any, Any]] = {
     "pyramid.imitation_epochs":     (3,          3,              4,              10),
     "pyramid.parent_rate":          (0.05,       0.02,           0.05,           0.01),
     "pyramid.parent_schedule":      (CYCLE,      THREE_PHASE,    THREE_PHASE,    THREE_PHASE),
-    "pyramid.rate":                 (0.05,       0.05,           0.05,           0.01),
+    "pyramid.rate":                 (0.05,       0.02,           0.05,           0.01),
     "pyramid.imitation_rate":       (1e-3,       1e-3,           1e-3,           1e-3),
     "pyramid.timed_images":         (8,          64,             13_000,         13_000),  # per pass, scaled to 13,000
     "pyramid.timed_batch":          (8,          32,             500,            500),
