@@ -155,11 +155,11 @@ def search() -> list[records.Record]:
 def tried(record: records.Record) -> dict[str, Any]:
     """A row of `table_search`."""
     run, step = record["run"], record["run"]["steps"][-1]
-    images = data.count(run["dataset"], "fit", run["images"])
     return {
-        "paper": run["paper"], "data set": run["dataset"], "network": run["model"], "images": images,
-        "epochs": step["epochs"], "schedule": Whole(step["schedule"]), "peak rate": f"{step['rate']:g}",
-        "validation, %": 100 * record["last"], "last fifth, points": Signed(100 * gained(record)),
+        "network": run["model"], "data set": run["dataset"], "peak rate": f"{step['rate']:g}",
+        "epochs": step["epochs"], "validation, %": 100 * record["last"],
+        "last fifth, points": Signed(100 * gained(record)), "schedule": Whole(step["schedule"]),
+        "images": data.count(run["dataset"], "fit", run["images"]), "paper": run["paper"],
     }  # fmt: skip
 
 
@@ -214,11 +214,11 @@ def beside(known: dict[str, str], paper: str, edition: str, own: list[records.Re
     images = data.count(run["dataset"], "train", run["images"])
     epochs = sum(step.get("epochs", 0) for step in run["steps"])
     return {
-        "data set": known["dataset"], "network": known["model"], "paper": paper, "edition": edition, "ours, %": mean,
+        "data set": known["dataset"], "network": known["model"], "ours, %": mean,
+        "published, %": Printed(known["accuracy"]),
         "last fifth, points": interval([gained(record) for record in own]).times(100),
         "width": f"{run['width']:g}", "training images": images, "epochs": epochs,
-        "published, %": Printed(known["accuracy"]),
-        "trained on": known["trained"], "source": linked(known["source"]),
+        "edition": edition, "paper": paper, "published on": known["trained"], "source": linked(known["source"]),
     }  # fmt: skip
 
 
@@ -232,16 +232,23 @@ def linked(source: str) -> Link | str:
 
 def table_cost() -> Table:
     """Networks, time and energy of every paper in every edition that has records, by kind of device."""
-    rows = []
+    kept: dict[tuple[str, str, str], list[records.Record]] = {}
     for edition in [*editions.EDITIONS, *searched()]:
-        for paper in editions.PAPERS:
-            kept = list(found(edition, paper))
-            for device in dict.fromkeys(record["made"]["device"] for record in kept):
-                own = [record for record in kept if record["made"]["device"] == device]
-                rows.append({"edition": edition, "paper": paper, "device": device} | cost(own))
+        for record in found(edition):
+            key = (named_edition(edition), record["run"]["paper"], record["made"]["device"])
+            kept.setdefault(key, []).append(record)
+    rows = [dict(zip(("edition", "paper", "device"), key, strict=True)) | cost(own) for key, own in kept.items()]
     totals = {"networks": sum(row["networks"] for row in rows), "kWh": sum(row["kWh"] for row in rows)}
     rows += [{"edition": "all", "paper": "", "device": ""} | totals] if rows else []
     return listing(rows, "What the records cost.", energy_said(), digits=3)
+
+
+def named_edition(edition: str) -> str:
+    """An edition in a cell: all searches for its settings are one, and so is all that was changed by hand."""
+    base, changes = editions.parse(edition)
+    if not changes:
+        return base
+    return f"{base}, the search" if changes.get("judged_on") == "validation" else f"{base}, changed"
 
 
 def cost(own: list[records.Record]) -> dict[str, Any]:
