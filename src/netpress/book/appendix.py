@@ -175,9 +175,9 @@ def searched() -> list[str]:
     return sorted(path.name for path in folder.glob("*+*") if path.is_dir()) if folder.is_dir() else []
 
 
-def found(edition: str, paper: str = "*") -> Iterator[records.Record]:
+def found(edition: str) -> Iterator[records.Record]:
     """Every record of an edition, in the order of names; those of other kinds (times) left out."""
-    for path in sorted((paths.results_dir() / edition).glob(f"{paper}/*/*.json")):
+    for path in sorted((paths.results_dir() / edition).glob("*/*/*.json")):
         record = records.read(path)
         if record and "run" in record:
             yield record

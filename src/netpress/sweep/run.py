@@ -96,8 +96,7 @@ def fingerprint(run: Run, steps: int | None = None) -> str:
 
 def version(model: str) -> int:
     """The version of the code that trains this network."""
-    family = re.match("[a-z]*", model)
-    return TRAINING_VERSION + NETWORK_VERSIONS.get(family[0] if family else "", 0)
+    return TRAINING_VERSION + NETWORK_VERSIONS.get(re.sub("[^a-z].*", "", model), 0)
 
 
 SAID = tuple(field.name for field in fields(Run) if field.name not in ("measures", "needs", "steps"))
