@@ -22,6 +22,7 @@ from netpress.report.claims import (
     exact_judge,
     judge_all,
     noninferiority_judge,
+    rules,
     scoreboard,
     trend_judge,
 )
@@ -187,6 +188,9 @@ def test_all_of_needs_all():
     both = all_of(better=good, frozen_wins=bad)
     assert verdict(both, frame()).verdict == "contradicted"
     assert "frozen wins: best, method *-frozen against method parent" in both.rule
+    shown = rules(judge_all([claim(both), claim(good)], frame()), "Rules").cells["test"]
+    assert [line.split(":")[0] for line in shown.iloc[0].lines] == ["better", "frozen wins"]
+    assert shown.iloc[1].lines == (good.rule,)
 
 
 def test_stale_and_failed_runs_do_not_count_and_are_named():

@@ -10,7 +10,7 @@ import pytest
 from netpress.errors import UserError
 from netpress.report.frames import by_seed, estimates, pick
 from netpress.report.statistics import Estimate, interval, rank_correlation
-from netpress.report.tables import Link, Printed, Signed, Table, Tag, Whole, beside, listing, number, shown
+from netpress.report.tables import Lines, Link, Printed, Signed, Table, Tag, Whole, beside, listing, number, shown
 
 HOSTILE = '<script>alert("x")</script>&\'"'
 
@@ -92,6 +92,25 @@ def test_a_table_can_be_read_aloud_and_scrolled():
     assert '<table class="dataframe np-table">' in page
     assert 'th scope="col"></th>' not in page
     assert " id=" not in page
+
+
+def test_an_n_that_all_cells_share_is_said_once():
+    alike = Table(estimates(runs(), "model", "method"), "Accuracy")._repr_html_()
+    assert "(n = 3)" not in alike
+    assert '<p class="np-note">Every cell: n = 3.</p>' in alike
+    frame = runs()
+    frame.loc[(frame["seed"] == 2) & (frame["model"] == "vgg16-block1"), "status"] = "stale"
+    mixed = Table(estimates(frame, "model", "method"), "Accuracy")._repr_html_()
+    assert mixed.count("(n = 3)") == mixed.count("(n = 2)") == 2
+    assert "Every cell" not in mixed
+    single = Table(estimates(runs().query("seed == 0"), "model", "method"), "Accuracy", "A note.")._repr_html_()
+    assert "A note. Every cell: one run." in single and "±" not in single
+
+
+def test_lines_are_a_list():
+    table = Table(pd.DataFrame({"a": [Lines(("one", "<two>"))]}), "c")
+    assert "<ul><li>one</li><li>&lt;two&gt;</li></ul>" in table._repr_html_()
+    assert table.to_frame()["a"].tolist() == ["one; <two>"]
 
 
 def test_bytes_depend_on_the_numbers_alone():

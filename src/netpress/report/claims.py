@@ -35,7 +35,7 @@ from netpress.report.judges import (
     trend_judge,
 )
 from netpress.report.statistics import holm, seeds_needed
-from netpress.report.tables import Link, Table, Tag, Whole, listing, number
+from netpress.report.tables import Lines, Link, Table, Tag, Whole, listing, number
 
 __all__ = [
     "ACCURACY",
@@ -90,10 +90,12 @@ class Claim:
     def rule(self) -> str:
         """The whole deciding rule in words, as the book prints it."""
         test = getattr(self.judge, "rule", "")
-        parts = (self.compares, self.statistic, f"Margin: {self.margin}", f"Test: {test}" if test else "")
-        return (
-            " ".join(f"{part[0].upper()}{part[1:].rstrip('.')}." for part in parts if part) + " " + DECISION
-        )
+        return _sentences(self.compared, f"Test: {test}" if test else "", DECISION)
+
+    @property
+    def compared(self) -> str:
+        """What is compared, in which statistic, and the margin."""
+        return _sentences(self.compares, self.statistic, f"Margin: {self.margin}")
 
 
 @dataclass(frozen=True)
@@ -147,6 +149,10 @@ class Verdict:
             "rule": claim.rule,
             "note": e.note,
         }
+
+
+def _sentences(*parts: str) -> str:
+    return " ".join(f"{part[0].upper()}{part[1:].rstrip('.')}." for part in parts if part)
 
 
 def _plain(value: float | None) -> float | None:
@@ -251,5 +257,17 @@ def scoreboard(
 
 def rules(verdicts: Sequence[Verdict], caption: str) -> Table:
     """The deciding rule of every claim in words, with what was noticed while deciding."""
-    rows = [{"claim": v.claim.id, "rule": v.claim.rule, "note": v.evidence.note} for v in verdicts]
-    return listing(rows, caption)
+    rows = [
+        {
+            "claim": v.claim.id,
+            "compared": v.claim.compared,
+            "test": Lines(_tests(v.claim.judge)),
+            "noticed": v.evidence.note,
+        }
+        for v in verdicts
+    ]
+    return listing(rows, caption, f"Of several tests all must hold, and one that fails contradicts. {DECISION}")
+
+
+def _tests(judge: Callable[[pd.DataFrame, pd.DataFrame], Evidence]) -> tuple[str, ...]:
+    return getattr(judge, "parts", ()) or (getattr(judge, "rule", ""),)

@@ -37,10 +37,14 @@ class Evidence:
 
 @dataclass(frozen=True)
 class Judge:
-    """A test with its rule in words: called with the runs and the history, it returns Evidence."""
+    """A test with its rule in words: called with the runs and the history, it returns Evidence.
+
+    `parts`: of a test that consists of several, the rule of each.
+    """
 
     find: Callable[[pd.DataFrame, pd.DataFrame], Evidence]
     rule: str
+    parts: tuple[str, ...] = ()
 
     def __call__(self, runs: pd.DataFrame, history: pd.DataFrame) -> Evidence:
         return self.find(runs, history)

@@ -126,14 +126,12 @@ def exact_judge(
 
 def all_of(**judges: Callable[[pd.DataFrame, pd.DataFrame], Evidence]) -> Judge:
     """A claim with several parts, each with its judge: supported if all are, contradicted if any is."""
-    rule = "; and ".join(
-        f"{name.replace('_', ' ')}: {getattr(judge, 'rule', '')}" for name, judge in judges.items()
-    )
+    parts = tuple(f"{name.replace('_', ' ')}: {getattr(judge, 'rule', '')}" for name, judge in judges.items())
 
     def find(runs: pd.DataFrame, history: pd.DataFrame) -> Evidence:
         return weakest({name.replace("_", " "): judge(runs, history) for name, judge in judges.items()})
 
-    return Judge(find, f"supported if all hold, contradicted if one does not: {rule}")
+    return Judge(find, f"supported if all hold, contradicted if one does not: {'; and '.join(parts)}", parts)
 
 
 def _side(estimate: Estimate, measure: Measure, threshold: float, direction: str) -> Evidence:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import html
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import groupby
 from typing import Any
 
@@ -66,6 +67,16 @@ def number(value: float, digits: int = 1, sign: bool = False) -> str:
     return text.replace("-", "\u2212")
 
 
+@dataclass(frozen=True)
+class Lines:
+    """A cell of several lines, shown as a list."""
+
+    lines: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return "; ".join(self.lines)
+
+
 def shown(value: Any, digits: int = 1) -> str:
     """What a cell shows: "93.1 ± 0.4 (n = 3)", "93.1 (one run)", "not run", a number, or the text itself."""
     if isinstance(value, Estimate):
@@ -84,23 +95,31 @@ def shown(value: Any, digits: int = 1) -> str:
 
 
 def _estimate(value: Estimate, digits: int) -> str:
-    mean = number(value.mean, digits)
     if value.n == 0:
         return "not run"
-    if value.n == 1:
-        return f"{mean} (one run)"
-    if value.low is None or value.high is None or value.half is None:
-        return f"{mean} (n = {value.n})"
+    return f"{_interval(value, digits)} ({_runs(value.n)})"
+
+
+def _runs(n: int) -> str:
+    return "one run" if n == 1 else f"n = {n}"
+
+
+def _interval(value: Estimate, digits: int) -> str:
+    """An estimate without its n: "93.1 ± 0.4", "93.1 [92.5, 93.3]" where that is lopsided, "93.1" of one run."""
+    mean = number(value.mean, digits)
+    if value.n == 1 or value.low is None or value.high is None or value.half is None:
+        return mean
     if math.isclose(value.mean - value.low, value.half, rel_tol=1e-6, abs_tol=1e-12):
-        return f"{mean} ± {number(value.half, digits)} (n = {value.n})"
-    return f"{mean} [{number(value.low, digits)}, {number(value.high, digits)}] (n = {value.n})"
+        return f"{mean} ± {number(value.half, digits)}"
+    return f"{mean} [{number(value.low, digits)}, {number(value.high, digits)}]"
 
 
 @dataclass(frozen=True, eq=False)
 class Table:
-    """A frame with a caption. Cells: numbers, texts, Estimates, Links, Tags.
+    """A frame with a caption. Cells: numbers, texts, Estimates, Links, Tags, Lines.
 
-    `digits` are shown after the point. Without a named index the rows have no heads.
+    `digits` are shown after the point. Without a named index the rows have no heads. On a page, an n that all Estimates
+    share is said once, below the table.
     """
 
     cells: pd.DataFrame
@@ -114,7 +133,7 @@ class Table:
         for place, name in enumerate(self.cells.columns):
             values = list(self.cells.iloc[:, place])
             if not any(isinstance(value, Estimate) for value in values):
-                columns[name] = [str(v) if isinstance(v, Link | Tag) else v for v in values]
+                columns[name] = [str(v) if isinstance(v, Link | Tag | Lines) else v for v in values]
                 continue
             columns[name] = [v.mean if isinstance(v, Estimate) else v for v in values]
             for part in ("low", "high", "n"):
@@ -130,9 +149,11 @@ class Table:
         return "\n".join(part for part in (self.caption, body, self.note) if part)
 
     def _repr_html_(self) -> str:
-        caption = html.escape(self.caption)
-        head, body = _head(self.cells), _body(self.cells, self.digits)
-        note = f'<p class="np-note">{html.escape(self.note)}</p>' if self.note else ""
+        caption, n = html.escape(self.caption), _shared_n(self.cells)
+        show = partial(shown if n is None else _without_n, digits=self.digits)
+        head, body = _head(self.cells), _body(self.cells, show)
+        notes = " ".join(note for note in (self.note, f"Every cell: {_runs(n)}." if n else "") if note)
+        note = f'<p class="np-note">{html.escape(notes)}</p>' if notes else ""
         return (
             f'<div class="np-scroll" tabindex="0" role="region" aria-label="Table: {caption}">'
             f'<table class="dataframe np-table"><caption>{caption}</caption>{head}{body}</table></div>{note}'
@@ -141,6 +162,16 @@ class Table:
 
 def _part(name: Any, part: str) -> Any:
     return (*name[:-1], f"{name[-1]} {part}") if isinstance(name, tuple) else f"{name} {part}"
+
+
+def _shared_n(frame: pd.DataFrame) -> int | None:
+    """The n of all Estimates that rest on runs, where there are several and it is the same."""
+    found = [value.n for value in frame.to_numpy().flat if isinstance(value, Estimate) and value.n]
+    return found[0] if len(found) > 1 and len(set(found)) == 1 else None
+
+
+def _without_n(value: Any, digits: int) -> str:
+    return _interval(value, digits) if isinstance(value, Estimate) and value.n else shown(value, digits)
 
 
 def _bare(frame: pd.DataFrame) -> bool:
@@ -167,15 +198,15 @@ def _head(frame: pd.DataFrame) -> str:
     return f"<thead>{''.join(upper)}<tr>{stubs}{last}</tr></thead>"
 
 
-def _body(frame: pd.DataFrame, digits: int) -> str:
+def _body(frame: pd.DataFrame, show: Callable[[Any], str]) -> str:
     if not len(frame):
         span = max(1, frame.shape[1] + (0 if _bare(frame) else frame.index.nlevels))
         return f'<tbody><tr><td colspan="{span}">nothing to show yet</td></tr></tbody>'
     rows = []
     for key, values in zip(frame.index, frame.itertuples(index=False, name=None), strict=True):
         keys = () if _bare(frame) else key if isinstance(key, tuple) else (key,)
-        stub = "".join(f'<th scope="row">{_content(part, digits)}</th>' for part in keys)
-        rows.append(f"<tr>{stub}{''.join(_cell(value, digits) for value in values)}</tr>")
+        stub = "".join(f'<th scope="row">{_content(part, show)}</th>' for part in keys)
+        rows.append(f"<tr>{stub}{''.join(_cell(value, show) for value in values)}</tr>")
     return f"<tbody>{''.join(rows)}</tbody>"
 
 
@@ -183,10 +214,10 @@ def _numeric(value: Any) -> bool:
     return isinstance(value, Estimate | float | int | np.number) and not isinstance(value, bool)
 
 
-def _cell(value: Any, digits: int) -> str:
+def _cell(value: Any, show: Callable[[Any], str]) -> str:
     kind = _kind(value)
     attribute = f' class="{kind}"' if kind else ""
-    return f"<td{attribute}>{_content(value, digits)}</td>"
+    return f"<td{attribute}>{_content(value, show)}</td>"
 
 
 def _kind(value: Any) -> str:
@@ -195,17 +226,19 @@ def _kind(value: Any) -> str:
         return "np-number"
     if isinstance(value, Whole):
         return "np-whole"
-    return "np-words" if isinstance(value, str) and len(value) > WORDY else ""
+    return "np-words" if isinstance(value, Lines) or (isinstance(value, str) and len(value) > WORDY) else ""
 
 
-def _content(value: Any, digits: int) -> str:
-    text = html.escape(shown(value, digits))
+def _content(value: Any, show: Callable[[Any], str]) -> str:
+    text = html.escape(show(value))
     if isinstance(value, Link):
         if not SAFE_LINK.match(value.to):
             raise UserError(
                 f"A table cannot link to {value.to!r}; expected a page, an anchor or an https address."
             )
         return f'<a href="{html.escape(value.to)}">{text}</a>'
+    if isinstance(value, Lines):
+        return f"<ul>{''.join(f'<li>{html.escape(line)}</li>' for line in value.lines)}</ul>"
     if isinstance(value, Tag):
         return f'<span class="np-tag np-{re.sub("[^a-z]+", "-", value.text.lower())}">{text}</span>'
     return text
