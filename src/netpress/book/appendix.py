@@ -23,6 +23,7 @@ WATTS_OF_GPU = 350.0  # of one that is not listed
 
 SCALES = ("width", "seeds", "images", "px", "weights", "judged_on", "batch")
 UNCOMPRESSED = ("parent", "teacher")
+CONTROL = "small+images=all"  # what the number of training images alone does to a parent
 
 
 # Data ----------------------------------------------------------------------------------------------------------------
@@ -187,14 +188,15 @@ def table_parents() -> Table:
     """Our uncompressed networks beside published ones of the same kind."""
     rows = []
     for known in printed.rows("parents"):
-        for edition in editions.EDITIONS:
+        for edition in (*editions.EDITIONS, CONTROL):
             for paper in editions.PAPERS:
                 own = parents(edition, paper, known["dataset"], known["model"])
                 if own:
                     rows.append(beside(known, paper, edition, own))
     note = (
         "Ours are those after the last epoch. Last fifth: what they still gained over the last fifth of their epochs. "
-        "Published ones saw all training images at full width."
+        "Published ones saw all training images at full width. In the control small+images=all nothing but the number "
+        "of training images differs from the edition small."
     )
     return listing(rows, "Uncompressed networks beside published ones.", note)
 
