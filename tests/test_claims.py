@@ -187,7 +187,7 @@ def test_all_of_needs_all():
         == "supported"  # fmt: skip
     both = all_of(better=good, frozen_wins=bad)
     assert verdict(both, frame()).verdict == "contradicted"
-    assert "frozen wins: best, method *-frozen against method parent" in both.rule
+    assert "frozen wins: best, method *-frozen minus method parent" in both.rule
     shown = rules(judge_all([claim(both), claim(good)], frame()), "Rules").cells["test"]
     assert [line.split(":")[0] for line in shown.iloc[0].lines] == ["better", "frozen wins"]
     assert shown.iloc[1].lines == (good.rule,)
@@ -275,8 +275,8 @@ def test_wrong_verdicts_on_chance_are_rare():
 def test_the_rule_is_in_the_claim_in_words():
     rule = claim(difference_judge(Contrast(THAWED, PARENT, every=("dataset",)), -5.0)).rule
     assert rule.startswith("One against the other. Paired difference. Margin: 1 point. Test: ")
-    assert "supported if the difference is more than -5 points in every dataset" in rule
-    assert "contradicted if it is less than that in any dataset" in rule
+    assert "supported if more than -5 points in every dataset" in rule
+    assert "contradicted if less in any dataset" in rule
     assert "Holm" in rule and "single seed" in rule
 
 

@@ -26,12 +26,12 @@ def difference_judge(contrast: Contrast, threshold: float = 0.0, direction: str 
     if direction not in ("more", "less"):
         raise UserError(f"direction is {direction!r}; expected 'more' or 'less'.")
     other = {"more": "less", "less": "more"}[direction]
-    what = "ratio" if contrast.measure.ratio else "difference"
-    bound, every = f"{threshold:g} {contrast.measure.unit}", _every(contrast.every)
+    bound, every = f"{threshold:g} {contrast.measure.unit}", " and ".join(contrast.every)
     rule = (
-        f"{contrast.measure.column}, {_words(contrast.left)} against {_words(contrast.right)}, paired by seed"
-        f"{''.join(', ' + name for name in contrast.by)}: supported if the {what} is {direction} than {bound}"
-        f"{every[0]}, contradicted if it is {other} than that{every[1]} (Student's t, two-sided)"
+        f"{contrast.measure.column}, {_words(contrast.left)} {'over' if contrast.measure.ratio else 'minus'} "
+        f"{_words(contrast.right)}: supported if {direction} than {bound}{f' in every {every}' if every else ''}, "
+        f"contradicted if {other}{f' in any {every}' if every else ''} "
+        f"(paired by {', '.join(('seed', *contrast.by))}; Student's t, two-sided)"
     )
 
     def find(runs: pd.DataFrame, history: pd.DataFrame) -> Evidence:
@@ -58,10 +58,10 @@ def equivalence_judge(
 
     Within each seed the mean is taken over the combinations of `by` in which all values of `over` have a run.
     """
-    words = _every(every)
+    everywhere = f" in every {' and '.join(every)}" if every else ""
     rule = (
         f"{measure.column}, {_words(where)}: supported if every two values of {over} differ by less than {margin:g} "
-        f"{measure.unit}{words[0]} (two one-sided t tests, paired by seed), contradicted if two differ by more"
+        f"{measure.unit}{everywhere} (two one-sided t tests, paired by seed), contradicted if two differ by more"
     )
 
     def find(runs: pd.DataFrame, history: pd.DataFrame) -> Evidence:
@@ -218,11 +218,6 @@ def _absent(rows: pd.DataFrame) -> str:
 
 def _with_note(evidence: Evidence, note: str) -> Evidence:
     return replace(evidence, note="; ".join(part for part in (evidence.note, note) if part))
-
-
-def _every(every: tuple[str, ...]) -> tuple[str, str]:
-    words = " and ".join(every)
-    return (f" in every {words}", f" in any {words}") if every else ("", "")
 
 
 def _words(where: Where) -> str:

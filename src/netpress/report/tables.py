@@ -221,12 +221,14 @@ def _cell(value: Any, show: Callable[[Any], str]) -> str:
 
 
 def _kind(value: Any) -> str:
-    """How a cell is set: numbers to the right, long texts with room."""
+    """How a cell is set: numbers to the right, long texts and lists with room."""
     if value is None or _numeric(value):
         return "np-number"
     if isinstance(value, Whole):
         return "np-whole"
-    return "np-words" if isinstance(value, Lines) or (isinstance(value, str) and len(value) > WORDY) else ""
+    if isinstance(value, Lines):
+        return "np-lines"
+    return "np-words" if isinstance(value, str) and len(value) > WORDY else ""
 
 
 def _content(value: Any, show: Callable[[Any], str]) -> str:
