@@ -3,11 +3,13 @@
 from collections import Counter
 from dataclasses import replace
 
+import pandas as pd
 import pytest
 
 from netpress import nets, papers, sweep
 from netpress.errors import UserError
 from netpress.papers import triage
+from netpress.papers.triage import figures
 from netpress.papers.triage.claims import CLAIMS
 from netpress.sweep.run import fingerprint
 
@@ -81,6 +83,23 @@ def test_paper_edition_is_as_printed():
 def test_nine_claims_each_with_its_rule():
     assert [claim.id for claim in CLAIMS] == [f"T{i}" for i in range(1, 10)]
     assert all(claim.rule and claim.where and claim.rests_on for claim in CLAIMS)
+
+
+def test_what_a_block_is_worth_is_told_against_its_own_parent():
+    gains = {"random-frozen": -0.03, "mean-frozen": -0.01, "random-thawed": 0.02}
+    rows = [
+        {"dataset": "cifar10", "model": model, "block": block, "method": method, "seed": seed, "status": "done",
+         "edition": "small", "best": 0.7 + 0.1 * seed + gain}
+        for seed in (0, 1)
+        for model, block, method, gain in (
+            ("vgg16", "", "parent", 0.0), *(("vgg16-block2", "block2", method, gain) for method, gain in gains.items())
+        )
+    ]  # fmt: skip
+    table = figures.criticality(pd.DataFrame(rows)).cells
+    assert list(table.columns) == ["block 2"]
+    frozen, thawed = table.loc["CIFAR-10, frozen", "block 2"], table.loc["CIFAR-10, thawed", "block 2"]
+    assert (frozen.mean, thawed.mean) == (pytest.approx(-2.0), pytest.approx(2.0))
+    assert frozen.n == 2 and frozen.half == pytest.approx(0, abs=1e-9)  # parents differ by ten points, gains do not
 
 
 def test_weights_that_cannot_be_had_are_told_before_anything_is_computed(tmp_path, monkeypatch):
