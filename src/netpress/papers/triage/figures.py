@@ -180,8 +180,8 @@ def criticality(runs: pd.DataFrame) -> Table:
         network=rows["data set"] + ", " + regime,
     )
     caption = (
-        "Points of best accuracy above the uncompressed parent of the same seed, by the block that was compressed; mean "
-        "over the three initialisations, with the 95 % interval over seeds."
+        "Points of best accuracy above the uncompressed parent of the same seed, by the block that was compressed; "
+        "mean over the three initialisations, with the 95 % interval over seeds."
     )
     return Table(estimates(rows, "network", "compressed", "gain"), caption)
 
