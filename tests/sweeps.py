@@ -18,8 +18,6 @@ from netpress.sweep.run import Run
 from netpress.training.stage import Stage
 
 EDITION = "demo"
-TIMES = ("made", "peak_memory")
-TIMES_OF_STAGE = ("seconds", "images_per_second", "shared")  # shared: another run had the cost
 ROOT = Path(__file__).parent.parent
 NETPRESS = Path(sys.executable).parent / "netpress"
 
@@ -133,19 +131,13 @@ def made_up(done: int, epochs: int) -> Any:
     return Checkpoint(tensors, {"done": done, "epochs": epochs, "groups": [], "rows": [], "loss": 0.1})
 
 
-def bare(record: dict[str, Any]) -> dict[str, Any]:
-    """A record without times and what depends on them."""
-    stages = [{k: v for k, v in stage.items() if k not in TIMES_OF_STAGE} for stage in record.get("stages", [])]
-    return {key: value for key, value in record.items() if key not in TIMES} | {"stages": stages}
-
-
 def found(results: Path, edition: str = EDITION) -> dict[str, dict[str, Any]]:
     """All records of an edition by name, without times; every file of a record must be whole."""
     there = {}
     for path in sorted((results / edition).rglob("*.json")):
         record = records.decode(path.read_bytes())
         assert record is not None, f"{path} is torn"
-        there[record["name"]] = bare(record)
+        there[record["name"]] = records.bare(record)
     return there
 
 

@@ -10,11 +10,12 @@ from typing import Any
 
 import pytest
 
-from netpress import measure, papers
+from netpress import measure, papers, sweep
 from netpress.errors import UserError
 from netpress.measure import arms as both_arms
-from netpress.measure import distillation, grid, imitation, overhead, results
+from netpress.measure import distillation, grid, imitation, overhead, remade, results
 from netpress.measure.arms import Arms, arms
+from netpress.sweep import records
 from netpress.training.cache import Cache
 from netpress.training.loop import train
 from netpress.training.speed import plain
@@ -126,3 +127,22 @@ def test_the_package_imports_nothing_of_the_baseline() -> None:
     code = "import sys, netpress.measure.grid, netpress.measure.distillation; print('plain' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
+
+
+def test_records_made_again_are_told_from_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NETPRESS_RESULTS", str(tmp_path / "results"))
+    monkeypatch.setenv("NETPRESS_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(remade, "EDITION", dict.fromkeys(("cpu", "cuda", "mps"), "demo"))
+    with pytest.raises(UserError, match=r"3 records of edition demo .* there are 0"):
+        remade.measure()
+    monkeypatch.setattr(remade, "CHOSEN", 2)
+    alone = next(run for run in papers.grid("compressing", "demo") if run.label == "cnn-16-32-alone-s0")
+    sweep.ensure((alone,), "demo", workers=1)
+    path = records.path_of(alone, "demo")
+    altered = records.decode(path.read_bytes()) or {}
+    path.write_bytes(records.encode(altered | {"last": altered["last"] + 1e-9}))
+    told = remade.measure()
+    assert {row["name"].split("/")[-1]: row["equal"] for row in told["records"]} == {
+        "cnn-16-32-alone-s0": False, "cnn-256-512-teacher-s0": True,
+    }  # fmt: skip
+    assert told["bars"][0]["measured"] == 1 and told["bars"][0]["met"] is False

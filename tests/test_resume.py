@@ -10,7 +10,7 @@ import sweeps
 import torch
 from sweeps import intricate, parent
 
-from netpress.sweep import signals
+from netpress.sweep import records, signals
 from netpress.sweep.bench import Bench
 from netpress.sweep.perform import Progress, perform
 from netpress.sweep.shelf import Shelf
@@ -55,7 +55,7 @@ def test_interrupted_after_every_epoch_ends_with_the_same_bits(folder: Path, pla
                 content = perform(run, broken, stop_after_each(told))
         begun_by_another = 2 if run.method == "frozen" else 0
         assert told == list(range(begun_by_another + 1, run.epochs + 1)), "an epoch was done twice"
-        assert sweeps.bare(content) == sweeps.bare(expected)
+        assert records.bare(content) == records.bare(expected)
 
 
 def test_a_checkpoint_of_other_conditions_is_not_gone_on_from(folder: Path) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import sweeps
-from sweeps import EDITION, BadMeasure, Trouble, bare, child, grid, parent, tiny
+from sweeps import EDITION, BadMeasure, Trouble, child, grid, parent, tiny
 
 from netpress import paths, sweep
 from netpress.errors import UserError
@@ -136,11 +136,11 @@ def test_a_test_loss_that_is_not_finite_is_null(results: Path) -> None:
 def test_workers_give_the_same_bits_as_one_process_and_train_a_shared_beginning_once(results: Path) -> None:
     runs = sweeps.intricate(epochs=1)
     ensure(runs)
-    alone = {run: bare(records.read(file_of(run)) or {}) for run in runs}
+    alone = {run: records.bare(records.read(file_of(run)) or {}) for run in runs}
     shutil.rmtree(results.parent)
     assert ensure(runs, workers=2).done == len(runs)
     together = {run: records.read(file_of(run)) or {} for run in runs}
-    assert {run: bare(record) for run, record in together.items()} == alone
+    assert {run: records.bare(record) for run, record in together.items()} == alone
     assert sum("shared" in stage for run in runs[1:3] for stage in together[run]["stages"]) == 1
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 
 from netpress import data, editions, papers, paths
-from netpress.book import boxes
+from netpress.book import boxes, engine
 from netpress.book.boxes import Html, duration
 from netpress.data.sources import SOURCES, Source
 from netpress.papers import printed
@@ -227,6 +227,27 @@ def beside(known: dict[str, str], paper: str, edition: str, own: list[records.Re
 def linked(source: str) -> Link | str:
     """A source as a link, where it is an address."""
     return Link(source, f"https://{source}") if source.startswith("github.com/") else source
+
+
+# Made again ----------------------------------------------------------------------------------------------------------
+
+
+def table_remade() -> Table:
+    """Records that were chosen at random and made again, and whether they are the same."""
+    told = engine.record("remade")
+    rows = [{"record": row["name"], "the same": row["equal"]} for row in told.get("records", [])]
+    return listing(rows, "Records chosen at random, and made again from nothing.", said_of(told))
+
+
+def said_of(told: dict[str, Any]) -> str:
+    """On what records were made again, and out of how many they were chosen."""
+    if not told:
+        return "Not done on this machine yet: `netpress bench remade` does it."
+    made, own = told["made"], told["settings"]
+    return (
+        f"Chosen from {own['chosen_from']:,} of the edition {own['edition']}; {made['device']}, {made['precision']}, "
+        f"PyTorch {made['torch']}, {made['time'][:10]}."
+    )
 
 
 # What it cost --------------------------------------------------------------------------------------------------------

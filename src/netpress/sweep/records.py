@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 Record = dict[str, Any]
 FINISHED = ("done", "diverged", "failed", "out-of-memory")
+TIMES = ("made", "peak_memory")
+TIMES_OF_STAGE = ("seconds", "images_per_second", "shared")  # shared: another run had the cost
 
 
 def path_of(run: Run, edition: str, results: Path | None = None) -> Path:
@@ -82,6 +84,12 @@ def read(path: Path) -> Record | None:
     if record is None:
         set_aside(path)
     return record
+
+
+def bare(record: Record) -> Record:
+    """A record without times and what depends on them: what is the same whenever the run is done again."""
+    stages = [{k: v for k, v in stage.items() if k not in TIMES_OF_STAGE} for stage in record.get("stages", [])]
+    return {key: value for key, value in record.items() if key not in TIMES} | {"stages": stages}
 
 
 @dataclass(frozen=True)
