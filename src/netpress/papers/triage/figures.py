@@ -173,7 +173,7 @@ def criticality(runs: pd.DataFrame) -> Table:
     rows = named(runs)
     parents = rows[rows["method"] == "parent"].set_index(["dataset", "seed"])["best"].rename("uncompressed")
     rows = compressed(rows).join(parents, on=["dataset", "seed"])
-    regime = rows["method"].str.rpartition("-")[2]
+    regime = rows["method"].str.rsplit("-", n=1).str[-1]
     rows = rows.assign(
         gain=rows["best"] - rows["uncompressed"],
         compressed="block " + rows["block number"],
