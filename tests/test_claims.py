@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 
 import numpy as np
 import pandas as pd
@@ -24,6 +25,7 @@ from netpress.report.claims import (
     noninferiority_judge,
     rules,
     scoreboard,
+    spoken,
     trend_judge,
 )
 
@@ -191,6 +193,13 @@ def test_all_of_needs_all():
     shown = rules(judge_all([claim(both), claim(good)], frame()), "Rules").cells["test"]
     assert [line.split(":")[0] for line in shown.iloc[0].lines] == ["better", "frozen wins"]
     assert shown.iloc[1].lines == (good.rule,)
+
+
+def test_a_spoken_verdict_says_what_its_number_is_of():
+    told = spoken(verdict(difference_judge(Contrast(THAWED, PARENT, every=("dataset",))), frame()))
+    assert re.fullmatch(r"supported \(\d\.\d\d points \[.+\], n = 3; weakest of 4: \w+\)", told)
+    counted = verdict(exact_judge(lambda runs: 10.0, "times", at_least=9), frame())
+    assert spoken(counted) == "supported (10.00 times, exact)"
 
 
 def test_stale_and_failed_runs_do_not_count_and_are_named():

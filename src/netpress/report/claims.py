@@ -160,11 +160,13 @@ def _plain(value: float | None) -> float | None:
 
 
 def spoken(verdict: Verdict) -> str:
-    """A verdict in words, for the prose: "contradicted (-1.20 points [-2.01, -0.39], n = 3)"."""
+    """A verdict in words, for the prose: "contradicted (-1.20 points [-2.01, -0.39], n = 3; weakest of 4: dogs)"."""
     if verdict.verdict == NOT_RUN:
         return NOT_RUN
-    n = "exact" if verdict.n == "exact" else f"n = {verdict.n}"
-    return f"{verdict.verdict} ({verdict.effect}, {n})" if verdict.effect else f"{verdict.verdict} ({n})"
+    if verdict.n == "exact":
+        return f"{verdict.verdict} ({verdict.effect}, exact)"
+    found = ", ".join(part for part in (verdict.effect, f"n = {verdict.n}") if part)
+    return f"{verdict.verdict} ({'; '.join(part for part in (found, verdict.evidence.note) if part)})"
 
 
 def judge_all(

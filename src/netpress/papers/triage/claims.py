@@ -31,7 +31,7 @@ CLAIMS = (
         1, "Accuracy does not depend on which block was compressed: all blocks are equally critical.",
         "section 4, figure 2; poster", "The best accuracy of networks with different blocks compressed",
         "Every two blocks, averaged over methods and data sets, paired by seed", "1 point",
-        equivalence_judge({"method": "*-*"}, "model", margin=1.0), "figure_2",
+        equivalence_judge({"method": "*-*"}, "model", margin=1.0), "figure_2", "criticality",
     ),
     claim(
         2, "Thawed training is best on every data set, and reaches or passes the baseline.", "section 4, figure 2",
