@@ -231,7 +231,10 @@ def test_claims_lead_to_their_figures():
     assert known["figure_2"] == "triage/accuracy.html#fig-triage-figure-2" and known[""] == "triage/verdicts.html"
     page = Page(chapter="together/scoreboard", edition="demo", run_missing=False)
     first = board.Board(page).all[0]
-    assert board.Board(page).evidence(first) == {"figure_2": "../triage/accuracy.html#fig-triage-figure-2"}
+    assert board.Board(page).evidence(first) == {
+        "figure_2": "../triage/accuracy.html#fig-triage-figure-2",
+        "criticality": "../triage/accuracy.html#tab-triage-criticality",
+    }
     assert "chapters/triage/accuracy.ipynb" in board.Board(page).command(first)
 
 
