@@ -196,7 +196,7 @@ def table_parents() -> Table:
     note = (
         "Ours are those after the last epoch. Last fifth: what they still gained over the last fifth of their epochs. "
         "Published ones saw all training images at full width. In the control small+images=all nothing but the number "
-        "of training images differs from the edition small."
+        "of training images, and of steps with it, differs from the edition small."
     )
     return listing(rows, "Uncompressed networks beside published ones.", note)
 
@@ -242,7 +242,7 @@ def table_remade() -> Table:
 def said_of(told: dict[str, Any]) -> str:
     """On what records were made again, and out of how many they were chosen."""
     if not told:
-        return "Not done on this machine yet: `netpress bench remade` does it."
+        return engine.unmeasured("remade")
     made, own = told["made"], told["settings"]
     return (
         f"Chosen from {own['chosen_from']:,} of the edition {own['edition']}; {made['device']}, {made['precision']}, "

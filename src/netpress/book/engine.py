@@ -61,13 +61,18 @@ def conditions(name: str) -> str:
     """On what it was measured, as a sentence."""
     told = record(name)
     if not told:
-        return f"Nothing was measured on this machine yet: `netpress bench {name}` does it."
+        return unmeasured(name)
     made, own = told["made"], told["settings"]
     images = ""
     if "dataset" in own:
         images = f"with {own['images']:,} training images of {own['dataset']} and as many to test, "
     unit = "seconds of the processor with one thread" if made["kind"] == "cpu" else "seconds on the clock"
     return f"Measured {images}in {unit}: {made['device']}, {made['precision']}, PyTorch {made['torch']}."
+
+
+def unmeasured(name: str) -> str:
+    """What is said in the place of a measurement that is not there."""
+    return f"Nothing was measured on this machine yet: `netpress bench {name}` does it."
 
 
 def figure_grid() -> Figure:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from netpress.measure import results
+from netpress.book import engine
 from netpress.report.tables import Table, listing
 
 COLUMNS = {
@@ -13,8 +13,7 @@ COLUMNS = {
 
 def record() -> dict[str, Any]:
     """The measurement, of a CPU where there is one; empty where nothing was measured."""
-    found = (results.read(kind, "sweep-scaling") for kind in ("cpu", "cuda", "mps"))
-    return next((each for each in found if each), {})
+    return engine.record("sweep-scaling")
 
 
 def table_scaling() -> Table:
@@ -29,7 +28,7 @@ def conditions() -> str:
     """On what it was measured, as a sentence."""
     told = record()
     if not told:
-        return "Nothing was measured on this machine yet: `netpress bench sweep-scaling` does it."
+        return engine.unmeasured("sweep-scaling")
     own, made = told["settings"], told["made"]
     return (
         f"{own['runs']} networks that need no other, VGG16 at width {own['width']:g}, {own['images']} images, "
