@@ -24,6 +24,7 @@ FIRST_FOUR = [
     conv(256, 512, 4) + 2 * conv(512, 512, 4),
 ]
 REPLACED = conv(512, 512, 2)
+NETWORK_OF_TABLE_ONE = ("cnn-256-512", 32, 10, 1 / 4)  # as the demo has it
 HEAD = 512 * 4096 + 4096 * 4096 + 4096 * 10
 
 
@@ -64,6 +65,14 @@ def test_what_runs_share_is_counted_once() -> None:
     assert found[runs[0]] == pytest.approx(cost.work(runs[0]) / cost.NOMINAL)
     shared = cost.stage_work(runs[1], runs[1].stages[0])
     assert found[runs[1]] == pytest.approx((cost.work(runs[1]) - shared) / cost.NOMINAL)
+
+
+def test_a_teacher_answers_the_same_images_once() -> None:
+    runs = papers.matching(papers.grid("compressing", "demo"), "*cnn-16-32-distilled-t[28]-a0.9-s0")
+    found = cost.estimates(runs, "demo+epochs=77")  # an edition without records, so at the nominal rate
+    teacher = sum(cost.sizes(*NETWORK_OF_TABLE_ONE).values()) * data.count("digits", "train")
+    assert len(runs) == 2
+    assert found[runs[0]] - found[runs[1]] == pytest.approx(teacher / cost.NOMINAL)
 
 
 def test_a_network_costs_what_its_own_records_say(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

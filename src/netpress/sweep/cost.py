@@ -1,7 +1,7 @@
 """What a run will cost, in seconds of one core (or of the GPU): multiply-adds of what is computed in each stage, at the
 rate that records show."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import cache
 from statistics import median
 
@@ -36,14 +36,19 @@ def sizes_of(run: Run) -> dict[str, int]:
     return sizes(run.model, run.px, data.classes(run.dataset), run.width)
 
 
+def images_of(run: Run) -> tuple[int, int]:
+    """How many images a run is trained on, and judged on."""
+    split, judged = ("train", "test") if run.judged_on == "test" else ("fit", "validation")
+    return data.count(run.dataset, split, run.images), data.count(run.dataset, judged)
+
+
 def stage_work(run: Run, stage: Stage) -> int:
     """Multiply-adds of one stage: what is frozen before the first block that trains is passed once where the view is
     fixed, and so is the teacher; then forwards, back to that block, and the weights of what trains, in every epoch,
     each with an evaluation."""
     from netpress.training.objectives import OBJECTIVES
 
-    split, judged = ("train", "test") if run.judged_on == "test" else ("fit", "validation")
-    train, test = data.count(run.dataset, split, run.images), data.count(run.dataset, judged)
+    train, test = images_of(run)
     parts = sizes_of(run)
     names = tuple(parts)
     first = min(names.index(name) for name in stage.trains or names)
@@ -62,8 +67,13 @@ def teacher_work(run: Run, stage: Stage, train: int) -> int:
     """Multiply-adds of the teacher's answers: once, or in every epoch where what it sees changes."""
     if not stage.teacher:
         return 0
-    once = (stage.teacher_view or stage.view) == FIXED
-    return sum(sizes_of(dict(run.needs)[stage.teacher]).values()) * train * (1 if once else stage.epochs)
+    times = 1 if answers_once(stage) else stage.epochs
+    return sum(sizes_of(dict(run.needs)[stage.teacher]).values()) * train * times
+
+
+def answers_once(stage: Stage) -> bool:
+    """Whether a teacher's answers can be kept: its images look the same in every epoch."""
+    return (stage.teacher_view or stage.view) == FIXED
 
 
 def work(run: Run) -> int:
@@ -71,29 +81,46 @@ def work(run: Run) -> int:
     return sum(stage_work(run, stage) for stage in run.stages)
 
 
+def works(runs: Sequence[Run]) -> dict[Run, int]:
+    """Multiply-adds of each run, without what one before it has left behind: a beginning that both share, or a
+    teacher's answers to the same images, which a worker keeps."""
+    seen: set[str] = set()
+    found = {}
+    for run in runs:
+        left = dict(left_behind(run))
+        found[run] = work(run) - sum(done for key, done in left.items() if key in seen)
+        seen |= left.keys()
+    return found
+
+
+def left_behind(run: Run) -> Iterator[tuple[str, int]]:
+    """What later runs need not compute again, by a key of its own, in multiply-adds."""
+    for n, step in enumerate(run.steps, 1):
+        if not isinstance(step, Stage):
+            continue
+        if step.shared:
+            yield fingerprint(run, n), stage_work(run, step)
+        elif step.teacher and answers_once(step):
+            teacher = dict(run.needs)[step.teacher]
+            yield f"{teacher.fingerprint} {step.loss} {step.at}", teacher_work(run, step, images_of(run)[0])
+
+
 def rates(runs: Sequence[Run], edition: str) -> dict[str, float]:
     """Multiply-adds per second of every network of which there are records, the median over them, and under "" the
     median over all networks: a small one spends its time beside the multiply-adds."""
     found: dict[str, list[float]] = {}
-    for run, record in records.fresh(runs, edition).items():
-        if seconds := sum(stage["seconds"] for stage in record.get("stages", [])):
-            found.setdefault(run.model, []).append(work(run) / seconds)
+    done = records.fresh(runs, edition)
+    for run, worked in works(tuple(done)).items():
+        if seconds := sum(stage["seconds"] for stage in done[run].get("stages", [])):
+            found.setdefault(run.model, []).append(worked / seconds)
     known = {model: median(values) for model, values in found.items()}
     return {"": median(known.values()) if known else NOMINAL} | known
 
 
 def estimates(runs: Sequence[Run], edition: str) -> dict[Run, float]:
-    """Seconds per run. A beginning that runs share is counted for the first of them."""
+    """Seconds per run. What runs share is counted for the first of them."""
     known = rates(runs, edition)
-    seen: set[str] = set()
-    found = {}
-    for run in runs:
-        steps = enumerate(run.steps, 1)
-        shared = {fingerprint(run, n): step for n, step in steps if isinstance(step, Stage) and step.shared}
-        twice = sum(stage_work(run, stage) for key, stage in shared.items() if key in seen)
-        seen |= shared.keys()
-        found[run] = (work(run) - twice) / known.get(run.model, known[""])
-    return found
+    return {run: worked / known.get(run.model, known[""]) for run, worked in works(runs).items()}
 
 
 def basis(runs: Sequence[Run], edition: str) -> str:
