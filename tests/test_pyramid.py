@@ -21,6 +21,7 @@ from netpress.papers import printed, pyramid
 from netpress.papers.pyramid import NAMES, claims, figures, speed, tables
 from netpress.report.claims import judge_all
 from netpress.report.estimates import Estimate
+from netpress.report.tables import NOTHING
 from netpress.seeds import seed_of
 from netpress.sweep.run import Run
 from netpress.training.cache import Cache
@@ -434,6 +435,20 @@ def test_every_cell_has_its_number_beside_ours(number: int, nothing_measured: No
     assert ["STL10, ours on CIFAR-10", "CIFAR-100:"][place] in table.caption
 
 
+def test_points_over_scratch_by_hand(nothing_measured: None) -> None:
+    """Ten points at one level of one direction on every data set; five more where everything thaws, on the last."""
+    runs = pyramid.tidy(frame({("svgg8-forward", "gram"): 0.6, ("svgg8-forward", "gram-thawed"): 0.65}))
+    cells = tables.table_over_scratch(runs).cells
+    assert len(cells) == 2 * 2 * 4 + 2  # data sets, directions, methods, and the variant
+    for name in ("CIFAR-10", "CIFAR-100"):
+        gain = cells.at[f"{name}, forward: Pyramid Gram Normal", "SVGG8"]
+        assert gain.n == 3 and gain.mean == pytest.approx(10, abs=0.1)
+        assert cells.at[f"{name}, backward: Pyramid Gram Normal", "SVGG8"].mean == pytest.approx(0, abs=0.1)
+        assert cells.at[f"{name}, forward: Gram Direct", "SVGG17"] == NOTHING
+    assert cells.at["CIFAR-100, forward: Pyramid Gram Normal, thawed", "SVGG8"].mean == pytest.approx(15, abs=0.1)
+    assert cells.at["CIFAR-100, forward: Pyramid Gram Normal, thawed", "SVGG17"] == NOTHING
+
+
 def test_tables_of_nothing_say_so(nothing_measured: None) -> None:
     runs = pyramid.tidy(frame({}).iloc[:1])  # VGG19 alone
     assert tables.table_1(runs).cells.at["SVGG14", ("Scratch", "ours")].n == 0
@@ -621,6 +636,20 @@ def test_a_quotient_of_times_by_hand() -> None:
     )  # fmt: skip
     assert found.effect == pytest.approx(math.exp(0.7))
     assert found.p == pytest.approx(ttest_1samp(logarithms, 0.0).pvalue)
+
+
+def test_networks_from_random_weights_stand_beside_the_pyramids_own_where_the_size_is_the_same(
+    nothing_measured: None,
+) -> None:
+    known = {("svgg5-forward", "native"): 0.40, ("svgg5-forward", "two-stages-thawed"): 0.35}
+    known |= {("svgg17-forward", "native"): 0.30, ("svgg17-forward", "two-stages"): 0.45}
+    cells = tables.table_native(pyramid.tidy(frame(known))).cells
+    assert cells.at["SVGG5 forward", "difference"].mean == pytest.approx(-5, abs=0.1)
+    assert cells.at["SVGG17 forward", "difference"].mean == pytest.approx(15, abs=0.1)
+    assert cells.at["VGG19", "difference"] == NOTHING and cells.at["VGG19", "random weights"].n == 3
+    larger = tables.table_native(pyramid.tidy(frame(known, "paper"))).cells  # 96 px, and 32 px from random weights
+    assert list(larger.columns) == ["depth", "random weights"]
+    assert larger.at["SVGG5 forward", "random weights"].mean == pytest.approx(40, abs=0.1)
 
 
 def test_the_ratio_of_parameters_by_hand() -> None:

@@ -9,9 +9,9 @@ import pandas as pd
 
 from netpress import editions
 from netpress.nets import levels
-from netpress.nets.levels import LEVELS, TOP
+from netpress.nets.levels import LEVELS, ORDERS, TOP
 from netpress.papers import printed
-from netpress.papers.pyramid import NAMES, PYRAMID, THAWED, UNDEFINED, from_random
+from netpress.papers.pyramid import INSTEAD, NAMES, NATIVE, PYRAMID, THAWED, UNDEFINED, from_random
 from netpress.papers.pyramid.speed import CLASSES, PX, WIDTH
 from netpress.report.estimates import Estimate, interval
 from netpress.report.frames import by_seed, done
@@ -22,6 +22,9 @@ DATASETS = {"digits": "digits", "cifar10": "CIFAR-10", "cifar100": "CIFAR-100", 
 PAPERS_DATA = ("stl10", "cifar100")
 # table: direction, and which of the paper's data sets
 TABLES = {1: ("forward", 0), 2: ("forward", 1), 3: ("backward", 0), 4: ("backward", 1)}
+# methods with a stage 1, as table_over_scratch calls them
+TAUGHT = {name: words for name, words in NAMES.items() if name != "scratch"}
+TAUGHT |= {name + THAWED: f"{NAMES[name]}, thawed" for name in PYRAMID}
 LEFT_OUT = {"forward": "(same as pyramid 2-stage)", "backward": "not defined"}
 
 
@@ -128,6 +131,36 @@ def less_mean(pairs: pd.DataFrame, by: str) -> pd.DataFrame:
 # What the paper lacks ------------------------------------------------------------------------------------------------
 
 
+def table_over_scratch(runs: pd.DataFrame) -> Table:
+    """Points of best accuracy above Scratch, same network and seed, by level: the question of the paper in numbers.
+
+    Forward is also shown with everything thawed in stage 2, where that variant was run.
+    """
+    rows = runs[runs["method"].isin(TAUGHT)]
+    table = by_seed(rows, "over_scratch", ("dataset", "model", "method")) if len(done(rows)) else pd.DataFrame()
+
+    def cell(data: str, model: str, method: str) -> Any:
+        if (model, method.removesuffix(THAWED)) in UNDEFINED or (data, model, method) not in planned:
+            return NOTHING
+        return interval(table.get((data, model, method), [])).times(100)
+
+    planned = set(rows[["dataset", "model", "method"]].itertuples(index=False, name=None))
+    listed = [
+        {"taught by": f"{DATASETS[data]}, {direction}: {words}"}
+        | {level.upper(): cell(data, f"{level}-{direction}", method) for level in LEVELS}
+        for data in DATASETS
+        for direction in ORDERS
+        for method, words in TAUGHT.items()
+        if any((data, f"{level}-{direction}", method) in planned for level in LEVELS)
+    ]
+    caption = "Points of best accuracy above Scratch, same network and seed."
+    note = (
+        "Pyramid: taught by the level above; FitNet and Gram Direct: by VGG19. Dashes: no Gram matrix is defined "
+        "there, or nothing was compressed before that could be thawed."
+    )
+    return listing(listed, caption, note)
+
+
 def table_speed(speeds: pd.DataFrame) -> Table:
     """The numbers behind Figure 3: sizes, times with the fastest and slowest pass, how much faster than VGG19."""
     top = speeds.loc[speeds["model"] == TOP, "seconds_13000"]
@@ -185,15 +218,44 @@ def table_thawed(runs: pd.DataFrame, value: str = "best") -> Table:
 
 
 def table_native(runs: pd.DataFrame, value: str = "best") -> Table:
-    """Networks of different depth from random weights at 32 px (claim P9)."""
+    """Networks of different depth from random weights at 32 px (claim P9).
+
+    Where the pyramid has images of 32 px too, its own networks stand beside them: those that inherit and learn alone
+    (Scratch), and those taught level by level with nothing frozen.
+    """
     rows = from_random(runs)
-    table = by_seed(rows, value, ("model",)) if len(done(rows)) else pd.DataFrame()
+    same_px = "parent" in set(rows["method"])
+    shown = runs[runs["dataset"].isin(rows["dataset"])] if same_px else rows
+    table = by_seed(shown, value, ("model", "method")) if len(done(shown)) else pd.DataFrame()
     listed = [
-        {"network": name_of(model), "depth": depth_said(model), "accuracy": interval(table.get(model, [])).times(100)}
-        for model in (TOP, *(f"{level}-forward" for level in LEVELS))
+        native_row(model, table, same_px) for model in (TOP, *(f"{level}-forward" for level in LEVELS))
     ]
     data = DATASETS[rows["dataset"].iloc[0]] if len(rows) else ""
-    return listing(listed, f"From random weights at 32 px on {data}: best test accuracy in %, deep to shallow.")
+    caption = f"From random weights at 32 px on {data}: best test accuracy in %, deep to shallow."
+    note = (
+        "Beside them the same networks in the pyramid of 2 stages, nothing frozen, and the difference within seeds. "
+        "From random weights a network is trained as VGG19 is; those of the pyramid go on from VGG19, on plain images."
+    )
+    return listing(listed, caption, note if same_px else "")
+
+
+def native_row(model: str, table: pd.DataFrame, same_px: bool) -> dict[str, Any]:
+    """One network of table_native; `table` has one column a network and method."""
+    alone = table.get((model, NATIVE), table.get((model, "parent")))
+    row = {"network": name_of(model), "depth": depth_said(model), "random weights": points(alone)}
+    if not same_px:
+        return row
+    if model == TOP:
+        return row | dict.fromkeys(("Scratch", "pyramid, thawed", "difference"), NOTHING)
+    at_first = model.startswith(LEVELS[0])  # where nothing was compressed before, nothing is frozen
+    scratch, taught = (table.get((model, name)) for name in ("scratch", INSTEAD if at_first else INSTEAD + THAWED))
+    gain = None if taught is None or alone is None else taught - alone
+    return row | {"Scratch": points(scratch), "pyramid, thawed": points(taught), "difference": points(gain)}
+
+
+def points(fractions: pd.Series | None) -> Estimate:
+    """An Estimate in %, with n = 0 where nothing was run."""
+    return interval([] if fractions is None else fractions.dropna()).times(100)
 
 
 def name_of(model: str) -> str:
