@@ -1,12 +1,16 @@
 """All ways side by side: every run has its way, sizes and differences against a hand calculation."""
 
+import json
+
 import invented
 import pandas as pd
 import pytest
 
-from netpress import papers
+from netpress import papers, paths
+from netpress.book import places
 from netpress.papers import together
-from netpress.papers.together import INTEGERS, ORDER, UNCOMPRESSED, figures
+from netpress.papers.together import INTEGERS, ORDER, UNCOMPRESSED, answers, figures
+from netpress.report.estimates import Estimate
 from netpress.report.scatter import brief
 from netpress.sweep import records
 
@@ -105,6 +109,45 @@ def test_no_networks_are_no_error():
     assert "nothing to show yet" in figures.figure_size(empty).svg
     assert figures.advice(empty, 1.0, "bytes") == ("not run", None)
     assert len(figures.table_allowed(empty).cells) == 0
+
+
+# --- answers --------------------------------------------------------------------------------------------------------
+
+
+def kept(label: str, number: str) -> float:
+    """A number of a record of the demo, read without any of the code that makes tables."""
+    paper, _, rest = label.partition("/")
+    file = paths.results_dir() / "demo" / paper / "digits" / f"{rest}-s0.json"
+    return json.loads(file.read_text())[number]
+
+
+def found(shown: str, said: str) -> Estimate:
+    (one,) = [each for each in answers.ANSWERS if each.shown == shown and said in each.done]
+    return one.found(papers.runs_frame(one.paper, "demo"))
+
+
+def test_answers_by_hand(frame):
+    """Differences of the records themselves, in points."""
+    first = [kept(f"triage/vgg16-block1-{start}-frozen", "best") for start in ("random", "mean", "student-teacher")]
+    expected = {
+        ("criticality", "first block"): sum(first) / 3 - kept("triage/vgg16-parent", "best"),
+        ("over_scratch", "backward"): kept("pyramid/svgg5-backward-two-stages", "best")
+        - kept("pyramid/svgg5-backward-scratch", "best"),
+        ("native", "nothing frozen"): kept("pyramid/svgg5-forward-two-stages-thawed", "best")
+        - kept("pyramid/svgg5-forward-native", "best"),
+        ("pruned", "one weight of five"): kept("compressing/vgg16-pruned-5x-global-retrained", "last")
+        - kept("compressing/vgg16-pruned-1x-global-retrained", "last"),
+        ("schedules", "ten times"): kept("compressing/bit-r14x1-matched-10x", "last")
+        - kept("compressing/bit-r14x1-matched-1x", "last"),
+    }
+    for (shown, said), difference in expected.items():
+        answer = found(shown, said)
+        assert answer.n == 1 and answer.mean == pytest.approx(100 * difference)
+
+
+def test_every_answer_leads_to_a_figure_or_table_of_the_book():
+    for answer in answers.ANSWERS:
+        assert answer.shown in places.places(answer.paper)
 
 
 @pytest.mark.parametrize(("value", "said"), [(0.2, "0.2"), (50, "50"), (2000, "2k"), (1.5e6, "1.5M"), (1e9, "1G")])

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from netpress import editions, papers
 from netpress.book import best, places
 from netpress.book.boxes import Html
+from netpress.papers.together.answers import ANSWERS
 from netpress.report.claims import VERDICTS, Verdict, spoken
 from netpress.report.tables import Link, Table, Tag, Whole, listing, number
 
@@ -99,6 +100,24 @@ class Board:
         ]
         edition = self.page.editions[paper]
         return listing(rows, f"The claims of {TITLES[paper][0]}, edition {edition}.")
+
+    def answers(self) -> Table:
+        """What every way costs or brings in points of accuracy, linked to the rest of it."""
+        runs = {paper: papers.runs_frame(paper, edition) for paper, edition in self.page.editions.items()}
+        rows = [
+            {
+                "what is done": answer.done, "instead of": answer.instead, "points": answer.found(runs[answer.paper]),
+                "edition": self.page.editions[answer.paper],
+                "more": Link(TITLES[answer.paper][0], self.to(self.addresses[answer.paper][answer.shown])),
+            }
+            for answer in ANSWERS
+        ]  # fmt: skip
+        caption = "What each way brings, in points of test accuracy; what is below 0 is lost."
+        note = (
+            "Differences within seeds, averaged over the data sets of the edition, with 95 % intervals over seeds. The "
+            "best epoch's in the first two papers, as these report it, the last one's in the third. Sizes, not tests."
+        )
+        return listing(rows, caption, note)
 
     def _linked(self, verdict: Verdict) -> Link | str:
         for name, address in self.evidence(verdict).items():

@@ -45,6 +45,12 @@ def difference_judge(contrast: Contrast, threshold: float = 0.0, direction: str 
     return Judge(find, rule)
 
 
+def difference(runs: pd.DataFrame, contrast: Contrast) -> Estimate:
+    """Left minus right over all runs of both sides, in the measure's unit, without a test."""
+    left, right = (_pick(runs, side, contrast.measure) for side in (contrast.left, contrast.right))
+    return interval(_paired(left, right, contrast))
+
+
 def noninferiority_judge(contrast: Contrast, margin: float) -> Judge:
     """Is left no more than `margin` below right? For accuracies: margin in points, above 0."""
     return difference_judge(contrast, threshold=-margin, direction="more")
