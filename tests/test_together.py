@@ -1,6 +1,7 @@
 """All ways side by side: every run has its way, sizes and differences against a hand calculation."""
 
 import json
+from importlib import import_module
 
 import invented
 import pandas as pd
@@ -145,9 +146,12 @@ def test_answers_by_hand(frame):
         assert answer.n == 1 and answer.mean == pytest.approx(100 * difference)
 
 
-def test_every_answer_leads_to_a_figure_or_table_of_the_book():
-    for answer in answers.ANSWERS:
-        assert answer.shown in places.places(answer.paper)
+@pytest.mark.parametrize("paper", list(EDITIONS))
+def test_every_answer_and_every_claim_leads_to_a_figure_or_table_of_the_book(paper):
+    shown = places.places(paper)
+    assert {answer.shown for answer in answers.ANSWERS if answer.paper == paper} < set(shown)
+    for claim in import_module(f"netpress.papers.{paper}.claims").CLAIMS:
+        assert claim.rests_on and set(claim.rests_on) <= set(shown), claim.id
 
 
 @pytest.mark.parametrize(("value", "said"), [(0.2, "0.2"), (50, "50"), (2000, "2k"), (1.5e6, "1.5M"), (1e9, "1G")])

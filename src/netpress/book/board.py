@@ -106,9 +106,9 @@ class Board:
         runs = {paper: papers.runs_frame(paper, edition) for paper, edition in self.page.editions.items()}
         rows = [
             {
-                "what is done": answer.done, "instead of": answer.instead, "points": answer.found(runs[answer.paper]),
+                "what is done": Link(answer.done, self.to(self.addresses[answer.paper][answer.shown])),
+                "instead of": answer.instead, "points": answer.found(runs[answer.paper]),
                 "edition": self.page.editions[answer.paper],
-                "more": Link(TITLES[answer.paper][0], self.to(self.addresses[answer.paper][answer.shown])),
             }
             for answer in ANSWERS
         ]  # fmt: skip

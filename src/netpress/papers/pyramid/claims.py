@@ -152,7 +152,7 @@ CLAIMS = (
                 by=("dataset", "direction", "method"),
             ),
         ),
-        rests_on=("table_1", "table_2", "table_3", "table_4", "figure_levels", "table_over_scratch"),
+        rests_on=("table_1", "table_2", "table_3", "table_4", "levels", "over_scratch"),
     ),
     claim(
         "P5", statement="The pyramid beats FitNet and Gram Direct.", where="abstract; section 5, tables 1-4",
@@ -171,7 +171,7 @@ CLAIMS = (
         "P6", statement="SVGG5 has 10 times fewer parameters than VGG19.", where="abstract; section 6",
         compares="Parameters of VGG19 and of SVGG5, width 1, 96 px, 10 classes",
         statistic="Their quotient, counted", margin="it rounds to 10: at least 9.5",
-        judge=exact_judge(parameter_ratio, "times", at_least=TIMES_SMALLER - 0.5), rests_on=("table_sizes",),
+        judge=exact_judge(parameter_ratio, "times", at_least=TIMES_SMALLER - 0.5), rests_on=("sizes",),
     ),
     claim(
         "P7", statement="SVGG5 is 4 times faster than VGG19.", where="abstract; figure 3",
@@ -196,6 +196,6 @@ CLAIMS = (
         where="section 5 (the motive to enlarge images)",
         compares="Best accuracy of VGG19 and of the five forward networks from random weights at 32 px",
         statistic="Kendall's tau-b of accuracy with the level of compression, within seeds", margin="tau 0",
-        judge=native_judge(), rests_on=("table_native",),
+        judge=native_judge(), rests_on=("native",),
     ),
 )  # fmt: skip

@@ -64,7 +64,7 @@ ANSWERS = (
     ),
     *(
         answer(
-            "pyramid", f"SVGG5 after the {direction} pyramid, 2 stages", "inherited and trained alone (Scratch)",
+            "pyramid", f"SVGG5 after the {direction} pyramid, 2 stages", "inherited, trained alone",
             Contrast(TAUGHT | last, SCRATCH | last, ACCURACY), "over_scratch",
         )
         for direction, last in LAST_LEVEL.items()
