@@ -123,7 +123,7 @@ def kept(label: str, number: str) -> float:
 
 
 def found(shown: str, said: str) -> Estimate:
-    (one,) = [each for each in answers.ANSWERS if each.shown == shown and said in each.done]
+    (one,) = [each for each in answers.ANSWERS if each.shown == shown and said in each.what]
     return one.found(papers.runs_frame(one.paper, "demo"))
 
 

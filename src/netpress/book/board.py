@@ -106,16 +106,16 @@ class Board:
         runs = {paper: papers.runs_frame(paper, edition) for paper, edition in self.page.editions.items()}
         rows = [
             {
-                "what is done": Link(answer.done, self.to(self.addresses[answer.paper][answer.shown])),
-                "instead of": answer.instead, "points": answer.found(runs[answer.paper]),
-                "edition": self.page.editions[answer.paper],
+                "paper": Link(answer.paper, self.to(self.addresses[answer.paper][answer.shown])), "what": answer.what,
+                "points": answer.found(runs[answer.paper]),
             }
             for answer in ANSWERS
         ]  # fmt: skip
         caption = "What each way brings, in points of test accuracy; what is below 0 is lost."
         note = (
             "Differences within seeds, averaged over the data sets of the edition, with 95 % intervals over seeds. The "
-            "best epoch's in the first two papers, as these report it, the last one's in the third. Sizes, not tests."
+            "best epoch's in the first two papers, as these report it, the last one's in the third. Sizes, not tests. "
+            f"Editions: {', '.join(f'{paper} {edition}' for paper, edition in self.page.editions.items())}."
         )
         return listing(rows, caption, note)
 

@@ -21,15 +21,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Answer:
-    """What is done instead of what, and the points that it brings.
+    """One kind of networks over another, and the points between them.
 
     `found`: from the frame of the paper's runs to an Estimate in points, n = 0 where nothing was run; `shown`: the
     figure or table of the paper's chapters that has the rest.
     """
 
     paper: str
-    done: str
-    instead: str
+    what: str
     found: "Callable[[pd.DataFrame], Estimate]"
     shown: str
 
@@ -40,9 +39,9 @@ def taught_against_random(runs: "pd.DataFrame") -> Estimate:
     return cells.at["SVGG5 forward", "difference"] if "difference" in cells else interval([])
 
 
-def answer(paper: str, done: str, instead: str, contrast: Contrast, shown: str) -> Answer:
+def answer(paper: str, what: str, contrast: Contrast, shown: str) -> Answer:
     """An answer that is a plain difference between two kinds of runs."""
-    return Answer(paper, done, instead, partial(difference, contrast=contrast), shown)
+    return Answer(paper, what, partial(difference, contrast=contrast), shown)
 
 
 LAST_LEVEL = {"forward": {"model": "svgg5-forward"}, "backward": {"model": "svgg5-backward"}}
@@ -51,38 +50,38 @@ FIRST, LAST_BLOCK = {"block": "block1"}, {"block": "block5"}
 
 ANSWERS = (
     answer(
-        "triage", "first block of VGG16 replaced, all else frozen", "VGG16",
+        "triage", "VGG16 with its first block replaced and all else frozen, over VGG16",
         Contrast(triage.FROZEN | FIRST, triage.PARENT), "criticality",
     ),
     answer(
-        "triage", "last block of VGG16 replaced, all else frozen", "VGG16",
+        "triage", "VGG16 with its last block replaced and all else frozen, over VGG16",
         Contrast(triage.FROZEN | LAST_BLOCK, triage.PARENT), "criticality",
     ),
     answer(
-        "triage", "one block of VGG16 replaced, everything trained", "VGG16",
+        "triage", "VGG16 with one block replaced and everything trained, over VGG16",
         Contrast(triage.THAWED, triage.PARENT), "criticality",
     ),
     *(
         answer(
-            "pyramid", f"SVGG5 after the {direction} pyramid, 2 stages", "inherited, trained alone",
+            "pyramid", f"SVGG5 after the {direction} pyramid in 2 stages, over SVGG5 that inherits and learns alone",
             Contrast(TAUGHT | last, SCRATCH | last, ACCURACY), "over_scratch",
         )
         for direction, last in LAST_LEVEL.items()
     ),
     Answer(
-        "pyramid", "SVGG5 after the forward pyramid, nothing frozen", "SVGG5 from random weights",
+        "pyramid", "SVGG5 after the forward pyramid with nothing frozen, over SVGG5 from random weights",
         taught_against_random, "native",
     ),
     answer(
-        "compressing", "VGG16 pruned to one weight of five, retrained", "VGG16 retrained",
+        "compressing", "VGG16 pruned to one weight of five and retrained, over VGG16 retrained",
         Contrast(compressing.LARGE | compressing.AT_5X, compressing.LARGE | compressing.CONTROL, LAST), "pruned",
     ),
     answer(
-        "compressing", "the small network of Table I, taught as printed", "trained alone",
+        "compressing", "the small network of Table I taught as printed, over the same one alone",
         Contrast(compressing.TAUGHT, compressing.ALONE, LAST), "table_1",
     ),
     answer(
-        "compressing", "a function matched ten times as long", "the short schedule",
+        "compressing", "a student matched for ten times as many epochs, over the shortest schedule",
         Contrast(compressing.LONG, compressing.SHORT, LAST), "schedules",
     ),
 )  # fmt: skip
