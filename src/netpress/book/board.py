@@ -106,8 +106,8 @@ class Board:
         runs = {paper: papers.runs_frame(paper, edition) for paper, edition in self.page.editions.items()}
         rows = [
             {
-                "paper": Link(answer.paper, self.to(self.addresses[answer.paper][answer.shown])), "what": answer.what,
-                "points": answer.found(runs[answer.paper]),
+                "paper": Link(answer.paper, self.to(self.addresses[answer.paper][answer.shown])),
+                "points": answer.found(runs[answer.paper]), "of one over the other": answer.what,
             }
             for answer in ANSWERS
         ]  # fmt: skip
