@@ -113,7 +113,7 @@ class Board:
         ]  # fmt: skip
         caption = "What each way brings, in points of test accuracy; what is below 0 is lost."
         note = (
-            "Differences within seeds, averaged over the data sets of the edition, with 95 % intervals over seeds. The "
+            "Differences within seeds, averaged over the data sets with both, with 95 % intervals over seeds. The "
             "best epoch's in the first two papers, as these report it, the last one's in the third. Sizes, not tests. "
             f"Editions: {', '.join(f'{paper} {edition}' for paper, edition in self.page.editions.items())}."
         )

@@ -63,9 +63,10 @@ def finding(paper: str, edition: str, verdicts: list[Verdict]) -> str:
     chosen = next((v for v in told if v.verdict in VERDICTS[:2]), told[0])
     size = "counted" if chosen.n == "exact" else f"{chosen.n} seeds"
     effect = f": {chosen.effect}" if chosen.effect else ""
+    facts = [chosen.evidence.note, size, f"claim {chosen.claim.id}", f"edition {edition}"]
     return (
         f"- **{TITLES[paper][0]}** says: “{chosen.claim.statement}” **{chosen.verdict.capitalize()}**{effect} "
-        f"({size}, claim {chosen.claim.id}, edition {edition})."
+        f"({'; '.join(fact for fact in facts if fact)})."
     )
 
 

@@ -14,7 +14,9 @@ from netpress.papers import printed
 from netpress.papers.pyramid import INSTEAD, NAMES, NATIVE, PYRAMID, THAWED, UNDEFINED, from_random
 from netpress.papers.pyramid.speed import CLASSES, PX, WIDTH
 from netpress.report.estimates import Estimate, interval
+from netpress.report.evidence import Contrast, Measure
 from netpress.report.frames import by_seed, done
+from netpress.report.judges import difference
 from netpress.report.statistics import rank_correlation
 from netpress.report.tables import NOTHING, Table, beside, listing
 
@@ -215,6 +217,36 @@ def table_thawed(runs: pd.DataFrame, value: str = "best") -> Table:
     caption = f"Forward on {DATASETS[data]}: earlier compressed layers frozen (section 3.1) or thawed in stage 2, %."
     note = "The difference is taken within seeds. At SVGG17 nothing was compressed before."
     return listing(listed, caption, note, digits=2)
+
+
+def table_readings(runs: pd.DataFrame, value: str = "best") -> Table:
+    """The pyramid above the methods that go straight from VGG19, in both readings of forward, and backward.
+
+    One data set, the one with the variant; averaged over both pyramid methods and the levels that the variant has.
+    """
+    rows = runs[runs["method"].str.endswith(THAWED)] if len(runs) else runs
+    data = rows["dataset"].iloc[0] if len(rows) else stand_in(runs, 1)
+    here = runs[(runs["dataset"] == data) & runs["level"].isin(LEVELS[1:])]
+    measure = Measure(value, "points", 100.0)
+
+    def over(direction: str, ending: str, other: str) -> Estimate:
+        ours = {"direction": direction, "method": [name + ending for name in PYRAMID]}
+        theirs = {"direction": direction, "method": other}
+        return difference(here, Contrast(ours, theirs, measure, by=("model",)))
+
+    listed = [
+        {
+            "over": NAMES[other], "forward, frozen": over("forward", "", other),
+            "forward, thawed": over("forward", THAWED, other), "backward": over("backward", "", other),
+        }
+        for other in ("scratch", "fitnet", "gram-direct")
+    ]  # fmt: skip
+    caption = (
+        f"Points of the pyramid above the methods without one, {DATASETS[data]}: forward as section 3.1 has it, "
+        "forward with nothing frozen in stage 2, backward."
+    )
+    note = "Averaged over 2 stages and Gram, SVGG14 to SVGG5 (where Gram Direct is defined), paired by seed."
+    return listing(listed, caption, note)
 
 
 def table_native(runs: pd.DataFrame, value: str = "best") -> Table:

@@ -12,7 +12,7 @@ from netpress.papers.compressing import claims as compressing
 from netpress.papers.pyramid import tables as pyramid
 from netpress.papers.triage import claims as triage
 from netpress.report.estimates import Estimate, interval
-from netpress.report.evidence import ACCURACY, LAST, Contrast
+from netpress.report.evidence import LAST, Contrast
 from netpress.report.judges import difference
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def answer(paper: str, what: str, contrast: Contrast, shown: str) -> Answer:
 
 
 LAST_LEVEL = {"forward": {"model": "svgg5-forward"}, "backward": {"model": "svgg5-backward"}}
-TAUGHT, SCRATCH = {"method": "two-stages"}, {"method": "scratch"}
+TAUGHT, TAUGHT_THAWED, SCRATCH = {"method": "two-stages"}, {"method": "two-stages-thawed"}, {"method": "scratch"}
 FIRST, LAST_BLOCK = {"block": "block1"}, {"block": "block5"}
 
 ANSWERS = (
@@ -64,9 +64,13 @@ ANSWERS = (
     *(
         answer(
             "pyramid", f"SVGG5 after the {direction} pyramid in 2 stages, over SVGG5 that inherits and learns alone",
-            Contrast(TAUGHT | last, SCRATCH | last, ACCURACY), "over_scratch",
+            Contrast(TAUGHT | last, SCRATCH | last), "over_scratch",
         )
         for direction, last in LAST_LEVEL.items()
+    ),
+    answer(
+        "pyramid", "SVGG5 after the forward pyramid with nothing frozen, over SVGG5 that inherits and learns alone",
+        Contrast(TAUGHT_THAWED | LAST_LEVEL["forward"], SCRATCH | LAST_LEVEL["forward"]), "readings",
     ),
     Answer(
         "pyramid", "SVGG5 after the forward pyramid with nothing frozen, over SVGG5 from random weights",
