@@ -33,7 +33,7 @@ def test_it_counts_verdicts_and_tells_a_finding_of_each_paper(tmp_path, monkeypa
     said = readme.section(editions)
     counts = re.search(r"\| Deep Net Triage \| small \|(.*)\|", said)[1]
     assert sum(int(count) for count in counts.split("|")) == 9
-    assert said.count("not run yet on real images") == 2 and re.search(r"3 seeds, claim T\d, edition small", said)
+    assert said.count("not run yet on real images") == 2 and re.search(r"3 seeds; claim T\d; edition small", said)
     assert f"({readme.FIGURE})" in said
     drawn = readme.picture(editions)
     assert drawn.startswith("<svg") and "background:#ffffff" in drawn and drawn == readme.picture(editions)
