@@ -142,9 +142,8 @@ def table_over_scratch(runs: pd.DataFrame) -> Table:
     table = by_seed(rows, "over_scratch", ("dataset", "model", "method")) if len(done(rows)) else pd.DataFrame()
 
     def cell(data: str, model: str, method: str) -> Any:
-        if (model, method.removesuffix(THAWED)) in UNDEFINED or (data, model, method) not in planned:
-            return NOTHING
-        return interval(table.get((data, model, method), [])).times(100)
+        key = (data, model, method)
+        return points(table.get(key)) if key in planned else NOTHING
 
     planned = set(rows[["dataset", "model", "method"]].itertuples(index=False, name=None))
     listed = [
