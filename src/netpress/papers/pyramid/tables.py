@@ -148,13 +148,13 @@ def table_over_scratch(runs: pd.DataFrame) -> Table:
     planned = set(rows[["dataset", "model", "method"]].itertuples(index=False, name=None))
     listed = [
         {"taught by": f"{DATASETS[data]} {direction}: {words}"}
-        | {level.upper(): cell(data, f"{level}-{direction}", method) for level in LEVELS}
+        | {level.upper(): cell(data, f"{level}-{direction}", method) for level in reversed(LEVELS)}
         for data in DATASETS
         for direction in ORDERS
         for method, words in TAUGHT.items()
         if any((data, f"{level}-{direction}", method) in planned for level in LEVELS)
     ]
-    caption = "Points of best accuracy above Scratch, same network and seed."
+    caption = "Points of best accuracy above Scratch, same network and seed, the most compressed first."
     note = (
         "2 stages and Gram: taught by the level above; FitNet and Gram Direct: by VGG19. Dashes: no Gram matrix is "
         "defined there, or nothing was compressed before that could be thawed."
