@@ -14,7 +14,7 @@ from netpress.papers import printed
 from netpress.papers.pyramid import INSTEAD, NAMES, NATIVE, PYRAMID, THAWED, UNDEFINED, from_random
 from netpress.papers.pyramid.speed import CLASSES, PX, WIDTH
 from netpress.report.estimates import Estimate, interval
-from netpress.report.evidence import Contrast, Measure
+from netpress.report.evidence import Contrast
 from netpress.report.frames import by_seed, done
 from netpress.report.judges import difference
 from netpress.report.statistics import rank_correlation
@@ -202,8 +202,7 @@ def table_sizes(px: int = PX, classes: int = CLASSES, width: float = WIDTH) -> T
 
 def table_thawed(runs: pd.DataFrame, value: str = "best") -> Table:
     """Forward with the compressed layers frozen, thawed in stage 2, and the difference paired by seed."""
-    rows = runs[runs["method"].str.endswith(THAWED)] if len(runs) else runs
-    data = rows["dataset"].iloc[0] if len(rows) else stand_in(runs, 1)
+    data = thawed_on(runs)
     table = by_seed(runs[runs["dataset"] == data], value, ("model", "method")) if len(done(runs)) else pd.DataFrame()
     listed = []
     for method in PYRAMID:
@@ -218,20 +217,24 @@ def table_thawed(runs: pd.DataFrame, value: str = "best") -> Table:
     return listing(listed, caption, note, digits=2)
 
 
-def table_readings(runs: pd.DataFrame, value: str = "best") -> Table:
+def thawed_on(runs: pd.DataFrame) -> str:
+    """The data set that the variant without frozen layers is run on."""
+    rows = runs[runs["method"].str.endswith(THAWED)] if len(runs) else runs
+    return str(rows["dataset"].iloc[0]) if len(rows) else stand_in(runs, 1)
+
+
+def table_readings(runs: pd.DataFrame) -> Table:
     """The pyramid above the methods that go straight from VGG19, in both readings of forward, and backward.
 
     One data set, the one with the variant; averaged over both pyramid methods and the levels that the variant has.
     """
-    rows = runs[runs["method"].str.endswith(THAWED)] if len(runs) else runs
-    data = rows["dataset"].iloc[0] if len(rows) else stand_in(runs, 1)
+    data = thawed_on(runs)
     here = runs[(runs["dataset"] == data) & runs["level"].isin(LEVELS[1:])]
-    measure = Measure(value, "points", 100.0)
 
     def over(direction: str, ending: str, other: str) -> Estimate:
         ours = {"direction": direction, "method": [name + ending for name in PYRAMID]}
         theirs = {"direction": direction, "method": other}
-        return difference(here, Contrast(ours, theirs, measure, by=("model",)))
+        return difference(here, Contrast(ours, theirs, by=("model",)))
 
     listed = [
         {
