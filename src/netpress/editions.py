@@ -29,7 +29,7 @@ AS_THEY_ARE = LOW | {"mnist": 28}
 BOTH = ("mnist", "cifar10")
 FLOWERS = ("flowers102",)
 AS_PRINTED = {"mnist": 25, "cifar10": 10}  # epochs of Table I
-MOSTLY_CIFAR = {"mnist": 1, "cifar10": 3}
+SWEPT = {"mnist": 0, "cifar10": 3}  # on MNIST a student alone is as accurate as its teacher
 EVERY_RATIO = (2, 5, 10, 20)
 EVERY_BIT = (8, 6, 5, 4, 3, 2)
 CYCLE, THREE_PHASE = "one-cycle", "three-phase"  # schedules of the parents' learning rate
@@ -75,7 +75,7 @@ ROWS: dict[str, tuple[Any, Any, Any, Any]] = {
     "compressing.distilled_epochs": (10,         AS_PRINTED,     AS_PRINTED,     AS_PRINTED),
     "compressing.distilled_batch":  (64,         64,             64,             64),
     "compressing.distilled_rate":   (1e-3,       3e-4,           3e-4,           3e-4),
-    "compressing.swept_seeds":      (1,          MOSTLY_CIFAR,   MOSTLY_CIFAR,   5),      # that sweep T and alpha
+    "compressing.swept_seeds":      (1,          SWEPT,          SWEPT,          5),      # that sweep T and alpha
     "compressing.pruned_on":        (DIGITS,     ("cifar10",),   ("cifar10",),   ("cifar10",)),
     "compressing.pruned_images":    (None,       10_000,         None,           None),
     "compressing.six_layer_width":  (1 / 4,      1.0,            1.0,            1.0),

@@ -2,7 +2,7 @@
 
 Each of the three parts is a module with its own PAPER, GRID, STAGES and RECORDS; claims and figures are of the whole.
 
-    netpress run compressing --edition small         461 networks (3 seeds), hours on two CPU cores
+    netpress run compressing --edition small         432 networks (3 seeds), hours on two CPU cores
     netpress run compressing --edition demo          104 networks (digits), minutes on two CPU cores
 """
 

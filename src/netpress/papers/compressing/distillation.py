@@ -1,7 +1,7 @@
 """Table I: a small CNN taught by a large one, at many temperatures and weights of the soft targets.
 
-Per data set and seed a teacher, the student alone and the student as the paper distils it; on the first seeds of each
-data set also every temperature and every weight, with and without the factor T^2.
+Per data set and seed a teacher, the student alone and the student as the paper distils it; on as many seeds as the
+edition sweeps also every temperature and every weight, with and without the factor T^2.
 """
 
 from typing import TYPE_CHECKING
