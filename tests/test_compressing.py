@@ -26,8 +26,8 @@ def two_networks(ratios: int, bits: int) -> int:
     ("edition", "networks"),
     [
         ("demo", SWEPT + two_networks(3, 3) + MATCHED),
-        ("small", SWEPT + 2 * BRIEF + 3 * SWEPT + 3 * (two_networks(4, 6) + MATCHED)),
-        ("large", SWEPT + 2 * BRIEF + 3 * SWEPT + 3 * (two_networks(4, 6) + MATCHED)),
+        ("small", 3 * BRIEF + 3 * SWEPT + 3 * (two_networks(4, 6) + MATCHED)),
+        ("large", 3 * BRIEF + 3 * SWEPT + 3 * (two_networks(4, 6) + MATCHED)),
         ("paper", 5 * (2 * SWEPT + two_networks(4, 6) + MATCHED)),
     ],
 )
