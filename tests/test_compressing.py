@@ -77,9 +77,26 @@ def test_pruned_networks_train_equally_long() -> None:
             assert run.epochs == chosen.retrain_epochs
         elif run.method.startswith("narrow"):
             assert run.epochs == chosen.parent_epochs + chosen.retrain_epochs
-            weight = 0.9 * 4**2 + 0.1 if run.method.endswith("distilled") else 1.0
-            assert run.stages[0].rate == pytest.approx(chosen.parent_rate / weight, rel=1e-2)
+            assert run.stages[0].rate == chosen.parent_rate
     assert len({s.name for s in pruning.pruning(settings(), "cifar10")["pruned-20x-gradual-retrained"][2::2]}) == 3
+
+
+def test_soft_targets_times_their_temperature_squared_pull_as_hard_as_labels() -> None:
+    """Why taught and untaught narrow networks share one rate. A new student, a teacher sure of the right answers."""
+    import torch
+
+    from netpress import losses
+
+    draw = torch.Generator().manual_seed(0)
+    labels = torch.arange(200) % 10
+    teacher = torch.randn(200, 10, generator=draw) + 8.0 * torch.eye(10)[labels]
+    new = torch.randn(200, 10, generator=draw) / 4
+    sizes = []
+    for alpha in (0.0, pruning.ALPHA):
+        logits = new.clone().requires_grad_()
+        losses.distillation(logits, teacher, labels, pruning.TEMPERATURE, alpha, scaled=True).backward()
+        sizes.append(float(logits.grad.norm()))
+    assert 1 / 2 < sizes[1] / sizes[0] < 2
 
 
 def settings():
@@ -449,6 +466,12 @@ def test_figures_are_drawn_from_any_frame(draw) -> None:
     whole = frame()
     assert "<svg" in draw(whole)._repr_html_()
     assert "nothing to show yet" in draw(whole.assign(status="missing"))._repr_html_()
+
+
+def test_data_sets_that_were_not_swept_are_left_out_of_the_sweeps() -> None:
+    for over, fixed in (("temperature", {"alpha": 0.9}), ("alpha", {"temperature": 10})):
+        points, alone = figures.sweep(frame(), over, fixed, 0.0)
+        assert set(points["dataset"]) == set(alone["dataset"]) == {"cifar10"}
 
 
 def test_views_are_drawn_of_what_is_matched() -> None:

@@ -38,11 +38,16 @@ def panels(rows: pd.DataFrame, quantities: tuple[tuple[str, str], ...]) -> pd.Da
 
 FORMS = {False: "as printed", True: "soft part times T²"}
 QUANTITIES = (ACCURACY, AGREEMENT, OVERFIT)
+BRIEF = 2  # values of alpha where nothing is swept: the student as printed, and alone
 
 
 def sweep(runs: pd.DataFrame, over: str, fixed: dict[str, float], shared: float) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """The students over `over`, in both forms, and the students alone. At `shared` both forms are one network."""
+    """The students over `over`, in both forms, and the students alone, of data sets on which it was swept.
+
+    At `shared` both forms are one network.
+    """
     rows = done(runs)
+    rows = rows[rows.groupby("dataset")[over].transform("nunique") > BRIEF]
     alone = rows[(rows["model"] == distillation.STUDENT) & (rows["method"] == "alone")]
     taught = rows[rows["method"].str.startswith("distilled-") & (rows["model"] == distillation.STUDENT)]
     for column, value in fixed.items():

@@ -36,10 +36,9 @@ MATCHED = (5, 10, 20)  # ratios for which a narrow network of the same stored si
 # stored. Parameters grow with the square of the width.
 POSITIONS = 1.2
 
-# Hinton's loss with the usual settings for VGG on CIFAR (ours): T = 4, alpha = 0.9, soft part times T^2. Together its
-# parts weigh so many times as much as labels alone, and the rate of SGD is divided by that.
+# Hinton's loss with the usual settings for VGG on CIFAR (ours): T = 4, alpha = 0.9, soft part times T^2, with which its
+# gradients are about as large as those of labels alone. So the rate is that of every other network.
 TEMPERATURE, ALPHA = 4.0, 0.9
-WEIGHT = ALPHA * TEMPERATURE**2 + (1 - ALPHA)
 
 VIEW = {"digits": "crop", "cifar10": "crop-flip"}  # of every stage: the parents' augmentation goes on
 
@@ -157,7 +156,6 @@ def from_scratch(chosen: Settings, dataset: str) -> dict[str, tuple[Stage, ...]]
     alone = replace(train(chosen, dataset), epochs=chosen.parent_epochs + chosen.retrain_epochs)
     distilled = replace(
         alone, loss="distillation", teacher="parent", temperature=TEMPERATURE, alpha=ALPHA, scaled=True,
-        rate=round(alone.rate / WEIGHT, 5),
     )  # fmt: skip
     return {"distilled": (distilled,), "alone": (alone,)}
 
