@@ -136,6 +136,13 @@ def test_distillation(
     assert found.item() == pytest.approx(alpha * soft + (1 - alpha) * hard, rel=1e-12)
 
 
+def test_labels_and_soft_targets(logits: Tensor, teacher_logits: Tensor, labels: Tensor) -> None:
+    """Romero et al. (2015), section 2.1: the labels keep their whole weight."""
+    hard = sum(-math.log(softmax(z)[y]) for z, y in zip(logits.tolist(), labels.tolist(), strict=True)) / N
+    found = losses.labels_and_soft_targets(logits, teacher_logits, labels, 3.0, 2.5)
+    assert found.item() == pytest.approx(hard + 2.5 * literal_soft(logits, teacher_logits, 3.0), rel=1e-12)
+
+
 def test_the_factor_t_squared_keeps_the_gradients_size(logits: Tensor, teacher_logits: Tensor) -> None:
     """Hinton et al. (2015), eq. 4: as T grows, T^2 times the gradient tends to (z - v) / classes, centred."""
     student = logits.clone().requires_grad_()
@@ -196,6 +203,9 @@ LOSSES = {
     "function_matching": lambda a, b: losses.function_matching(a.flatten(1), b.flatten(1)),
     "distillation": lambda a, b: losses.distillation(
         a.flatten(1), b.flatten(1), torch.zeros(len(a), dtype=torch.int64), 4.0, 0.5
+    ),
+    "labels_and_soft_targets": lambda a, b: losses.labels_and_soft_targets(
+        a.flatten(1), b.flatten(1), torch.zeros(len(a), dtype=torch.int64), 3.0, 2.5
     ),
 }
 

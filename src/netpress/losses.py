@@ -76,6 +76,16 @@ def distillation(
     return alpha * soft + (1 - alpha) * cross_entropy(logits, labels)
 
 
+def labels_and_soft_targets(
+    logits: Tensor, teacher_logits: Tensor, labels: Tensor, temperature: float, weight: float
+) -> Tensor:
+    """Hard targets + weight * soft targets: Romero et al. (2015), section 2.1, the second stage of FitNet.
+
+    The labels pull as hard as they do alone, whatever the weight: FitNet is then trained at the rate of the others.
+    """
+    return cross_entropy(logits, labels) + weight * soft_targets(logits, teacher_logits, temperature)
+
+
 def function_matching(logits: Tensor, teacher_logits: Tensor) -> Tensor:
     """(1/N) sum_n KL(p_t || p_s), KL = sum_i [-p_t,i log p_s,i + p_t,i log p_t,i].
 

@@ -106,5 +106,9 @@ OBJECTIVES: dict[str, Objective] = {
         logits, of_teacher(logits),
         lambda o, t, y, s: losses.distillation(o, t, y, s.temperature, s.alpha, s.scaled),
     ),
+    "labels-and-soft-targets": Objective(
+        logits, of_teacher(logits),
+        lambda o, t, y, s: losses.labels_and_soft_targets(o, t, y, s.temperature, s.alpha),
+    ),
     "function-matching": Objective(logits, of_teacher(logits), lambda o, t, y, s: losses.function_matching(o, t)),
 }

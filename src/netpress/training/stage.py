@@ -21,6 +21,6 @@ class Stage:
     view: str = "plain"  # a name in data.views.VIEWS: what the student sees
     teacher_view: str | None = None  # None = the very same pixels as the student
     temperature: float = 1.0
-    alpha: float = 1.0
+    alpha: float = 1.0  # weight of the soft targets; that of the labels is the loss's affair
     scaled: bool = False  # soft part times T^2 (Hinton et al. 2015)
     shared: bool = False  # its weights serve every run that begins with the same steps

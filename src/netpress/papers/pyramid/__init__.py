@@ -200,8 +200,8 @@ def retrain(chosen: editions.Settings, trains: tuple[str, ...]) -> Stage:
 def distil(chosen: editions.Settings) -> Stage:
     """FitNet's stage 2: soft targets and labels."""
     return Stage(
-        "retrain", loss="distillation", teacher="teacher", epochs=chosen.epochs, rate=chosen.rate, batch=chosen.batch,
-        temperature=TEMPERATURE, alpha=SOFT / (SOFT + 1),
+        "retrain", loss="labels-and-soft-targets", teacher="teacher", epochs=chosen.epochs, rate=chosen.rate,
+        batch=chosen.batch, temperature=TEMPERATURE, alpha=SOFT,
     )  # fmt: skip
 
 
