@@ -45,7 +45,8 @@ def answer(paper: str, what: str, contrast: Contrast, shown: str) -> Answer:
 
 
 LAST_LEVEL = {"forward": {"model": "svgg5-forward"}, "backward": {"model": "svgg5-backward"}}
-TAUGHT, TAUGHT_THAWED, SCRATCH = {"method": "two-stages"}, {"method": "two-stages-thawed"}, {"method": "scratch"}
+TWO_STAGES, SCRATCH = {"method": "two-stages"}, {"method": "scratch"}
+TWO_STAGES_THAWED = {"method": "two-stages-thawed"}
 FIRST, LAST_BLOCK = {"block": "block1"}, {"block": "block5"}
 
 ANSWERS = (
@@ -64,13 +65,13 @@ ANSWERS = (
     *(
         answer(
             "pyramid", f"SVGG5 after the {direction} pyramid in 2 stages, over SVGG5 that inherits and learns alone",
-            Contrast(TAUGHT | last, SCRATCH | last), "over_scratch",
+            Contrast(TWO_STAGES | last, SCRATCH | last), "over_scratch",
         )
         for direction, last in LAST_LEVEL.items()
     ),
     answer(
         "pyramid", "SVGG5 after the forward pyramid with nothing frozen, over SVGG5 that inherits and learns alone",
-        Contrast(TAUGHT_THAWED | LAST_LEVEL["forward"], SCRATCH | LAST_LEVEL["forward"]), "readings",
+        Contrast(TWO_STAGES_THAWED | LAST_LEVEL["forward"], SCRATCH | LAST_LEVEL["forward"]), "readings",
     ),
     Answer(
         "pyramid", "SVGG5 after the forward pyramid with nothing frozen, over SVGG5 from random weights",
