@@ -26,6 +26,8 @@ from netpress.training.stage import Stage
 BLOCKS = ("block1", "block2", "block3", "block4", "block5")
 PRECISIONS = ("fp32", "bf16")
 WIDTH = 1 / 16
+# AMX rounds an image's bf16 output by its place in the batch, now and then, and a cache is filled in another order.
+PLACE_MATTERS = torch.cpu._is_amx_tile_supported()
 TWENTY = {"batch": 32, "epochs": 2}  # 320 images: 20 steps
 
 
@@ -75,10 +77,17 @@ def trained(
     return network, train(stage, network, feed, speed, seed=3), feed
 
 
+def losses_of(rows: list[dict]) -> list[float]:
+    return [row[name] for row in rows for name in ("train_loss", "test_loss") if row[name] is not None]
+
+
 def same_cached_and_live(stage: Stage, model: str, precision: str, teacher: str | None = None) -> None:
     fast, fast_rows, feed = trained(stage, model, speed_of(precision, True), teacher)
     live, live_rows, _ = trained(stage, model, speed_of(precision, False), teacher)
     assert feed.x is not None or stage.view != "plain"
+    if precision == "bf16" and PLACE_MATTERS:
+        assert losses_of(fast_rows) == pytest.approx(losses_of(live_rows), rel=0.02)
+        return
     assert weights_hash(fast) == weights_hash(live)
     assert fast_rows == live_rows
 

@@ -2,6 +2,8 @@
 
 A frozen prefix in eval mode, or a teacher, gives the same output for the same image in every epoch, as long as the
 image is seen in a fixed view. That output is kept as one tensor per split and indexed like the images themselves.
+The same means to the bit, but for bf16 on processors with AMX, which now and then round an image's output by its place
+in the batch.
 Entries are keyed by the hash of weights, view, precision and data, shared by all runs of a process, and dropped least
 recently used first when the budget is full.
 """
