@@ -27,7 +27,7 @@ BLOCKS = ("block1", "block2", "block3", "block4", "block5")
 PRECISIONS = ("fp32", "bf16")
 WIDTH = 1 / 16
 # AMX rounds an image's bf16 output by its place in the batch, now and then, and a cache is filled in another order.
-PLACE_MATTERS = torch.cpu._is_amx_tile_supported()
+PLACE_MATTERS = getattr(torch.cpu, "_is_amx_tile_supported", bool)()
 TWENTY = {"batch": 32, "epochs": 2}  # 320 images: 20 steps
 
 
