@@ -13,7 +13,7 @@ import shutil
 import signal
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -45,10 +45,10 @@ def forked(runs: tuple[Run, ...], folder: Path, workers: int = 1) -> Iterator[in
                 os.waitpid(pid, 0)
 
 
-def ended(pid: int, within: float) -> bool:
-    """Whether a forked process ends within so many seconds; it must end well."""
+def ended(pid: int, within: float, before: Callable[[], Any] = lambda: False) -> bool:
+    """Whether a forked process ends within so many seconds and before something is so; it must end well."""
     deadline = time.monotonic() + within
-    while time.monotonic() < deadline:
+    while time.monotonic() < deadline and not before():
         gone, status = os.waitpid(pid, os.WNOHANG)
         if gone:
             assert status == 0, f"a sweep ended with {status}"
@@ -77,23 +77,31 @@ def warm_up() -> None:
     torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))])  # a first optimiser imports half of PyTorch
 
 
-def kills(runs: tuple[Run, ...], folder: Path, times: int, seed: int) -> dict[str, int]:
-    """Kill a sweep of `runs` at so many random moments, then let it end. Whenever it has ended before, everything is
-    begun anew. Counts what was lost or different, and after how many kills there was a checkpoint to go on from."""
+def kills(runs: tuple[Run, ...], folder: Path, times: int, inside: bool) -> dict[str, int]:
+    """Kill a sweep of `runs` at so many random moments, then let it end; `inside` of runs, every other time as soon as
+    there is a checkpoint. Whenever it has ended before, everything is begun anew. Counts what was lost or different,
+    and after how many kills there was a checkpoint to go on from."""
     warm_up()
     began, expected = time.monotonic(), reference(runs, folder / "reference")
-    chance, longest = random.Random(seed), (time.monotonic() - began) * 0.7
+    chance, longest = random.Random(1), (time.monotonic() - began) * 0.7
     place, done, counts = folder / "killed", 0, {"kills": 0, "lost": 0, "different": 0, "resumed": 0}
+
+    def checkpoints() -> list[Path]:
+        return list((place / "cache").rglob("*.checkpoint"))
+
     while True:
         place.mkdir(parents=True, exist_ok=True)
+        last = counts["kills"] >= times
+        random_moment = not inside or counts["kills"] % 2 == 1
         with forked(runs, place) as pid:
-            last = counts["kills"] >= times
-            if not ended(pid, 600 if last else chance.uniform(0, longest)):
+            if last:
+                assert ended(pid, 600), "the last sweep takes too long"
+            elif not (ended(pid, chance.uniform(0, longest)) if random_moment else ended(pid, 600, checkpoints)):
                 counts["kills"] += 1
         now = found(place / "results") if (place / "results").exists() else {}
         counts["lost"] += max(0, done - len(now))
         counts["different"] += sum(record != expected[name] for name, record in now.items())
-        counts["resumed"] += bool(list((place / "cache").rglob("*.checkpoint")))
+        counts["resumed"] += bool(checkpoints())
         done = len(now)
         if done == len(expected):
             if last:
@@ -112,7 +120,8 @@ def do_sweep(runs: str, workers: str) -> dict[str, int]:
 
 def do_kills(what: str, size: str, times: str, folder: str) -> dict[str, int]:
     """`kills` of `grid(size)`, or of `intricate(size)` with a checkpoint after every epoch."""
-    return kills({"grid": grid, "intricate": intricate}[what](int(size)), Path(folder), int(times), seed=1)
+    runs = {"grid": grid, "intricate": intricate}[what](int(size))
+    return kills(runs, Path(folder), int(times), inside=what == "intricate")
 
 
 def do_ray(size: str, nodes: str, killed: str) -> dict[str, Any]:
