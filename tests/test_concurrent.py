@@ -59,14 +59,15 @@ def test_a_living_owner_keeps_its_claim_and_a_dead_one_does_not(folder: Path) ->
 def test_an_owner_elsewhere_is_dead_when_it_gives_no_sign_of_life(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(claims, "PATIENCE", 0.4)
+    now = 0.0
+    monkeypatch.setattr(claims.time, "monotonic", lambda: now)
     mine = Claims(EDITION, folder)
     for beat in range(4):
         claim_of(parent(), folder, host="elsewhere", beat=beat)
         assert not mine.take(parent())
-        time.sleep(0.2)
-    assert not mine.take(parent())
-    time.sleep(0.5)
+        now += 0.9 * claims.PATIENCE
+        assert not mine.take(parent())
+    now += 0.2 * claims.PATIENCE
     assert mine.take(parent())
 
 
