@@ -27,6 +27,7 @@ from netpress.report.claims import (
     scoreboard,
     spoken,
     trend_judge,
+    weakest,
 )
 
 DATASETS = ("mnist", "cifar10", "cifar100", "dogs")
@@ -111,6 +112,16 @@ def test_every_part_must_hold():
     assert found.verdict == "contradicted"
     assert "dogs" in found.evidence.note
     assert verdict(difference_judge(Contrast(THAWED, PARENT)), runs).verdict == "supported"
+
+
+def test_what_is_told_is_the_part_that_contradicts():
+    """Not an open one whose p for the claim is as high, whatever the units of their distances."""
+    open_part = Evidence(-4.0, -9.0, 1.0, 3, "points", p=1.0, p_against=0.3, distance=-4.0)
+    contradicted = Evidence(-0.8, -0.8, -0.8, 3, "tau", p=0.9999, p_against=0.0004, distance=-0.8)
+    further = Evidence(-0.9, -0.9, -0.9, 3, "tau", p=0.9998, p_against=0.0006, distance=-0.9)
+    found = weakest({"open": open_part, "contradicted": contradicted, "further": further})
+    assert (found.effect, found.unit, found.note) == (-0.9, "tau", "weakest of 3: further")
+    assert (found.p, found.p_against) == (1.0, pytest.approx(3 * 0.0004))
 
 
 def test_each_network_against_its_parent():

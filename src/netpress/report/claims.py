@@ -18,6 +18,7 @@ from netpress.report.evidence import (
     ACCURACY,
     EPOCHS,
     LAST,
+    LEVEL,
     Contrast,
     Evidence,
     Judge,
@@ -61,7 +62,6 @@ __all__ = [
 ]
 
 SUPPORTED, CONTRADICTED, UNDECIDED, NOT_RUN = VERDICTS = ("supported", "contradicted", "undecided", "not run")
-LEVEL = 0.05
 DECISION = (
     "Supported or contradicted where p, corrected by Holm over the claims of the paper, is below 0.05; "
     "undecided otherwise, and with a single seed."

@@ -11,6 +11,8 @@ import pandas as pd
 
 from netpress.report.frames import Where
 
+LEVEL = 0.05  # below which a p decides
+
 
 @dataclass(frozen=True)
 class Evidence:
@@ -126,6 +128,7 @@ def certainty(evidence: Evidence) -> tuple[float | None, float | None]:
     return (0.0, 1.0) if evidence.exact else (1.0, 0.0)
 
 
-def _doubt(evidence: Evidence) -> tuple[float, float]:
-    p = certainty(evidence)[0]
-    return (1.0 if p is None else p, -(evidence.distance or 0.0))
+def _doubt(evidence: Evidence) -> tuple[float, bool, float]:
+    """Where p tells no order any more, what is contradicted comes before what is open: distances have many units."""
+    p, against = (1.0 if each is None else each for each in certainty(evidence))
+    return min(p, 0.5), against < LEVEL, -(evidence.distance or 0.0)
