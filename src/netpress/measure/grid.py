@@ -18,7 +18,6 @@ from netpress import papers
 from netpress.measure import results
 from netpress.measure.arms import Arms, arms, source
 from netpress.nets.network import Network
-from netpress.seeds import seed_of
 from netpress.sweep.bench import Bench
 from netpress.sweep.perform import perform
 from netpress.sweep.run import Run, fingerprint
@@ -104,7 +103,7 @@ def beginnings(run: Run, bench: Bench) -> Iterator[tuple[str, Stage, Network]]:
     needs = {role: bench.finished(need) for role, need in run.needs}
     network = bench.blank(run)
     for position, step in enumerate(run.steps):
-        torch.manual_seed(seed_of(run.seed, "step", position))
+        torch.manual_seed(run.seed_of("step", position))
         if not isinstance(step, Stage):
             network = bench.speed.place(step.apply(network, needs))  # type: ignore[assignment]
             continue

@@ -8,7 +8,6 @@ import torch
 from netpress import data, nets
 from netpress.data.views import normalise_of
 from netpress.nets.network import Network
-from netpress.seeds import seed_of
 from netpress.sweep.run import Run
 from netpress.sweep.shelf import Shelf
 from netpress.training.cache import Cache
@@ -52,7 +51,7 @@ class Bench:
 
     def blank(self, run: Run) -> Network:
         """The run's network with the weights that its seed draws."""
-        torch.manual_seed(seed_of(run.seed, "network"))
+        torch.manual_seed(run.seed_of("network"))
         network = nets.build(run.model, run.px, data.classes(run.dataset), run.width)
         self.speed.place(network)
         return network

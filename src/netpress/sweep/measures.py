@@ -45,7 +45,6 @@ class Similarity:
 
         from netpress.compress.edits import Random
         from netpress.nets.vgg import conv_layers
-        from netpress.seeds import seed_of
         from netpress.training.similarity import linear_cka, matched_cosine
 
         parent, images = subject.needs[self.role], subject.material.test.x[:COMPARED_IMAGES]
@@ -55,7 +54,7 @@ class Similarity:
         theirs = conv_layers(parent[self.block])[0].conv.weight
         own = conv_layers(subject.network[self.block])[0].conv.weight
         with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed_of(subject.run.seed, "untrained"))
+            torch.manual_seed(subject.run.seed_of("untrained"))
             untrained = Random(self.block).apply(deepcopy(subject.network), {})
         fresh = conv_layers(untrained[self.block])[0].conv.weight
         return {

@@ -10,7 +10,6 @@ from typing import Any
 import torch
 
 from netpress.atomic import FULL, CannotWrite
-from netpress.seeds import seed_of
 from netpress.sweep import machine
 from netpress.sweep.bench import Bench, Subject
 from netpress.sweep.run import Run, fingerprint
@@ -75,7 +74,7 @@ def work(run: Run, bench: Bench, tell: Tell) -> dict[str, Any]:
     doing = Doing(run, bench, tell)
     try:
         for position, step in enumerate(run.steps):
-            torch.manual_seed(seed_of(run.seed, "step", position))
+            torch.manual_seed(run.seed_of("step", position))
             doing.take(position, step)
     except KeyboardInterrupt:
         if doing.saved:
@@ -151,7 +150,7 @@ class Doing:
             left = (run.epochs - done) * pace
             self.tell(Progress(stage.name, where.epochs, stage.epochs, done, run.epochs, feed.count / pace, left))
 
-        rows = train(stage, self.network, feed, bench.speed, seed_of(run.seed, "stage", position), after_epoch, begin)
+        rows = train(stage, self.network, feed, bench.speed, run.seed_of("stage", position), after_epoch, begin)
         seconds = clock.seconds
         self.history = self.history + rows
         timed = {"stage": stage.name, "epochs": stage.epochs, "seconds": round(seconds, 3)}
@@ -225,7 +224,9 @@ def accuracies(subject: Subject, history: list[dict]) -> dict[str, Any]:
         return {"last": last, "best": last, "epochs_to_99": None}
     best = max(curve)
     reached = 1 + next(i for i, value in enumerate(curve) if value >= 0.99 * best)
-    return {"last": curve[-1], "best": best, "epochs_to_99": reached}
+    found = {"last": curve[-1], "best": best, "epochs_to_99": reached}
+    looks = [look for row in rows for look in dict.fromkeys(map(tuple, row.get("looks", [])))]
+    return found | {"curve": [list(look) for look in looks]} if looks else found
 
 
 def last_lines(error: Exception) -> str:

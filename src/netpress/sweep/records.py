@@ -36,7 +36,7 @@ def write(run: Run, edition: str, content: Record, results: Path | None = None) 
     said = {"name": run.name, "fingerprint": run.fingerprint, "status": content["status"]}
     needs = {role: {"name": need.name, "fingerprint": need.fingerprint} for role, need in run.needs}
     settings = plain(run) | {"needs": needs}
-    settings.pop("is")
+    del settings["is"], settings["factors"]
     old = read(path)
     if old and old["fingerprint"] != run.fingerprint:
         path.replace(path.with_suffix(f".{old['fingerprint'][:8]}.stale"))
@@ -146,14 +146,14 @@ def frame(runs: Sequence[Run], edition: str, results: Path | None = None) -> "pd
     found = fresh(runs, edition, results)
     rows = [row_of(run, found[run]) if run in found else row_without(run, edition, results) for run in runs]
     named = ["paper", "dataset", "model", "method", "seed", "edition", *COLUMNS, "seconds", "images_per_second"]
-    columns = [*named, "device", "commit", "time", "epochs", "name", "fingerprint"]
+    columns = [*named, "device", "commit", "time", "epochs", "curve", "final_epochs", "name", "fingerprint"]
     return pd.DataFrame(rows, columns=list(dict.fromkeys([*columns, *(key for row in rows for key in row)])))
 
 
 def row_without(run: Run, edition: str, results: Path | None) -> dict[str, Any]:
     """The row of a run that has no fresh record."""
     said = {key: getattr(run, key) for key in ("paper", "dataset", "model", "method", "seed", "epochs", "name")}
-    return said | {"edition": edition, "status": state(run, edition, results)}
+    return said | dict(run.factors) | {"edition": edition, "status": state(run, edition, results)}
 
 
 def row_of(run: Run, record: Record) -> dict[str, Any]:
@@ -164,6 +164,7 @@ def row_of(run: Run, record: Record) -> dict[str, Any]:
     made = record["made"]
     return {
         **said,
+        **dict(run.factors),
         "edition": record["edition"],
         **{key: record.get(key) for key in COLUMNS},
         "seconds": seconds,
@@ -172,6 +173,8 @@ def row_of(run: Run, record: Record) -> dict[str, Any]:
         "commit": made["commit"],
         "time": made["time"],
         "epochs": run.epochs,
+        "curve": record.get("curve"),
+        "final_epochs": run.stages[-1].epochs if run.stages else None,
         "name": run.name,
         "fingerprint": run.fingerprint,
         **{f"measures.{name}": value for name, value in record.get("measures", {}).items()},

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 from netpress import data
 from netpress.training.stage import Stage
 
+Factors = tuple[tuple[str, Any], ...]
+
 if TYPE_CHECKING:
     from netpress.nets.network import Network
 
@@ -39,7 +41,8 @@ class Run:
     """One network, trained in one way, with one seed.
 
     `steps` are done in order: stages train, edits operate. `needs` pairs a role ("parent", "teacher") with the run
-    whose network plays it. `measures` are taken at the end; they are no part of the fingerprint.
+    whose network plays it. `measures` are taken at the end, `factors` say what the run varies, for tables and claims;
+    both are no part of the fingerprint.
     """
 
     paper: str
@@ -54,6 +57,7 @@ class Run:
     needs: tuple[tuple[str, "Run"], ...] = ()
     judged_on: str = "test"  # "validation": train on nine tenths of the training images, judge on the last tenth
     measures: tuple[Measure, ...] = ()
+    factors: Factors = ()
 
     @property
     def label(self) -> str:
@@ -69,6 +73,12 @@ class Run:
     def fingerprint(self) -> str:
         """SHA-256 of everything that can change the result."""
         return fingerprint(self)
+
+    def seed_of(self, *parts: object) -> int:
+        """The seed of a part of the run: its weights, a step, the order of its images in a stage."""
+        from netpress.seeds import seed_of_run
+
+        return seed_of_run(self.dataset, self.seed, *parts)
 
     @property
     def stages(self) -> tuple[Stage, ...]:
@@ -99,7 +109,7 @@ def version(model: str) -> int:
     return TRAINING_VERSION + NETWORK_VERSIONS.get(re.sub("[^a-z].*", "", model), 0)
 
 
-SAID = tuple(field.name for field in fields(Run) if field.name not in ("measures", "needs", "steps"))
+SAID = tuple(field.name for field in fields(Run) if field.name not in ("measures", "factors", "needs", "steps"))
 
 
 @lru_cache(maxsize=None, typed=True)

@@ -47,7 +47,8 @@ def train(
     """Train `network` in place through one stage.
 
     Returns one row per epoch: stage, epoch (from 1), train_loss, train_accuracy, test_loss, test_accuracy; accuracies
-    are fractions, None where the loss does not see the logits. The last incomplete batch of an epoch is left out:
+    are fractions, None where the loss does not see the logits; looks, where the stage asks for them: pairs of steps done
+    and test accuracy. The last incomplete batch of an epoch is left out:
     the order is new in every epoch. Raises `Diverged` at the end of an epoch in which a loss was not finite, and
     UserError where there is no whole batch.
     """
@@ -63,16 +64,23 @@ def train(
     advance = speed.captured(step_of(feed, optimiser, parameters, speed), optimiser)
     for epoch in range(begin.epochs if begin else 0, stage.epochs):
         set_modes(network, stage.trains)
-        told = []
+        told, looks = [], []
         for step, batch in enumerate(feed.batches(stage.batch, seed, epoch), epoch * steps):
             speed.set_rate(optimiser, rates[step])
             told.append(advance(batch))
+            if step + 1 in stage.looks:
+                network.eval()
+                looks.append([step + 1, feed.evaluate()["test_accuracy"]])
+                set_modes(network, stage.trains)
         losses, hits = (torch.stack(values) for values in zip(*told, strict=True))
         check_finite(losses, stage, epoch)
         accuracy = hits.sum().item() / (steps * stage.batch) if feed.sees_logits else None
         row = {"stage": stage.name, "epoch": epoch + 1, "train_loss": losses.mean().item(), "train_accuracy": accuracy}
         network.eval()
-        history.append(row | feed.evaluate())
+        row |= feed.evaluate()
+        if stage.looks:
+            row["looks"] = [*looks, [(epoch + 1) * steps, row["test_accuracy"]]]
+        history.append(row)
         after_epoch(Position(epoch + 1, history, optimiser.state_dict()))
     forget_gradients(parameters)
     return history
