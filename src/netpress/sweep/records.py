@@ -177,6 +177,7 @@ def row_of(run: Run, record: Record) -> dict[str, Any]:
         "final_epochs": run.stages[-1].epochs if run.stages else None,
         "name": run.name,
         "fingerprint": run.fingerprint,
+        **{f"seconds.{stage['stage']}": stage["seconds"] for stage in record.get("stages", [])},
         **{f"measures.{name}": value for name, value in record.get("measures", {}).items()},
     }
 

@@ -105,12 +105,14 @@ def stage(chosen: Settings, dataset: str, told: dict) -> Stage:
 
 # RECORDS -------------------------------------------------------------------------------------------------------------
 
-COLUMNS = ("temperature", "alpha", "squared")
+COLUMNS = ("temperature", "alpha", "squared", "form")
 
 
 def factors(method: str, told: dict) -> tuple[tuple[str, object], ...]:
-    """The role of a run; temperature, alpha and squared of the distilled students; alpha 0 for the student alone."""
+    """The role of a run; temperature, alpha, squared and form of the distilled students (form: of the loss,
+    printed or squared; either where T = 1); alpha 0 for the student alone."""
     if "alpha" not in told:
         return (("role", method), *((("alpha", 0.0),) if method == "alone" else ()))
-    values = (("temperature", told["temperature"]), ("alpha", told["alpha"]), ("squared", told["scaled"]))
-    return (("role", "distilled"), *values)
+    form = "either" if told["temperature"] == 1 else "squared" if told["scaled"] else "printed"
+    values = {"temperature": told["temperature"], "alpha": told["alpha"], "squared": told["scaled"], "form": form}
+    return (("role", "distilled"), *values.items())

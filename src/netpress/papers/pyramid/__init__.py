@@ -251,7 +251,7 @@ def tidy(runs: "pd.DataFrame", results: Path | None = None) -> "pd.DataFrame":
 
 def from_random(runs: "pd.DataFrame") -> "pd.DataFrame":
     """Those trained from random weights at 32 px; VGG19 is the grid's own where it was trained in that very way."""
-    native = runs["method"] == NATIVE
+    native = runs["approach"] == NATIVE
     datasets, models = (set(runs.loc[native, column]) for column in ("dataset", "model"))
     top = (runs["method"] == "parent") & runs["dataset"].isin(datasets) & (TOP not in models)
     return runs[native | top]
