@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from netpress.compress.edits import Inherit, Prune, Random, ShareWeights
-from netpress.sweep import records
-from netpress.sweep.run import Run
+from netpress.runs import records
+from netpress.runs.run import Run
 from netpress.training.stage import Stage
 
 EDITION = "demo"

@@ -10,15 +10,15 @@ from typing import Any
 
 import pytest
 
-from netpress import measure, papers, sweep
+from netpress import benchmarks, papers, sweep
+from netpress.benchmarks import arms as both_arms
+from netpress.benchmarks import distillation, grid, imitation, overhead, remade, results
+from netpress.benchmarks.arms import Arms, arms
 from netpress.errors import UserError
-from netpress.measure import arms as both_arms
-from netpress.measure import distillation, grid, imitation, overhead, remade, results
-from netpress.measure.arms import Arms, arms
-from netpress.sweep import records
+from netpress.runs import records
 from netpress.training.cache import Cache
+from netpress.training.compute import plain
 from netpress.training.loop import train
-from netpress.training.speed import plain
 from netpress.training.stage import Stage
 
 STILL = {"rate": 0.0, "epochs": 1}  # one batch of all 64 images, and nothing learnt: losses depend on no order
@@ -104,27 +104,27 @@ def test_a_measurement_leaves_a_record_and_is_told(
 ) -> None:
     monkeypatch.setattr(overhead, "STEPS", 20)
     monkeypatch.setattr(overhead, "ROUNDS", 2)
-    measure.command("step-overhead", as_json=True, results=tmp_path)
+    benchmarks.command("step-overhead", as_json=True, results=tmp_path)
     told = json.loads(capsys.readouterr().out)
     assert told == results.read(told["made"]["kind"], "step-overhead", tmp_path)
     assert told["bars"][0]["bar"] == "at most 50" and told["bars"][0]["measured"] > 0
-    measure.tell([told], as_json=False)
+    benchmarks.tell([told], as_json=False)
     assert "step-overhead" in capsys.readouterr().out
 
 
 def test_an_unknown_measurement_is_refused_with_the_nearest_name() -> None:
     with pytest.raises(UserError, match="triage-grid"):
-        measure.command("triage-gird")
+        benchmarks.command("triage-gird")
 
 
 def test_without_the_plain_loop_it_says_where_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(UserError, match=r"bench/plain\.py"), arms("plain.py", 64, 1 / 8):
+    with pytest.raises(UserError, match=r"baselines/plain\.py"), arms("plain.py", 64, 1 / 8):
         pass
 
 
 def test_the_package_imports_nothing_of_the_baseline() -> None:
-    code = "import sys, netpress.measure.grid, netpress.measure.distillation; print('plain' in sys.modules)"
+    code = "import sys, netpress.benchmarks.grid, netpress.benchmarks.distillation; print('plain' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
 

@@ -355,7 +355,7 @@ def test_a_site_is_built_once_and_the_same_again(project, capfd):
 
     # one changed record changes every place that shows it, and only its edition is run again
     changed = next((results / "demo").rglob("*block5-student-teacher-thawed*.json"))
-    from netpress.sweep import records
+    from netpress.runs import records
 
     record = records.read(changed)
     changed.write_bytes(records.encode(record | {"best": 0.987}))

@@ -8,8 +8,8 @@ from sweeps import EDITION, found, grid, intricate
 
 from netpress import sweep
 from netpress.errors import UserError
+from netpress.runs.weights import Basket, MissingWeights, Shelf, note
 from netpress.sweep.cluster import Cluster, connect
-from netpress.sweep.shelf import Basket, MissingWeights, Shelf, note
 
 pytest.importorskip("ray", reason="Ray is not installed (extra `cluster`)")
 

@@ -9,7 +9,7 @@ from netpress import papers
 from netpress.papers.compressing import distillation, figures, matching, pruning, tables, tidy
 from netpress.papers.compressing.claims import CLAIMS
 from netpress.report.claims import judge_all
-from netpress.sweep.run import fingerprint
+from netpress.runs.run import fingerprint
 
 SWEPT = 1 + 1 + (2 * 7 - 1) + 2 * 9  # teacher, alone, T (1 squared is 1), alpha (0.9 is among those of T)
 BRIEF = 1 + 1 + 2
@@ -128,11 +128,11 @@ def test_only_the_fixed_teacher_has_a_view_of_its_own() -> None:
 
 @pytest.fixture(scope="module")
 def bench(tmp_path_factory):
-    from netpress.sweep.perform import Bench
-    from netpress.sweep.shelf import Shelf
-    from netpress.training import speed
+    from netpress.runs.perform import Bench
+    from netpress.runs.weights import Shelf
+    from netpress.training import compute
 
-    return Bench(speed.plain(), Shelf(tmp_path_factory.mktemp("weights")))
+    return Bench(compute.plain(), Shelf(tmp_path_factory.mktemp("weights")))
 
 
 def short(pattern: str):
@@ -144,8 +144,8 @@ def short(pattern: str):
 @pytest.fixture(scope="module")
 def performed(bench):
     """label -> (run, record's content, network) of some networks of six layers, needs first."""
-    from netpress.sweep.perform import perform
-    from netpress.sweep.run import with_needs
+    from netpress.runs.perform import perform
+    from netpress.runs.run import with_needs
 
     methods = ("pruned-20x-gradual-retrained", "shared-4b-5x-tuned", "pruned-5x-layer-retrained")
     found = {}
@@ -205,7 +205,7 @@ def test_the_file_decodes_to_the_same_network_and_has_the_size_on_record(perform
 
 def test_accuracy_in_integers_is_that_of_the_integer_network(performed, bench) -> None:
     from netpress.compress import integer
-    from netpress.sweep.measures import CALIBRATED
+    from netpress.runs.measures import CALIBRATED
 
     run, content, network = performed["pruned-5x-global-retrained"]
     if content["measures"]["int8_accuracy"] is None:
@@ -218,7 +218,7 @@ def test_accuracy_in_integers_is_that_of_the_integer_network(performed, bench) -
 
 
 def test_a_run_that_was_pruned_last_has_one_accuracy(bench, performed) -> None:
-    from netpress.sweep.perform import perform
+    from netpress.runs.perform import perform
 
     content = perform(short("six-layer-pruned-5x-global-untouched-*"), bench)
     assert content["last"] == content["best"] and content["epochs_to_99"] is None
@@ -227,7 +227,7 @@ def test_a_run_that_was_pruned_last_has_one_accuracy(bench, performed) -> None:
 def test_alpha_zero_is_the_student_alone(bench) -> None:
     from dataclasses import replace
 
-    from netpress.sweep.perform import perform
+    from netpress.runs.perform import perform
 
     alone = short("cnn-16-32-alone-*")
     perform(alone.needs[0][1], bench)
@@ -247,8 +247,8 @@ def seen_by_both(stage, caching: bool):
     from netpress.data.views import normalise_of
     from netpress.seeds import generator
     from netpress.training.cache import Cache
+    from netpress.training.compute import Speed
     from netpress.training.feed import Feed, Material
-    from netpress.training.speed import Speed
 
     images = data.load("digits", "train", images=128, px=16)
     material = Material(images, images, normalise_of(images))
@@ -295,8 +295,8 @@ def test_a_fixed_teacher_is_the_worse_variant() -> None:
     from netpress.data.views import VIEWS, normalise_of
     from netpress.training import loop
     from netpress.training.cache import Cache
+    from netpress.training.compute import Speed
     from netpress.training.feed import Feed, Material
-    from netpress.training.speed import Speed
     from netpress.training.stage import Stage
 
     train, test = (data.load("digits", split, px=16) for split in ("train", "test"))

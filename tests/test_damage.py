@@ -15,11 +15,11 @@ from sweeps import EDITION, found, intricate, parent
 from netpress import sweep
 from netpress.data import cache, files
 from netpress.errors import UserError
-from netpress.sweep import records
-from netpress.sweep.bench import Bench
-from netpress.sweep.perform import perform
-from netpress.sweep.shelf import Shelf
-from netpress.training import speed
+from netpress.runs import records
+from netpress.runs.perform import perform
+from netpress.runs.weights import Shelf
+from netpress.runs.workspace import Bench
+from netpress.training import compute
 from netpress.training.checkpoint import Checkpoints
 
 slow = pytest.mark.slow
@@ -39,7 +39,7 @@ def cut(content: bytes, chance: random.Random) -> bytes:
 def damageable(folder: Path) -> dict[str, tuple[list[Path], Callable[[], bool]]]:
     """Of each kind: the files, and whether what they hold is taken for whole."""
     run, shelf = parent(), Shelf(folder / "shelf")
-    records.write(run, EDITION, perform(run, Bench(speed.plain(), shelf)), folder)
+    records.write(run, EDITION, perform(run, Bench(compute.plain(), shelf)), folder)
     record, key = records.path_of(run, EDITION, folder), run.fingerprint
     shelf.save("beginning", load((folder / "shelf" / f"{key}.safetensors").read_bytes()), {"history": [{"loss": 0.25}]})
     points = Checkpoints(folder, "run")

@@ -13,14 +13,14 @@ from netpress import data, nets, papers, sweep
 from netpress.compress.edits import Inherit
 from netpress.data.views import normalise_of
 from netpress.nets.network import Network
-from netpress.sweep import records
-from netpress.sweep.perform import Bench, perform
-from netpress.sweep.run import with_needs
-from netpress.sweep.shelf import Shelf
+from netpress.runs import records
+from netpress.runs.perform import Bench, perform
+from netpress.runs.run import with_needs
+from netpress.runs.weights import Shelf
 from netpress.training.cache import Cache, weights_hash
+from netpress.training.compute import Speed, choose
 from netpress.training.feed import Feed, Material
 from netpress.training.loop import learning_rates, train
-from netpress.training.speed import Speed, choose
 from netpress.training.stage import Stage
 
 BLOCKS = ("block1", "block2", "block3", "block4", "block5")

@@ -15,12 +15,12 @@ from netpress import papers, sweep
 from netpress.data import Images
 from netpress.nets import build
 from netpress.nets.network import Network
-from netpress.sweep import records
-from netpress.training import speed as speeds
+from netpress.runs import records
+from netpress.training import compute as speeds
 from netpress.training.cache import Cache
+from netpress.training.compute import Captured, Speed, choose
 from netpress.training.feed import Batch, Feed, Material
 from netpress.training.loop import learning_rates, make_optimiser, set_modes, step_of, thaw, train
-from netpress.training.speed import Captured, Speed, choose
 from netpress.training.stage import Stage
 
 gpu = [pytest.mark.gpu, pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU: none is here")]

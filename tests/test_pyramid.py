@@ -22,13 +22,13 @@ from netpress.papers.pyramid import NAMES, claims, figures, speed, tables
 from netpress.report.claims import judge_all
 from netpress.report.estimates import Estimate
 from netpress.report.tables import NOTHING
+from netpress.runs.run import Run
 from netpress.seeds import seed_of
-from netpress.sweep.run import Run
 from netpress.training.cache import Cache
+from netpress.training.compute import Speed, plain
 from netpress.training.feed import Feed, Material
 from netpress.training.loop import train
 from netpress.training.objectives import OBJECTIVES
-from netpress.training.speed import Speed, plain
 from netpress.training.stage import Stage
 
 DEMO = papers.grid("pyramid", "demo")

@@ -19,8 +19,9 @@ from sweeps import EDITION, BadMeasure, Trouble, child, found, grid, intricate, 
 
 from netpress import sweep
 from netpress.atomic import CannotWrite
-from netpress.sweep import claims, records
-from netpress.sweep.shelf import Shelf
+from netpress.runs import records
+from netpress.runs.weights import Shelf
+from netpress.sweep import leases
 from netpress.training.stage import Stage
 
 slow = pytest.mark.slow
@@ -82,7 +83,7 @@ def test_a_signal_writes_a_checkpoint_and_ends_the_sweep(tmp_path: Path, number:
     told: list[Any] = []
 
     def under_way() -> bool:
-        told[:] = [claim for path in tmp_path.rglob("*.claim") if (claim := claims.read(path))]
+        told[:] = [claim for path in tmp_path.rglob("*.claim") if (claim := leases.read(path))]
         return len(told) == workers and all(claim.get("epoch", 0) > 0 for claim in told)
 
     sweeps.wait_for(under_way, 200)

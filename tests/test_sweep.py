@@ -12,8 +12,9 @@ from sweeps import EDITION, BadMeasure, Trouble, child, grid, parent, tiny
 
 from netpress import paths, sweep
 from netpress.errors import UserError
-from netpress.sweep import records, status
-from netpress.sweep.run import Run
+from netpress.runs import records
+from netpress.runs.run import Run
+from netpress.sweep import status
 from netpress.training.stage import Stage
 
 

@@ -11,7 +11,7 @@ from netpress.errors import UserError
 from netpress.papers import triage
 from netpress.papers.triage import figures
 from netpress.papers.triage.claims import CLAIMS
-from netpress.sweep.run import fingerprint
+from netpress.runs.run import fingerprint
 
 
 @pytest.mark.parametrize(

@@ -94,7 +94,8 @@ def brief(value: Any) -> str:
 def plan(paper: Paper, edition: Edition = "demo", as_json: AsJson = False) -> None:
     """The runs of a paper: name, needs, state, estimated cost."""
     from netpress import papers
-    from netpress.sweep import cost, records
+    from netpress.runs import records
+    from netpress.sweep import cost
 
     runs = papers.grid(paper, edition)
     costs = cost.estimates(runs, edition)
@@ -288,20 +289,20 @@ def bench(
     name: Annotated[str, typer.Argument(help="One measurement; all where left out.")] = "", as_json: AsJson = False
 ) -> None:
     """Side-by-side ratios against the plain loop."""
-    from netpress import measure
+    from netpress import benchmarks
 
-    measure.command(name, as_json)
+    benchmarks.command(name, as_json)
 
 
 @app.command()
 def doctor() -> None:
     """Device, versions, data found and missing, what to do about it."""
     from netpress import data, paths
-    from netpress.sweep import machine
+    from netpress.runs import machine
     from netpress.sweep.executors import default_workers
-    from netpress.training import speed
+    from netpress.training import compute
 
-    chosen = speed.choose()
+    chosen = compute.choose()
     made = machine.made(chosen)
     for key in ("device", "kind", "precision", "torch", "python", "netpress", "commit"):
         print(f"{key:12}{made[key]}")

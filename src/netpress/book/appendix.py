@@ -6,14 +6,14 @@ from typing import Any
 import pandas as pd
 
 from netpress import data, editions, papers, paths
-from netpress.book import boxes, engine
-from netpress.book.boxes import Html, duration
+from netpress.book import benchmark_page, html
+from netpress.book.html import Html, duration
 from netpress.data.sources import SOURCES, Source
 from netpress.papers import printed
 from netpress.report.estimates import interval
 from netpress.report.figures import Encoding, Figure, Words, curves
 from netpress.report.tables import Link, Printed, Signed, Table, Whole, listing
-from netpress.sweep import records
+from netpress.runs import records
 
 # Energy is estimated, not measured: what a busy core of a server takes with its share of memory and of the rest, and a
 # GPU's rated power.
@@ -45,7 +45,7 @@ def table_sources() -> Table:
 def cards_sources() -> Html:
     """Of every source how far it can be trusted, and on what terms it may be used."""
     cards = [
-        boxes.listing(f"{source.title} ({name})", [("Fidelity", source.fidelity), ("Terms", source.terms)], "data")
+        html.listing(f"{source.title} ({name})", [("Fidelity", source.fidelity), ("Terms", source.terms)], "data")
         for name, source in sources()
     ]
     return Html("".join(card.html for card in cards), "\n".join(card.text for card in cards))
@@ -234,7 +234,7 @@ def linked(source: str) -> Link | str:
 
 def table_remade() -> Table:
     """Records that were chosen at random and made again, and whether they are the same."""
-    told = engine.record("remade")
+    told = benchmark_page.record("remade")
     rows = [{"record": row["name"], "the same": row["equal"]} for row in told.get("records", [])]
     return listing(rows, "Records chosen at random, and made again from nothing.", said_of(told))
 
@@ -242,7 +242,7 @@ def table_remade() -> Table:
 def said_of(told: dict[str, Any]) -> str:
     """On what records were made again, and out of how many they were chosen."""
     if not told:
-        return engine.unmeasured("remade")
+        return benchmark_page.unmeasured("remade")
     made, own = told["made"], told["settings"]
     return (
         f"Chosen from {own['chosen_from']:,} of the edition {own['edition']}; {made['device']}, {made['precision']}, "

@@ -10,8 +10,8 @@ import sys
 from pathlib import Path
 
 from netpress import papers, paths
-from netpress.book import best
-from netpress.book.board import TITLES, judged
+from netpress.book import best_edition
+from netpress.book.scoreboard import TITLES, judged
 from netpress.errors import UserError
 from netpress.report.claims import NOT_RUN, VERDICTS, Verdict
 
@@ -31,7 +31,7 @@ TOLD = {
 
 def shown() -> dict[str, str]:
     """Paper -> its best complete committed edition, "" where there is none."""
-    return {paper: best.best(paper, COMMITTED, "") for paper in TITLES}
+    return {paper: best_edition.best(paper, COMMITTED, "") for paper in TITLES}
 
 
 def section(editions: dict[str, str]) -> str:

@@ -10,10 +10,10 @@ from netpress import data, editions, paths
 from netpress.atomic import sweep_away
 from netpress.compress.edits import Pretrained
 from netpress.errors import UserError
-from netpress.sweep import records
+from netpress.runs import records
+from netpress.runs.run import Run, with_needs
 from netpress.sweep.cluster import Cluster
 from netpress.sweep.executors import Executor, Here, Job, Tell, default_workers
-from netpress.sweep.run import Run, with_needs
 from netpress.sweep.schedule import Outcome, Schedule
 from netpress.sweep.signals import Interrupted, interruptible
 
@@ -77,8 +77,8 @@ def ensure(
     if not jobs:
         return summary
     check([job.run for job in jobs], with_data=not cluster)
-    from netpress.sweep.claims import Claims
-    from netpress.sweep.shelf import Shelf
+    from netpress.runs.weights import Shelf
+    from netpress.sweep.leases import Claims
 
     shelf, count = Shelf(), min(workers or default_workers(), len(jobs))
     folders = {records.path_of(job.run, edition, results).parent for job in jobs}

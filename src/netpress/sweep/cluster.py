@@ -16,8 +16,8 @@ from typing import Any, Self
 
 from netpress import paths
 from netpress.errors import UserError
+from netpress.runs.run import Run
 from netpress.sweep.executors import Died, End, Finished, Job, Tell, end_of
-from netpress.sweep.run import Run
 
 LOOK = 2.0  # seconds between two looks at how far the runs are
 KEPT = 32  # weights of so many runs stay in the object store for runs that need them
@@ -178,7 +178,7 @@ def run_there(run: Run, gpus: float, board: Any, keys: list[str], *weights: tupl
     """The task: do a run with these weights on the shelf; how it ended, and the weights that it made."""
     import torch
 
-    from netpress.sweep.shelf import Basket
+    from netpress.runs.weights import Basket
 
     torch.set_num_threads(1)
     own = bench(gpus)
@@ -203,11 +203,11 @@ def telling(board: Any, key: str) -> Callable[[Any], None]:
 def bench(gpus: float) -> Any:
     """The bench of this worker process, which Ray keeps for further tasks. It has checkpoints only where somebody has
     named a folder for them, which may be one that all nodes see."""
-    from netpress.sweep.bench import Bench
-    from netpress.sweep.shelf import Basket
-    from netpress.training import speed
+    from netpress.runs.weights import Basket
+    from netpress.runs.workspace import Bench
+    from netpress.training import compute
 
     if not gpus:
         os.environ.setdefault("NETPRESS_DEVICE", "cpu")
     folder = paths.checkpoints_dir() if "NETPRESS_CACHE" in os.environ else None
-    return Bench(speed.choose(min(1.0, gpus) or 1.0), Basket({}), folder)
+    return Bench(compute.choose(min(1.0, gpus) or 1.0), Basket({}), folder)

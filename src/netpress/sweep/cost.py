@@ -6,8 +6,8 @@ from functools import cache
 from statistics import median
 
 from netpress import data
-from netpress.sweep import records
-from netpress.sweep.run import Run, fingerprint
+from netpress.runs import records
+from netpress.runs.run import Run, fingerprint
 from netpress.training.stage import Stage
 
 NOMINAL = 6e10  # multiply-adds per second, where nothing was measured yet: one AVX-512 core in bf16

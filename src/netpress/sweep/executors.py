@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import Any, Protocol, Self
 
 from netpress import paths
-from netpress.sweep.run import Run, fingerprint
+from netpress.runs.run import Run, fingerprint
 from netpress.training.stage import Stage
 
 
@@ -116,17 +116,17 @@ class Here:
 
 def new_bench(share: float = 1.0) -> Any:
     """The bench of a process that has this share of the machine; the cache folder is everybody's."""
-    from netpress.sweep.bench import Bench
-    from netpress.sweep.shelf import Shelf
-    from netpress.training import speed
+    from netpress.runs.weights import Shelf
+    from netpress.runs.workspace import Bench
+    from netpress.training import compute
 
-    return Bench(speed.choose(share), Shelf(), paths.checkpoints_dir())
+    return Bench(compute.choose(share), Shelf(), paths.checkpoints_dir())
 
 
 def end_of(run: Run, bench: Any, tell: Callable[[Any], None]) -> End:
     """Do one run."""
-    from netpress.sweep.perform import perform
-    from netpress.sweep.shelf import MissingWeights
+    from netpress.runs.perform import perform
+    from netpress.runs.weights import MissingWeights
 
     try:
         return Finished(perform(run, bench, tell))
@@ -136,8 +136,8 @@ def end_of(run: Run, bench: Any, tell: Callable[[Any], None]) -> End:
 
 def default_workers() -> int:
     """One per core on a CPU, one on a GPU."""
-    from netpress.training import speed
+    from netpress.training import compute
 
-    if speed.best_device() != "cpu":
+    if compute.best_device() != "cpu":
         return 1
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

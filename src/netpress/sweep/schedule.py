@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from netpress import paths
-from netpress.sweep import records
-from netpress.sweep.claims import Claims
+from netpress.runs import records
+from netpress.runs.run import Run
 from netpress.sweep.executors import Died, End, Executor, Finished, Job, Lacks
-from netpress.sweep.run import Run
+from netpress.sweep.leases import Claims
 
 TICK = 0.5  # seconds between two looks at what other sweeps do
 TRIES = 3  # so often is a run begun whose process died or whose needs were damaged
@@ -165,9 +165,9 @@ def notes_on(content: dict[str, Any]) -> tuple[str, ...]:
 
 def given_up(end: End) -> dict[str, Any]:
     """The record of a run whose process died again and again."""
-    from netpress.sweep import machine
-    from netpress.training import speed
+    from netpress.runs import machine
+    from netpress.training import compute
 
     reason = end.reason if isinstance(end, Died) else "the weights of a needed run are damaged again and again"
-    made = machine.made(speed.choose()) | {"seconds": 0.0}
+    made = machine.made(compute.choose()) | {"seconds": 0.0}
     return {"status": "failed", "reason": machine.without_paths(reason), "peak_memory": 0, "made": made}

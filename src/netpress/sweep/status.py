@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from netpress import paths
-from netpress.sweep import claims, records
-from netpress.sweep.run import Run
+from netpress.runs import records
+from netpress.runs.run import Run
+from netpress.sweep import leases
 
 STATES = ("done", "running", "missing", "failed", "diverged", "out-of-memory", "stale", "blocked")
 BAD = ("failed", "diverged", "out-of-memory", "blocked")
@@ -75,16 +76,16 @@ class Folders:
             return "missing"
         return seen.status if seen.fingerprint == run.fingerprint else "stale"
 
-    def claim(self, name: str) -> claims.Claim | None:
+    def claim(self, name: str) -> leases.Claim | None:
         """The claim of a living owner."""
         if not self.has(f"{name}.claim"):
             return None
         path = self.edition / f"{name}.claim"
-        claim = claims.read(path)
-        return claim if claim and claims.is_alive(path, claim) else None
+        claim = leases.read(path)
+        return claim if claim and leases.is_alive(path, claim) else None
 
 
-def doing(name: str, claim: claims.Claim) -> dict[str, Any]:
+def doing(name: str, claim: leases.Claim) -> dict[str, Any]:
     """What is told of a run under way; None where its first epoch is not over."""
     told = ("stage", "epoch", "epochs", "done", "total", "images_per_second", "seconds_left")
     return {"name": name} | {key: claim.get(key) for key in told}

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from netpress.training.speed import Speed
+from netpress.training.compute import Speed
 
 CHUNK = 256  # images per forward pass while a cache is filled
 

@@ -5,8 +5,8 @@ from torch import Tensor, nn
 
 from netpress.data import Images
 from netpress.data.views import Normalise
+from netpress.training.compute import Speed
 from netpress.training.feed import EVALUATED_AT_ONCE
-from netpress.training.speed import Speed
 
 
 def logits_of(network: nn.Module, images: Images, normalise: Normalise, speed: Speed) -> Tensor:

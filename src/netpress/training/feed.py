@@ -14,8 +14,8 @@ from netpress.data.views import VIEWS, Normalise, moved
 from netpress.nets.network import Network
 from netpress.seeds import generator
 from netpress.training.cache import Cache, Rows, weights_hash
+from netpress.training.compute import Speed
 from netpress.training.objectives import OBJECTIVES, between
-from netpress.training.speed import Speed
 from netpress.training.stage import Stage
 
 EVALUATED_AT_ONCE = 500

@@ -14,8 +14,8 @@ from torch import Tensor, nn
 
 from netpress.errors import UserError
 from netpress.nets.network import Network
+from netpress.training.compute import Speed
 from netpress.training.feed import Feed
-from netpress.training.speed import Speed
 from netpress.training.stage import Stage
 
 

@@ -7,8 +7,8 @@ edition sweeps also every temperature and every weight, with and without the fac
 from typing import TYPE_CHECKING
 
 from netpress.editions import Settings, of
-from netpress.sweep.measures import Agreement
-from netpress.sweep.run import Run
+from netpress.runs.measures import Agreement
+from netpress.runs.run import Run
 from netpress.training.stage import Stage
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ import pandas as pd
 from netpress.papers.compressing import distillation, pruning
 from netpress.report.figures import Encoding, Figure, Words, curves, grouped_points, images, scatter
 from netpress.report.frames import done
-from netpress.sweep.run import Run
+from netpress.runs.run import Run
 
 DATASETS = {"digits": "digits", "mnist": "MNIST", "cifar10": "CIFAR-10", "flowers102": "Flowers-102"}
 KIB = 1024

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from netpress.compress.edits import Pretrained
 from netpress.editions import Settings
-from netpress.sweep.measures import Agreement
-from netpress.sweep.run import Edit, Run
+from netpress.runs.measures import Agreement
+from netpress.runs.run import Edit, Run
 from netpress.training.stage import Stage
 
 if TYPE_CHECKING:

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 from netpress.compress.edits import Inherit, Prune, ShareWeights
 from netpress.compress.prune import gradual
 from netpress.editions import Settings, of
-from netpress.sweep.measures import Agreement, Integers, StoredSize
-from netpress.sweep.run import Edit, Run
+from netpress.runs.measures import Agreement, Integers, StoredSize
+from netpress.runs.run import Edit, Run
 from netpress.training.stage import Stage
 
 if TYPE_CHECKING:

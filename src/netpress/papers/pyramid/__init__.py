@@ -17,7 +17,7 @@ from netpress import editions
 from netpress.compress.edits import Inherit, Pretrained
 from netpress.nets import levels
 from netpress.nets.levels import LEVELS, ORDERS, TOP
-from netpress.sweep.run import Edit, Run
+from netpress.runs.run import Edit, Run
 from netpress.training.stage import Stage
 
 if TYPE_CHECKING:

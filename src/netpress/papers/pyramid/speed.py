@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from torch import Tensor, nn
 
-    from netpress.training.speed import Speed
+    from netpress.training.compute import Speed
 
 PX, CLASSES, WIDTH = 96, 10, 1.0  # STL10's; the paper: "13000 [96x96] images"
 COUNT = 13_000
@@ -46,11 +46,11 @@ def measure_speed(edition: str, results: Path | None = None, how: "Speed | None"
 
     from netpress.atomic import write_atomic
     from netpress.nets.describe import describe
-    from netpress.sweep import machine, records
-    from netpress.training import speed
+    from netpress.runs import machine, records
+    from netpress.training import compute
 
     chosen = editions.settings(edition, "pyramid")
-    how = how or speed.choose()
+    how = how or compute.choose()
     networks = {model: blank(model, how) for model in MODELS}
     images = torch.randn(chosen.timed_images, 3, PX, PX, generator=torch.Generator().manual_seed(0))
     batches = [how.place(batch) for batch in images.split(chosen.timed_batch)]
@@ -125,7 +125,7 @@ def wait(how: "Speed") -> None:
 
 def read(edition: str, results: Path | None = None) -> dict[str, Any] | None:
     """The record, None where nothing was measured."""
-    from netpress.sweep import records
+    from netpress.runs import records
 
     return records.read(path_of(edition, results))
 

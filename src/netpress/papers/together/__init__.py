@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from netpress import papers
 from netpress.papers.together import latency
-from netpress.sweep import records
-from netpress.sweep.run import Run
+from netpress.runs import records
+from netpress.runs.run import Run
 
 if TYPE_CHECKING:
     import pandas as pd

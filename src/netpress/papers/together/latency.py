@@ -10,7 +10,7 @@ from statistics import median
 from typing import TYPE_CHECKING
 
 from netpress import data, papers, paths
-from netpress.sweep.run import Run
+from netpress.runs.run import Run
 
 if TYPE_CHECKING:
     from netpress.nets.network import Network
@@ -34,7 +34,7 @@ def path_of(paper: str, edition: str, results: Path | None = None) -> Path:
 
 def read(paper: str, edition: str, results: Path | None = None) -> dict[Key, float]:
     """Milliseconds for one image, median over the passes; empty where nothing was measured."""
-    from netpress.sweep import records
+    from netpress.runs import records
 
     record = records.read(path_of(paper, edition, results))
     return {tuple(row["key"]): 1000 * median(row["seconds"]) for row in record["networks"]} if record else {}
@@ -56,10 +56,10 @@ def measure(paper: str, edition: str, keys: Iterable[Key], results: Path | None 
     machine meets all alike. The first pass does not count. Nothing else should compute meanwhile.
     """
     from netpress.atomic import write_atomic
-    from netpress.sweep import machine, records
-    from netpress.training import speed, threads
+    from netpress.runs import machine, records
+    from netpress.training import compute, threads
 
-    how = speed.plain()
+    how = compute.plain()
     networks = {one: blank(one) for one in sorted(keys)}
     with threads.single():
         times, made = rounds(networks), machine.made(how)
@@ -104,7 +104,7 @@ def rounds(networks: "dict[Key, Network]") -> dict[Key, list[float]]:
 
 def conditions(paper: str, edition: str, results: Path | None = None) -> str:
     """How the times were measured, as words; "" where they were not."""
-    from netpress.sweep import records
+    from netpress.runs import records
 
     record = records.read(path_of(paper, edition, results))
     if record is None:

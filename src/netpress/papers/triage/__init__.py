@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 from netpress import editions
 from netpress.compress.edits import Inherit, Mean, Pretrained, Random
-from netpress.sweep.measures import Filters, Similarity
-from netpress.sweep.run import Edit, Run
+from netpress.runs.measures import Filters, Similarity
+from netpress.runs.run import Edit, Run
 from netpress.training.stage import Stage
 
 if TYPE_CHECKING:

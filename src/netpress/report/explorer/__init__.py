@@ -39,7 +39,7 @@ FINGERPRINT = 12  # letters shown
 
 @dataclass(frozen=True, eq=False)
 class Explorer:
-    """`runs`: one row a run, as in `sweep.records.frame`; `history`: one row an epoch. Runs without a record are left
+    """`runs`: one row a run, as in `runs.records.frame`; `history`: one row an epoch. Runs without a record are left
     out. Shows itself as HTML; everything that comes from a record is escaped."""
 
     runs: pd.DataFrame

@@ -15,14 +15,14 @@ from typing import Any
 import torch
 
 from netpress import papers
-from netpress.measure import results
-from netpress.measure.arms import Arms, arms, source
+from netpress.benchmarks import results
+from netpress.benchmarks.arms import Arms, arms, source
 from netpress.nets.network import Network
+from netpress.runs.perform import perform
+from netpress.runs.run import Run, fingerprint
+from netpress.runs.weights import Shelf
+from netpress.runs.workspace import Bench
 from netpress.seeds import seed_of
-from netpress.sweep.bench import Bench
-from netpress.sweep.perform import perform
-from netpress.sweep.run import Run, fingerprint
-from netpress.sweep.shelf import Shelf
 from netpress.training.feed import Material
 from netpress.training.stage import Stage
 
@@ -35,7 +35,7 @@ LEAST: dict[str, dict[float, float | None]] = {
 
 def measure() -> dict[str, Any]:
     """The record: per round the cost of all networks in both arms; per network its costs and accuracies."""
-    from netpress.training.speed import choose
+    from netpress.training.compute import choose
 
     speed = choose()
     kind = speed.device.split(":")[0]

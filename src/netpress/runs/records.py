@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from netpress import paths
 from netpress.atomic import set_aside, write_atomic
-from netpress.sweep.run import Run, plain
+from netpress.runs.run import Run, plain
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -16,7 +16,7 @@ from typing import Any
 import torch
 
 import netpress
-from netpress.training.speed import Speed
+from netpress.training.compute import Speed
 
 
 def made(speed: Speed) -> dict[str, Any]:

@@ -10,11 +10,11 @@ from typing import Any
 import torch
 
 from netpress.atomic import FULL, CannotWrite
+from netpress.runs import machine
+from netpress.runs.run import Run, fingerprint
+from netpress.runs.weights import MissingWeights
+from netpress.runs.workspace import Bench, Subject
 from netpress.seeds import seed_of
-from netpress.sweep import machine
-from netpress.sweep.bench import Bench, Subject
-from netpress.sweep.run import Run, fingerprint
-from netpress.sweep.shelf import MissingWeights
 from netpress.training.checkpoint import Checkpoint, capture
 from netpress.training.evaluate import accuracy
 from netpress.training.feed import Feed

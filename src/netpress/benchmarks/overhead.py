@@ -7,14 +7,14 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from netpress.benchmarks import results
+from netpress.benchmarks.arms import pictures
 from netpress.data.views import normalise_of
-from netpress.measure import results
-from netpress.measure.arms import pictures
 from netpress.nets.network import Network
 from netpress.training.cache import Cache
+from netpress.training.compute import Speed, choose
 from netpress.training.feed import Feed, Material
 from netpress.training.loop import forget_gradients, make_optimiser, thaw, train
-from netpress.training.speed import Speed, choose
 from netpress.training.stage import Stage
 
 MOST = 50.0  # microseconds

@@ -10,10 +10,10 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from netpress import editions, papers, paths
+from netpress.benchmarks import results
 from netpress.errors import UserError
-from netpress.measure import results
-from netpress.sweep import records
-from netpress.training.speed import choose
+from netpress.runs import records
+from netpress.training.compute import choose
 
 MOST = 90.0  # seconds
 SOURCES = ("_toc.yml", "_config.yml", "_static", "_ext", "chapters")  # of the book

@@ -21,11 +21,11 @@ from typing import TYPE_CHECKING, Any
 from filelock import FileLock
 
 from netpress.atomic import explained
-from netpress.sweep import records
-from netpress.sweep.run import Run
+from netpress.runs import records
+from netpress.runs.run import Run
 
 if TYPE_CHECKING:
-    from netpress.sweep.perform import Progress
+    from netpress.runs.perform import Progress
 
 BEAT = 2.0  # seconds between two signs of life
 PATIENCE = 8.0  # seconds without one after which an owner on another machine counts as dead

@@ -13,14 +13,14 @@ from typing import Any
 import torch
 
 from netpress import data, nets, paths
+from netpress.benchmarks import results
 from netpress.data import Images
 from netpress.data.views import normalise_of
-from netpress.measure import results
 from netpress.nets.describe import describe
 from netpress.training.cache import Cache
+from netpress.training.compute import Speed, choose
 from netpress.training.feed import Feed, Material
 from netpress.training.loop import make_optimiser, set_modes, step_of, thaw
-from netpress.training.speed import Speed, choose
 from netpress.training.stage import Stage
 
 SIDE = 8192  # of the matrices

@@ -24,7 +24,7 @@ def best(paper: str, among: Sequence[str] = editions.EDITIONS, otherwise: str = 
 
 def have(paper: str, edition: str) -> tuple[int, int]:
     """How many runs of a paper have a record to show, and how many there are."""
-    from netpress.sweep import records
+    from netpress.runs import records
 
     if not (paths.results_dir() / edition / paper).is_dir():
         return 0, 1

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from netpress.book import engine
+from netpress.book import benchmark_page
 from netpress.report.tables import Table, listing
 
 COLUMNS = {
@@ -13,7 +13,7 @@ COLUMNS = {
 
 def record() -> dict[str, Any]:
     """The measurement, of a CPU where there is one; empty where nothing was measured."""
-    return engine.record("sweep-scaling")
+    return benchmark_page.record("sweep-scaling")
 
 
 def table_scaling() -> Table:
@@ -28,7 +28,7 @@ def conditions() -> str:
     """On what it was measured, as a sentence."""
     told = record()
     if not told:
-        return engine.unmeasured("sweep-scaling")
+        return benchmark_page.unmeasured("sweep-scaling")
     own, made = told["settings"], told["made"]
     return (
         f"{own['runs']} networks that need no other, VGG16 at width {own['width']:g}, {own['images']} images, "

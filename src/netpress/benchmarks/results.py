@@ -7,8 +7,8 @@ from typing import Any
 
 from netpress import paths
 from netpress.atomic import write_atomic
-from netpress.sweep import machine, records
-from netpress.training.speed import Speed
+from netpress.runs import machine, records
+from netpress.training.compute import Speed
 
 
 def path_of(kind: str, name: str, results: Path | None = None) -> Path:

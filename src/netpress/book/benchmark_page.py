@@ -4,7 +4,7 @@ from typing import Any
 
 import pandas as pd
 
-from netpress.measure import results
+from netpress.benchmarks import results
 from netpress.report.encoding import Encoding
 from netpress.report.figures import Figure, bars
 from netpress.report.tables import Table, listing

@@ -1,10 +1,10 @@
 """A step of distillation: three losses over the five forward students of the pyramid, taught by VGG19, against the
-shape in which RepDistiller and mdistiller write it (bench/peers.py)."""
+shape in which RepDistiller and mdistiller write it (baselines/peers.py)."""
 
 from typing import Any
 
-from netpress.measure import results
-from netpress.measure.arms import Arms, arms, source
+from netpress.benchmarks import results
+from netpress.benchmarks.arms import Arms, arms, source
 from netpress.nets import levels
 from netpress.nets.network import Network
 from netpress.papers.pyramid import upto
@@ -21,7 +21,7 @@ LOSSES = {"distillation": "soft targets", "set-l2": "L2", "all-grams": "Gram"}
 
 def measure() -> dict[str, Any]:
     """The record: the cost per step of each student and loss in both arms, the teacher's cache filled within ours."""
-    from netpress.training.speed import choose
+    from netpress.training.compute import choose
 
     kind = choose().device.split(":")[0]
     with arms("peers.py", IMAGES[kind], WIDTH) as both:

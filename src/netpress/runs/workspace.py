@@ -8,13 +8,13 @@ import torch
 from netpress import data, nets
 from netpress.data.views import normalise_of
 from netpress.nets.network import Network
+from netpress.runs.run import Run
+from netpress.runs.weights import Shelf
 from netpress.seeds import seed_of
-from netpress.sweep.run import Run
-from netpress.sweep.shelf import Shelf
 from netpress.training.cache import Cache
 from netpress.training.checkpoint import Checkpoints
+from netpress.training.compute import Speed
 from netpress.training.feed import Material
-from netpress.training.speed import Speed
 
 
 @dataclass(frozen=True)

@@ -3,8 +3,8 @@
 from statistics import mean, median
 from typing import Any
 
-from netpress.measure import results
-from netpress.measure.arms import Arms, arms, source
+from netpress.benchmarks import results
+from netpress.benchmarks.arms import Arms, arms, source
 from netpress.nets.describe import describe
 from netpress.nets.network import Network
 from netpress.training.cache import Cache
@@ -21,7 +21,7 @@ WIDTH = 1 / 4
 def measure() -> dict[str, Any]:
     """The record: per block the cost of an epoch with its evaluation; frozen / thawed in our arm, and against the plain
     loop's thawed network."""
-    from netpress.training.speed import choose
+    from netpress.training.compute import choose
 
     kind = choose().device.split(":")[0]
     with arms("plain.py", IMAGES[kind], WIDTH) as both:

@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from netpress.measure import results
+from netpress.benchmarks import results
 from netpress.papers.pyramid import speed as levels
-from netpress.training.speed import choose
+from netpress.training.compute import choose
 
 EDITION = {"cpu": "small", "cuda": "large", "mps": "small"}
 

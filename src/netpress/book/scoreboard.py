@@ -8,8 +8,8 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from netpress import editions, papers
-from netpress.book import best, places
-from netpress.book.boxes import Html
+from netpress.book import best_edition, evidence_links
+from netpress.book.html import Html
 from netpress.papers.together.answers import ANSWERS
 from netpress.report.claims import VERDICTS, Verdict, spoken
 from netpress.report.tables import Link, Table, Tag, Whole, listing, number
@@ -60,7 +60,7 @@ class Board:
     @cached_property
     def addresses(self) -> dict[str, dict[str, str]]:
         """Paper -> what its chapters show, and where."""
-        return {paper: places.places(paper) for paper in self.verdicts}
+        return {paper: evidence_links.places(paper) for paper in self.verdicts}
 
     def evidence(self, verdict: Verdict) -> dict[str, str]:
         """What a verdict rests on -> its address; the page of verdicts where that is shown nowhere."""
@@ -171,7 +171,7 @@ class Board:
 
     def by_edition(self) -> Table:
         """The verdict on every claim in every edition that has records of its paper."""
-        held = {paper: [e for e in editions.EDITIONS if best.have(paper, e)[0]] for paper in self.verdicts}
+        held = {paper: [e for e in editions.EDITIONS if best_edition.have(paper, e)[0]] for paper in self.verdicts}
         shown = [e for e in editions.EDITIONS if any(e in names for names in held.values())]
         found = {(p, e): {v.claim.id: v for v in papers.verdicts(p, e)} for p, names in held.items() for e in names}
         rows: list[dict[str, Any]] = [

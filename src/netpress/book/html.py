@@ -71,7 +71,7 @@ def names(values: Iterable[Any], most: int = 6, between: str = ", ") -> str:
 
 def runs_said(page: "Page", table: "pd.DataFrame") -> str:
     """How many of the page's runs there are, and what became of the others."""
-    from netpress.sweep import records
+    from netpress.runs import records
 
     states = [records.state(run, edition) for edition, runs in page.parts.items() for run in runs]
     others = {state: states.count(state) for state in dict.fromkeys(states) if state != "done"}

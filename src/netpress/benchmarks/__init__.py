@@ -37,7 +37,7 @@ def command(name: str = "", as_json: bool = False, results: Path | None = None) 
 
 def possible(name: str) -> bool:
     """Whether this machine can measure it."""
-    from netpress.training.speed import best_device
+    from netpress.training.compute import best_device
 
     return name != "full-step" or best_device() == "cuda"
 
@@ -46,11 +46,11 @@ def measured(name: str, results: Path | None = None) -> dict[str, Any]:
     """Measure one thing and write its record."""
     if not possible(name):
         raise UserError(f"{name} is measured on a CUDA GPU, and there is none here: measure something else.")
-    from netpress.measure import results as written
+    from netpress.benchmarks import results as written
     from netpress.training.threads import single
 
     with single():
-        record = import_module(f"netpress.measure.{MEASUREMENTS[name][0]}").measure()
+        record = import_module(f"netpress.benchmarks.{MEASUREMENTS[name][0]}").measure()
     return written.write(record, results)
 
 

@@ -15,8 +15,8 @@ from statistics import median
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from netpress.measure import results
-from netpress.sweep.run import Run
+from netpress.benchmarks import results
+from netpress.runs.run import Run
 from netpress.training.stage import Stage
 
 RUNS = 16
@@ -29,7 +29,7 @@ ROUNDS = 2
 
 def measure() -> dict[str, Any]:
     """The record: per executor and number of workers the seconds of a whole sweep, its start included."""
-    from netpress.training.speed import choose
+    from netpress.training.compute import choose
 
     kinds = ("processes", "ray") if has_ray() else ("processes",)
     rounds = [[one_sweep(kind, workers) for kind in kinds for workers in WORKERS] for _ in range(ROUNDS)]
@@ -66,7 +66,7 @@ def one_sweep(kind: str, workers: int) -> dict[str, Any]:
     with TemporaryDirectory() as folder:
         own = {"NETPRESS_CACHE": folder, "NETPRESS_RESULTS": folder, "OMP_NUM_THREADS": "1"}
         done = subprocess.run(
-            [sys.executable, "-m", "netpress.measure.scaling", kind, str(workers)],
+            [sys.executable, "-m", "netpress.benchmarks.scaling", kind, str(workers)],
             env=os.environ | own, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=True,
         )  # fmt: skip
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -90,7 +90,7 @@ def compared(row: dict[str, Any], alone: dict[str, Any]) -> dict[str, Any]:
 def sweep_here(kind: str, workers: int) -> dict[str, float]:
     """What the process of its own does: seconds of the sweep, and the sum of those that its runs trained for."""
     from netpress import sweep
-    from netpress.sweep import records
+    from netpress.runs import records
     from netpress.sweep.workers import Processes
 
     runs, folder = independent(), Path(os.environ["NETPRESS_RESULTS"])
@@ -109,8 +109,8 @@ def sweep_here(kind: str, workers: int) -> dict[str, float]:
 def one(executor: Any, runs: tuple[Run, ...], folder: Path) -> None:
     """A sweep with one worker process."""
     from netpress import sweep
-    from netpress.sweep.claims import Claims
-    from netpress.sweep.shelf import Shelf
+    from netpress.runs.weights import Shelf
+    from netpress.sweep.leases import Claims
 
     jobs, _ = sweep.planned(runs, "demo", folder)
     with Claims("demo", folder) as claims, executor(1, claims.tell) as chosen:

@@ -3,9 +3,9 @@
 from statistics import median
 from typing import Any
 
-from netpress.measure import results
-from netpress.measure.arms import Arms, arms, source
-from netpress.measure.frozen import BLOCKS, fill
+from netpress.benchmarks import results
+from netpress.benchmarks.arms import Arms, arms, source
+from netpress.benchmarks.frozen import BLOCKS, fill
 from netpress.nets.network import Network
 from netpress.training.cache import Cache
 from netpress.training.stage import Stage
@@ -20,7 +20,7 @@ WIDTH = 1 / 4
 def measure() -> dict[str, Any]:
     """The record: per block the cost of a stage in both arms. Ours is measured as it comes in a sweep, where the frozen
     networks before it have cached the block's input, and alone, with that cache filled too."""
-    from netpress.training.speed import choose
+    from netpress.training.compute import choose
 
     kind = choose().device.split(":")[0]
     with arms("plain.py", IMAGES[kind], WIDTH) as both:

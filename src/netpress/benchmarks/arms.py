@@ -1,4 +1,4 @@
-"""The two arms: the plain loop of bench/plain.py in a process of its own, and the package's own engine."""
+"""The two arms: the plain loop of baselines/plain.py in a process of its own, and the package's own engine."""
 
 import json
 import os
@@ -23,9 +23,9 @@ from netpress.data.views import normalise_of
 from netpress.errors import UserError
 from netpress.nets.network import Network
 from netpress.training.cache import Cache
+from netpress.training.compute import Speed, choose
 from netpress.training.feed import Feed, Material
 from netpress.training.loop import train
-from netpress.training.speed import Speed, choose
 from netpress.training.stage import Stage
 
 
@@ -33,9 +33,9 @@ class Plain:
     """A script of the folder bench as a process that does job after job."""
 
     def __init__(self, script: str, common: dict[str, Any], folder: Path):
-        place = paths.root() / "bench" / script
+        place = paths.root() / "baselines" / script
         if not place.is_file():
-            raise UserError(f"The loop to compare with, bench/{script}, is not here: run this in a checkout.")
+            raise UserError(f"The loop to compare with, baselines/{script}, is not here: run this in a checkout.")
         self.common, self.folder, self.count = common, folder, 0
         self.process = subprocess.Popen(
             [sys.executable, str(place)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,

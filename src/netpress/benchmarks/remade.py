@@ -9,12 +9,12 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from netpress import editions, papers, paths
+from netpress.benchmarks import results
+from netpress.benchmarks.levels import EDITION
 from netpress.errors import UserError
-from netpress.measure import results
-from netpress.measure.levels import EDITION
-from netpress.sweep import machine, records
-from netpress.sweep.run import Run, with_needs
-from netpress.training.speed import choose
+from netpress.runs import machine, records
+from netpress.runs.run import Run, with_needs
+from netpress.training.compute import choose
 
 CHOSEN = 3
 LONGEST = 600.0  # seconds that a record took, with all that it needs: one that took longer is not chosen
