@@ -17,7 +17,7 @@ from netpress.runs import records
 from netpress.runs.perform import Progress
 from netpress.runs.run import Run
 from netpress.runs.weights import Shelf
-from netpress.sweep import executors, leases
+from netpress.sweep import executors, jobs, leases
 from netpress.sweep.leases import Claims
 from netpress.training.stage import Stage
 
@@ -133,7 +133,7 @@ def test_a_run_that_another_sweep_took_over_is_not_recorded_twice(folder: Path) 
     theirs = records.encode({"name": run.name, "fingerprint": run.fingerprint, "status": "done", "made": {}})
 
     class Slow(executors.Here):
-        def start(self, job: executors.Job) -> None:
+        def start(self, job: jobs.Job) -> None:
             super().start(job)
             leases.path_of(run, EDITION, folder / "results").unlink()
             records.path_of(run, EDITION, folder / "results").write_bytes(theirs)

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as some
 
-from netpress import editions, papers
+from netpress import book, editions, papers
 from netpress.book import best_edition, evidence_links, parameters, scoreboard
 from netpress.book.page import Page
 from netpress.errors import UserError
@@ -158,7 +158,7 @@ def test_wrong_parameters_are_refused_by_name(path, name, value):
     known = parameters.defaults(path)
     assume(name not in known or type(value) is not type(known[name]) or value not in right_values(path)[name])
     try:
-        parameters.check_parameters(path, {name: value})
+        book.check_parameters(path, {name: value})
     except UserError as error:
         assert repr(name) in str(error) or name in str(error)
     else:
@@ -186,7 +186,7 @@ def test_right_parameters_are_accepted(path, data):
     chosen = {name: data.draw(some.sampled_from(values), name) for name, values in right_values(path).items()}
     if chosen.get("dataset", "all") != "all":
         chosen["edition"] = "small"
-    page = parameters.check_parameters(path, chosen)
+    page = book.check_parameters(path, chosen)
     assert {name: getattr(page, name) for name in chosen} == chosen
     assert chosen["edition"] in page.command()
 

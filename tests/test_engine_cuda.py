@@ -17,8 +17,10 @@ from netpress.nets import build
 from netpress.nets.network import Network
 from netpress.runs import records
 from netpress.training import compute as speeds
+from netpress.training import memory
 from netpress.training.cache import Cache
-from netpress.training.compute import Captured, Speed, choose
+from netpress.training.capture import Captured
+from netpress.training.compute import Speed, choose
 from netpress.training.feed import Batch, Feed, Material
 from netpress.training.loop import learning_rates, make_optimiser, set_modes, step_of, thaw, train
 from netpress.training.stage import Stage
@@ -229,7 +231,7 @@ def test_choice_of_device_precision_and_budget(monkeypatch: pytest.MonkeyPatch) 
 
 def test_processes_share_the_memory_for_caches(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("NETPRESS_CACHE_GB", raising=False)
-    monkeypatch.setattr(speeds, "machine_memory", lambda: 16 * 2**30)
-    assert [speeds.cache_budget("cpu", share) for share in (1.0, 1 / 2, 1 / 16)] == [2 * 2**30, 2 * 2**30, 2**28]
+    monkeypatch.setattr(memory, "machine_memory", lambda: 16 * 2**30)
+    assert [memory.cache_budget("cpu", share) for share in (1.0, 1 / 2, 1 / 16)] == [2 * 2**30, 2 * 2**30, 2**28]
     monkeypatch.setattr(torch.cuda, "mem_get_info", lambda: (80 * 2**30, 140 * 2**30))
-    assert [speeds.cache_budget("cuda", share) for share in (1.0, 1 / 4)] == [40 * 2**30, 10 * 2**30]
+    assert [memory.cache_budget("cuda", share) for share in (1.0, 1 / 4)] == [40 * 2**30, 10 * 2**30]

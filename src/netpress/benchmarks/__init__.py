@@ -9,7 +9,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from netpress import editions
+from netpress import console, editions
 from netpress.errors import UserError
 
 # name: the module that measures it, what it says
@@ -56,12 +56,10 @@ def measured(name: str, results: Path | None = None) -> dict[str, Any]:
 
 def tell(records: list[dict[str, Any]], as_json: bool) -> None:
     """Print what was measured."""
-    from netpress.cli import out, show
-
     if as_json:
-        return out(records[0] if len(records) == 1 else records)
+        return console.print_json(records[0] if len(records) == 1 else records)
     rows = [row for record in records for row in record["bars"]]
-    show(rows, ("name", "what", "measured", "low", "high", "bar", "met"))
+    console.print_table(rows, ("name", "what", "measured", "low", "high", "bar", "met"))
     for record in records:
         if record.get("why"):
             print(f"{record['name']}: {record['why']}")

@@ -102,3 +102,21 @@ def block_of(name: str) -> str:
 def regime_of(name: str) -> str:
     """Frozen or thawed."""
     return name.rsplit("-", 2)[-2]
+
+
+def table_remade() -> Table:
+    """Records that were chosen at random and made again, and whether they are the same."""
+    told = record("remade")
+    rows = [{"record": row["name"], "the same": row["equal"]} for row in told.get("records", [])]
+    return listing(rows, "Records chosen at random, and made again from nothing.", remade_from(told))
+
+
+def remade_from(told: dict[str, Any]) -> str:
+    """On what records were made again, and out of how many they were chosen."""
+    if not told:
+        return unmeasured("remade")
+    made, own = told["made"], told["settings"]
+    return (
+        f"Chosen from {own['chosen_from']:,} of the edition {own['edition']}; {made['device']}, {made['precision']}, "
+        f"PyTorch {made['torch']}, {made['time'][:10]}."
+    )

@@ -1,12 +1,15 @@
 """What a chapter makes of its parameters, and all that it shows with."""
 
 import shlex
+from collections.abc import Mapping
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
-from netpress.book import best_edition, glue, html, parameters
+from netpress.book import best_edition, glue, made_with, parameters
+from netpress.book.html import Html
 from netpress.errors import UserError
 
 if TYPE_CHECKING:
@@ -121,13 +124,13 @@ class Page(BaseModel):
         """
         glue.glue(name, value, form, caption)
 
-    def made_with(self) -> html.Html:
+    def made_with(self) -> Html:
         """The box "made with": edition, data, seeds, runs and what was not run, devices, commits, dates, cost."""
-        return html.made_with(self)
+        return made_with.made_with(self.parts, self.table())
 
-    def rerun(self) -> html.Html:
+    def rerun(self) -> Html:
         """The exact command that remakes this page."""
-        return html.rerun(self)
+        return made_with.rerun(self.command())
 
     def command(self, out: str = "out.ipynb") -> str:
         """The papermill command that remakes this page, to be typed in the project's folder."""
@@ -148,6 +151,18 @@ class Page(BaseModel):
         papers = parameters.papers_of(self.chapter)
         edition = best_edition.LAST_RESORT if self.edition == best_edition.BEST else self.edition
         return f"netpress run {papers[0] if len(papers) == 1 else 'all'} --edition {edition}"
+
+
+def check_parameters(path: str | Path, given: Mapping[str, Any]) -> Page:
+    """Check parameters for a chapter without starting a kernel; return the Page that they make.
+
+    Raises UserError, naming the parameter, for a name that the chapter does not take, a value of the wrong type,
+    and a value that its paper and edition do not have.
+    """
+    file = Path(path)
+    known = parameters.defaults(file)
+    parameters.check_names(given, known)
+    return Page(chapter=parameters.chapter_of(file), **(known | dict(given)))
 
 
 def _checked(name: str, value: Any, check: Any) -> None:

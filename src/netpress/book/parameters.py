@@ -95,20 +95,6 @@ def check_names(given: Iterable[str], known: Iterable[str]) -> None:
         raise UserError(f"Unknown parameter {name!r}: {hint}This page takes {', '.join(names)}.")
 
 
-def check_parameters(path: str | Path, given: Mapping[str, Any]) -> Any:
-    """Check parameters for a chapter without starting a kernel; return the Page that they make.
-
-    Raises UserError, naming the parameter, for a name that the chapter does not take, a value of the wrong type,
-    and a value that its paper and edition do not have.
-    """
-    from netpress.book.page import Page
-
-    file = Path(path)
-    known = defaults(file)
-    check_names(given, known)
-    return Page(chapter=chapter_of(file), **(known | dict(given)))
-
-
 def chapter_of(path: Path) -> str:
     """chapters/triage/accuracy.ipynb -> triage/accuracy."""
     parts = path.with_suffix("").parts

@@ -16,7 +16,8 @@ import netpress
 from netpress import editions, papers, paths
 from netpress.book import best_edition, notebooks, render, toc, variants
 from netpress.book.notebooks import Job
-from netpress.book.parameters import chapter_of, check_parameters, defaults, papers_of
+from netpress.book.page import check_parameters
+from netpress.book.parameters import chapter_of, defaults, papers_of
 from netpress.errors import UserError
 
 TRAINED_HERE = "demo"  # the only edition that a build trains; the others are read from their records

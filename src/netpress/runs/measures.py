@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from netpress.errors import UserError
 
 if TYPE_CHECKING:
-    from netpress.runs.perform import Subject
+    from netpress.runs.workspace import Subject
 
 COMPARED_IMAGES = 500  # test images on which representations are compared
 CALIBRATED = 512  # training images on which the ranges of 8-bit activations are measured

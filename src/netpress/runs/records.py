@@ -7,7 +7,7 @@ import hashlib
 import json
 import math
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -130,6 +130,20 @@ def state(run: Run, edition: str, results: Path | None = None) -> str:
     if seen is None:
         return "missing"
     return seen.status if seen.fingerprint == run.fingerprint else "stale"
+
+
+def changed_editions(results: Path | None = None) -> list[str]:
+    """Editions with changed settings that have records."""
+    folder = results or paths.results_dir()
+    return sorted(path.name for path in folder.glob("*+*") if path.is_dir()) if folder.is_dir() else []
+
+
+def every(edition: str, results: Path | None = None) -> Iterator[Record]:
+    """Every record of an edition, stale ones too, in the order of names; those of other kinds (times) left out."""
+    for path in sorted(((results or paths.results_dir()) / edition).glob("*/*/*.json")):
+        record = read(path)
+        if record and "run" in record:
+            yield record
 
 
 COLUMNS = ("status", "best", "last", "epochs_to_99", "parameters", "multiply_adds", "peak_memory")

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import torch
 
-from netpress import data, nets
+from netpress import data, nets, paths
 from netpress.data.views import normalise_of
 from netpress.nets.network import Network
 from netpress.runs.run import Run
@@ -13,7 +13,7 @@ from netpress.runs.weights import Shelf
 from netpress.seeds import seed_of
 from netpress.training.cache import Cache
 from netpress.training.checkpoint import Checkpoints
-from netpress.training.compute import Speed
+from netpress.training.compute import Speed, choose
 from netpress.training.feed import Material
 
 
@@ -69,3 +69,8 @@ class Bench:
     def checkpoints(self, run: Run) -> Checkpoints | None:
         """The two generations of a run's checkpoint."""
         return Checkpoints(self.checkpoint_folder, run.fingerprint) if self.checkpoint_folder else None
+
+
+def new_bench(share: float = 1.0) -> Bench:
+    """The bench of a process that has this share of the machine; the cache folder is everybody's."""
+    return Bench(choose(share), Shelf(), paths.checkpoints_dir())

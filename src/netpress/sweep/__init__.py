@@ -13,9 +13,11 @@ from netpress.errors import UserError
 from netpress.runs import records
 from netpress.runs.run import Run, with_needs
 from netpress.sweep.cluster import Cluster
-from netpress.sweep.executors import Executor, Here, Job, Tell, default_workers
+from netpress.sweep.executors import Executor, Here
+from netpress.sweep.jobs import Job, Tell
 from netpress.sweep.schedule import Outcome, Schedule
 from netpress.sweep.signals import Interrupted, interruptible
+from netpress.sweep.workers import default_workers
 
 __all__ = ["Cluster", "Interrupted", "Outcome", "Summary", "ensure", "interruptible"]
 

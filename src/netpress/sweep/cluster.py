@@ -17,7 +17,8 @@ from typing import Any, Self
 from netpress import paths
 from netpress.errors import UserError
 from netpress.runs.run import Run
-from netpress.sweep.executors import Died, End, Finished, Job, Tell, end_of
+from netpress.sweep.executors import end_of
+from netpress.sweep.jobs import Died, End, Finished, Job, Tell
 
 LOOK = 2.0  # seconds between two looks at how far the runs are
 KEPT = 32  # weights of so many runs stay in the object store for runs that need them

@@ -8,7 +8,8 @@ from typing import Any
 from netpress import paths
 from netpress.runs import records
 from netpress.runs.run import Run
-from netpress.sweep.executors import Died, End, Executor, Finished, Job, Lacks
+from netpress.sweep.executors import Executor
+from netpress.sweep.jobs import Died, End, Finished, Job, Lacks
 from netpress.sweep.leases import Claims
 
 TICK = 0.5  # seconds between two looks at what other sweeps do

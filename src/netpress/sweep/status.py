@@ -1,8 +1,7 @@
 """How far a sweep is. Importing this needs no torch, and ten thousand records are looked at in under a second."""
 
 import os
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -95,45 +94,3 @@ def as_json(found: Survey, **about: str) -> dict[str, Any]:
     """Counts, and a list each of what runs now and of what went wrong."""
     bad = [{"name": n, "state": s, "by": found.blocked.get(n)} for n, s in found.states.items() if s in BAD]
     return about | found.counts | {"now": found.running, "not_done": bad}
-
-
-def left(seconds: float | None) -> str:
-    """A time in minutes and seconds."""
-    if seconds is None:
-        return ""
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes // 60} h {minutes % 60:02} min" if minutes >= 60 else f"{minutes} min {rest:02} s"
-
-
-def table(surveys: dict[str, Survey]) -> Any:
-    """Counts per paper; below, a line for every run that is done now or ended badly."""
-    from rich.console import Group
-    from rich.table import Table
-
-    counts = Table("paper", "total", *STATES, box=None, pad_edge=False)
-    for paper, found in surveys.items():
-        counts.add_row(paper, *(str(number or "") for number in found.counts.values()))
-    running = Table("running", "stage", "epoch", "all epochs", "images/s", "time left", box=None, pad_edge=False)
-    bad = Table("not done", "state", "by", box=None, pad_edge=False)
-    for found in surveys.values():
-        for row in found.running:
-            epoch = [f"{row[a]} of {row[b]}" if row[a] else "" for a, b in (("epoch", "epochs"), ("done", "total"))]
-            speed = f"{row['images_per_second']:,.0f}" if row["images_per_second"] else ""
-            running.add_row(row["name"], row["stage"] or "", *epoch, speed, left(row["seconds_left"]))
-        for name, state in found.states.items():
-            if state in BAD:
-                bad.add_row(name, state, found.blocked.get(name, ""))
-    return Group(counts, *(part for part in (running, bad) if part.row_count))
-
-
-def watch(look: Callable[[], Any], every: float = 2.0) -> None:
-    """Show what `look` returns, again and again, until Ctrl-C."""
-    from rich.live import Live
-
-    try:
-        with Live(look(), auto_refresh=False) as live:
-            while True:
-                time.sleep(every)
-                live.update(look(), refresh=True)
-    except KeyboardInterrupt:
-        return

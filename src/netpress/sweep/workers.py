@@ -14,7 +14,8 @@ from threading import Thread
 from typing import Any, Self
 
 from netpress.atomic import CannotWrite
-from netpress.sweep.executors import Died, End, Job, Tell, end_of, new_bench
+from netpress.sweep.executors import end_of
+from netpress.sweep.jobs import Died, End, Job, Tell
 from netpress.sweep.signals import PATIENCE, Interrupted, interruptible
 
 
@@ -26,6 +27,15 @@ class Worker:
     pipe: Connection
     log: Path
     job: Job | None = None
+
+
+def default_workers() -> int:
+    """One per core on a CPU, one on a GPU."""
+    from netpress.training import compute
+
+    if compute.best_device() != "cpu":
+        return 1
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 class Processes:
@@ -131,6 +141,8 @@ def serve(pipe: Connection, log: str, share: float) -> None:
 def work(pipe: Connection, share: float) -> None:
     """Do what comes. One thread: as fast as two for these sizes, and the same bits however many workers there are."""
     import torch
+
+    from netpress.runs.workspace import new_bench
 
     torch.set_num_threads(1)
     bench = new_bench(share)

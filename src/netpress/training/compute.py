@@ -1,7 +1,5 @@
 """Where and how to compute: device, precision, memory layout, captured steps. Every fast path has a plain twin."""
 
-import contextlib
-import ctypes
 import os
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
@@ -11,8 +9,10 @@ from typing import Any, TypeVar
 import torch
 from torch import nn
 
+from netpress.training.capture import Captured
+from netpress.training.memory import cache_budget, keep_memory
+
 T = TypeVar("T", nn.Module, torch.Tensor)
-M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # from malloc.h
 
 
 @dataclass(frozen=True)
@@ -72,15 +72,6 @@ def plain(device: str = "cpu") -> Speed:
     return Speed(device)
 
 
-def keep_memory() -> None:
-    """Let glibc keep freed memory for the next batch: to give large maps back to the system and have them zeroed anew
-    costs a quarter of an evaluation. Maps above 128 MiB, which caches hold, are still given back."""
-    with contextlib.suppress(OSError, AttributeError):  # another C library
-        libc = ctypes.CDLL(None)
-        libc.mallopt(M_MMAP_THRESHOLD, 2**27)
-        libc.mallopt(M_TRIM_THRESHOLD, 2**30)
-
-
 def best_device() -> str:
     """CUDA, then MPS, then CPU."""
     if torch.cuda.is_available():
@@ -93,67 +84,3 @@ def cpu_has_bf16() -> bool:
     cpu = torch.cpu
     probes = (getattr(cpu, "_is_avx512_bf16_supported", None), getattr(cpu, "_is_amx_tile_supported", None))
     return any(probe() for probe in probes if probe)
-
-
-def cache_budget(kind: str, share: float = 1.0) -> int:
-    """Bytes that the caches of one process may take (`NETPRESS_CACHE_GB` overrides): its share of half the free memory
-    of a GPU, or of a quarter of the machine's memory, there at most 2 GiB."""
-    if "NETPRESS_CACHE_GB" in os.environ:
-        return int(float(os.environ["NETPRESS_CACHE_GB"]) * 2**30)
-    if kind == "cuda":
-        return int(torch.cuda.mem_get_info()[0] * share / 2)
-    return min(2 * 2**30, int(machine_memory() * share / 4))
-
-
-def machine_memory() -> int:
-    """Bytes of the machine's memory; 8 GiB where it does not tell."""
-    try:
-        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    except (AttributeError, ValueError, OSError):
-        return 8 * 2**30
-
-
-class Captured:
-    """A training step recorded once as a CUDA graph and replayed for every batch of the same shape.
-
-    As CUDA graphs ask for (PyTorch, "CUDA semantics"): the first three batches train eagerly on a side stream, where
-    the optimiser makes its state; the fourth is recorded on that stream. Batches are copied into the recorded inputs,
-    the learning rate is a number on the device that the graph reads, gradients are made by the recorded backward pass
-    in the graph's own memory, and dropout draws from the default generator, which the graph moves on.
-    """
-
-    warm_up = 3
-
-    def __init__(self, step: Callable[[Any], Any], optimiser: torch.optim.Optimizer):
-        self.step, self.seen = step, 0
-        self.stream = torch.cuda.Stream()
-        self.graph: torch.cuda.CUDAGraph | None = None
-        for group in optimiser.param_groups:
-            group["lr"] = torch.tensor(float(group["lr"]), device=group["params"][0].device)
-
-    def __call__(self, batch: Any) -> Any:
-        self.seen += 1
-        if self.seen <= self.warm_up:
-            return self.beside(batch)
-        if self.graph is None:
-            self.record(batch)
-        for held, new in zip(self.batch, batch, strict=True):
-            if held is not None:
-                held.copy_(new)
-        self.graph.replay()  # type: ignore[union-attr]
-        return tuple(value.clone() for value in self.result)
-
-    def beside(self, batch: Any) -> Any:
-        """One eager step on the side stream."""
-        self.stream.wait_stream(torch.cuda.current_stream())
-        with torch.cuda.stream(self.stream):
-            result = self.step(batch)
-        torch.cuda.current_stream().wait_stream(self.stream)
-        return result
-
-    def record(self, batch: Any) -> None:
-        """Record the step; recording computes nothing, the first replay does."""
-        self.batch = type(batch)(*(None if t is None else t.clone() for t in batch))
-        self.graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(self.graph, stream=self.stream):
-            self.result = self.step(self.batch)
