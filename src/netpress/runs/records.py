@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from netpress import paths
 from netpress.atomic import set_aside, write_atomic
-from netpress.runs.run import Run, plain
+from netpress.runs.run import Run, described
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -34,13 +34,10 @@ def write(run: Run, edition: str, content: Record, results: Path | None = None) 
     """Put a run's record in its place. A record of another fingerprint that is there is set aside, not deleted."""
     path = path_of(run, edition, results)
     said = {"name": run.name, "fingerprint": run.fingerprint, "status": content["status"]}
-    needs = {role: {"name": need.name, "fingerprint": need.fingerprint} for role, need in run.needs}
-    settings = plain(run) | {"needs": needs}
-    settings.pop("is")
     old = read(path)
     if old and old["fingerprint"] != run.fingerprint:
         path.replace(path.with_suffix(f".{old['fingerprint'][:8]}.stale"))
-    write_atomic(path, encode(said | content | {"edition": edition, "run": settings}))
+    write_atomic(path, encode(said | content | {"edition": edition, "run": described(run)}))
     return path
 
 

@@ -5,11 +5,12 @@ import json
 import os
 import re
 from collections.abc import Hashable, Iterable
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass
 from functools import cache, cached_property, lru_cache
 from typing import TYPE_CHECKING, Any, Protocol
 
 from netpress import data
+from netpress.runs.identity import NAMES, RUN, hashed, written
 from netpress.training.stage import Stage
 
 if TYPE_CHECKING:
@@ -86,7 +87,7 @@ def fingerprint(run: Run, steps: int | None = None) -> str:
 
     With `steps`, the fingerprint of the run's beginning: its first `steps` steps, whatever it is called.
     """
-    said = {name: text(getattr(run, name)) for name in SAID if steps is None or name != "method"}
+    said = {key: text(getattr(run, name)) for name, key in RUN.items() if steps is None or name not in NAMES}
     said["steps"] = f"[{', '.join(step_text(step) for step in run.steps[:steps])}]"  # type: ignore[arg-type]
     said["needs"] = json.dumps([[role, need.fingerprint] for role, need in run.needs])
     said |= {"data": text(checksum(run.dataset, os.environ.get("NETPRESS_DATA"))), "version": text(version(run.model))}
@@ -94,12 +95,19 @@ def fingerprint(run: Run, steps: int | None = None) -> str:
     return hashlib.sha256(f"{{{pairs}}}".encode()).hexdigest()
 
 
+def described(run: Run) -> dict[str, Any]:
+    """All settings as a record has them, the needed runs by name and fingerprint."""
+    return {
+        **{key: getattr(run, name) for name, key in RUN.items()},
+        "steps": written(run.steps),
+        "needs": {role: {"name": need.name, "fingerprint": need.fingerprint} for role, need in run.needs},
+        "measures": written(run.measures),
+    }
+
+
 def version(model: str) -> int:
     """The version of the code that trains this network."""
     return TRAINING_VERSION + NETWORK_VERSIONS.get(re.sub("[^a-z].*", "", model), 0)
-
-
-SAID = tuple(field.name for field in fields(Run) if field.name not in ("measures", "needs", "steps"))
 
 
 @lru_cache(maxsize=None, typed=True)
@@ -111,30 +119,13 @@ def text(value: str | int | float | None) -> str:
 @lru_cache(maxsize=None, typed=True)
 def step_text(step: Hashable) -> str:
     """A step as JSON: most runs of a grid share theirs."""
-    return json.dumps(changed(step), sort_keys=True, allow_nan=False)
+    return json.dumps(hashed(step), sort_keys=True, allow_nan=False)
 
 
 @cache
 def checksum(dataset: str, folder: str | None) -> str:
     """The data's checksum, one and the same throughout a process."""
     return data.checksum(dataset)
-
-
-def plain(value: Any) -> Any:
-    """A value as JSON has it; a dataclass carries its class's name."""
-    if is_dataclass(value) and not isinstance(value, type):
-        return {"is": type(value).__name__} | {f.name: plain(getattr(value, f.name)) for f in fields(value)}
-    if isinstance(value, tuple | list):
-        return [plain(item) for item in value]
-    return value
-
-
-def changed(value: Any) -> Any:
-    """Like `plain`, without the fields that have their default: a new setting leaves old fingerprints as they were."""
-    if is_dataclass(value) and not isinstance(value, type):
-        told = {f.name: changed(getattr(value, f.name)) for f in fields(value) if getattr(value, f.name) != f.default}
-        return {"is": type(value).__name__} | told
-    return [changed(item) for item in value] if isinstance(value, tuple | list) else value
 
 
 def with_needs(runs: Iterable[Run]) -> tuple[Run, ...]:
