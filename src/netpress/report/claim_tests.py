@@ -17,7 +17,7 @@ from netpress.errors import UserError
 from netpress.report.comparisons import ACCURACY, EPOCHS, Comparison, Measure
 from netpress.report.estimates import Estimate, interval
 from netpress.report.evidence import ClaimTest, Contrast, Count, Findings, several
-from netpress.report.frames import Where, done, need, one_edition, pick
+from netpress.report.frames import Where, finished, one_edition, require_columns, rows_where
 from netpress.report.trends import Trend
 
 
@@ -109,7 +109,7 @@ def trend_test(
 
     def run(runs: pd.DataFrame, history: pd.DataFrame) -> Findings:
         rows = _pick(runs, where, measure)
-        need(rows, [over])
+        require_columns(rows, [over])
         rows = rows[rows[over].isin(list(order))]
         table = _table(rows, over, by)
         numbers = tuple(order[name] for name in table)
@@ -153,7 +153,7 @@ def count_test(
     rule = f"supported if the number is {' and '.join(bounds)} {unit}, contradicted if not (exact: nothing is random)"
 
     def run(runs: pd.DataFrame, history: pd.DataFrame) -> Findings:
-        value = measure(done(runs))
+        value = measure(finished(runs))
         if value is None:
             return Findings()
         return Findings((Count("", float(value), unit, at_least <= value <= at_most),))
@@ -201,13 +201,13 @@ def _findings(parts: tuple, *sides: pd.DataFrame) -> Findings:
 def _pick(runs: pd.DataFrame, where: Where, measure: Measure) -> pd.DataFrame:
     """The runs of one side with their measure in the column "value"; missing where the run is not finished."""
     one_edition(runs)
-    rows = pick(runs, where)
+    rows = rows_where(runs, where)
     values = measure.of(rows[measure.column]) if measure.column in rows else pd.Series(math.nan, rows.index)
-    return rows.assign(value=values.where(rows.index.isin(done(rows).index)))
+    return rows.assign(value=values.where(rows.index.isin(finished(rows).index)))
 
 
 def _split(rows: pd.DataFrame, every: tuple[str, ...]) -> Iterator[tuple[str, pd.DataFrame]]:
-    need(rows, every)
+    require_columns(rows, every)
     if not every:
         yield "", rows
         return
@@ -229,8 +229,8 @@ def _parts(
 def _paired(left: pd.DataFrame, right: pd.DataFrame, contrast: Contrast) -> dict[str, pd.Series]:
     """Data set -> one difference a seed: the mean over the combinations of `by` that both sides have."""
     keys = list(dict.fromkeys(["dataset", "seed", *contrast.by]))
-    need(left, keys)
-    need(right, keys)
+    require_columns(left, keys)
+    require_columns(right, keys)
     pairs = left.groupby(keys)["value"].mean() - right.groupby(keys)["value"].mean()
     return _by_dataset(pairs.dropna().groupby(["dataset", "seed"]).mean())
 
@@ -247,7 +247,7 @@ def _table(rows: pd.DataFrame, over: str, by: tuple[str, ...]) -> pd.DataFrame:
     Where `over` is the data set itself, only seeds are down.
     """
     down = [column for column in ("dataset", "seed") if column != over]
-    need(rows, [*down, *by, over])
+    require_columns(rows, [*down, *by, over])
     kept = rows.dropna(subset=["value"])
     keys = list(dict.fromkeys([*down, *by]))
     cells = kept.groupby([*keys, over], sort=False)["value"].mean().unstack(over, sort=False)

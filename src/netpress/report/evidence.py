@@ -142,7 +142,7 @@ def tested(findings: Findings) -> TestResult:
 
 
 def deciding(findings: Findings, equal: bool) -> Part:
-    """The part that decides: the one that supports least; for equality, the difference that is least sure to be small."""
+    """The part that decides: the one that supports least; for equality, the one that is least sure to be small."""
     if equal:
         return max(findings.comparisons.comparisons, key=lambda each: each.p_equal or 0.0)
     wrong = [count for count in findings.counts if not count.holds]

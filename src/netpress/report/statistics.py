@@ -10,7 +10,6 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from netpress.errors import UserError
 from netpress.report.comparisons import Comparison
 from netpress.report.estimates import Estimate, check_level
 

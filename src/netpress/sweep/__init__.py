@@ -10,12 +10,14 @@ from netpress import data, editions, paths
 from netpress.atomic import sweep_away
 from netpress.compress.edits import Pretrained
 from netpress.errors import UserError
-from netpress.sweep import records
+from netpress.runs import records
+from netpress.runs.run import Run, with_needs
 from netpress.sweep.cluster import Cluster
-from netpress.sweep.executors import Executor, Here, Job, Tell, default_workers
-from netpress.sweep.run import Run, with_needs
+from netpress.sweep.executors import Executor, Here
+from netpress.sweep.jobs import Job, Tell
 from netpress.sweep.schedule import Outcome, Schedule
 from netpress.sweep.signals import Interrupted, interruptible
+from netpress.sweep.workers import default_workers
 
 __all__ = ["Cluster", "Interrupted", "Outcome", "Summary", "ensure", "interruptible"]
 
@@ -49,9 +51,9 @@ class Summary:
         """What to tell at the end: a line for each run that is not done, and the numbers."""
         elsewhere = sum(outcome.status == "done" and outcome.earlier for outcome in self.outcomes)
         others = f"{elsewhere} done by another sweep, " if elsewhere else ""
-        told = f"{self.done} done now, {others}{self.before} done before, {len(self.failures)} not done."
+        counts = f"{self.done} done now, {others}{self.before} done before, {len(self.failures)} not done."
         hint = " --retry failed does them again." if self.failures else ""
-        return [*(outcome.line for outcome in self.failures), told + hint]
+        return [*(outcome.line for outcome in self.failures), counts + hint]
 
 
 def ensure(
@@ -77,15 +79,15 @@ def ensure(
     if not jobs:
         return summary
     check([job.run for job in jobs], with_data=not cluster)
-    from netpress.sweep.claims import Claims
-    from netpress.sweep.shelf import Shelf
+    from netpress.runs.weights import WeightStore
+    from netpress.sweep.leases import Leases
 
-    shelf, count = Shelf(), min(workers or default_workers(), len(jobs))
+    store, count = WeightStore(), min(workers or default_workers(), len(jobs))
     folders = {records.path_of(job.run, edition, results).parent for job in jobs}
     for folder in {paths.weights_dir(), paths.checkpoints_dir(), *folders}:
         sweep_away(folder)
-    with Claims(edition, results) as claims, executor(cluster, count, claims.tell, shelf) as chosen:
-        summary.outcomes += progress(Schedule(jobs, chosen, claims, shelf))
+    with Leases(edition, results) as leases, executor(cluster, count, leases.tell, store) as chosen:
+        summary.outcomes += progress(Schedule(jobs, chosen, leases, store))
     return summary
 
 
@@ -112,12 +114,12 @@ def check(runs: Sequence[Run], with_data: bool) -> None:
             step.check()
 
 
-def executor(cluster: Cluster | None, workers: int, tell: Tell, shelf: Any) -> Executor:
+def executor(cluster: Cluster | None, workers: int, tell: Tell, store: Any) -> Executor:
     """A Ray cluster, worker processes, or this process."""
     if cluster:
         from netpress.sweep.cluster import Remote
 
-        return Remote(cluster, tell, shelf)
+        return Remote(cluster, tell, store)
     if workers > 1:
         from netpress.sweep.workers import Processes
 
@@ -135,9 +137,9 @@ def planned(
     jobs, summary = [], Summary()
     for run in runs:
         path = records.path_of(run, edition, results)
-        seen = records.look(path)
+        seen = records.header(path)
         if seen is None or seen.fingerprint != run.fingerprint or seen.status in again:
-            jobs.append(Job(run, mark=seen.mark if seen else None))
+            jobs.append(Job(run, digest=seen.digest if seen else None))
         elif seen.status == "done":
             summary.before += 1
         else:

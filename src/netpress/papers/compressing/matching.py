@@ -7,8 +7,8 @@ each network with a view of its own; on the longest schedule also without mixing
 
 from netpress.compress.edits import Pretrained
 from netpress.editions import FRESH, Settings
-from netpress.sweep.measures import Agreement
-from netpress.sweep.run import Edit, Run
+from netpress.runs.measures import Agreement
+from netpress.runs.run import Edit, Run
 from netpress.training.stage import Stage
 
 # PAPER ---------------------------------------------------------------------------------------------------------------
@@ -91,7 +91,7 @@ def scale(chosen: Settings) -> dict:
 def stage(epochs: int, rate: float, batch: int, told: dict) -> Stage:
     """The one stage of every run: Adam, its rate on a cosine to zero (Beyer et al. 2022, section 3)."""
     return Stage(
-        "train", epochs=epochs, batch=batch, optimiser="adam", rate=rate, schedule="cosine", weight_decay=0.0, **told
+        "train", epochs=epochs, batch_size=batch, optimiser="adam", lr=rate, schedule="cosine", weight_decay=0.0, **told
     )
 
 

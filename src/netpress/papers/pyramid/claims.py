@@ -73,8 +73,8 @@ def grows(reading: str) -> ClaimTest:
     """Does the pyramid's gain over Scratch grow with compression, in each direction?"""
     return all_of(**{
         f"{direction}, growing": trend_test(
-            runs_of(PYRAMID, direction, LEVELS[1:], reading), "level", {level: COMPRESSION[level] for level in LEVELS[1:]},
-            OVER_SCRATCH, by=("approach",),
+            runs_of(PYRAMID, direction, LEVELS[1:], reading), "level",
+            {level: COMPRESSION[level] for level in LEVELS[1:]}, OVER_SCRATCH, by=("approach",),
         )
         for direction in ("forward", "backward")
     })  # fmt: skip
@@ -103,8 +103,8 @@ def time_test(slow_and_fast: Mapping[str, tuple[str, str]], threshold: float) ->
     The networks took turns in every pass, so times are paired by pass.
     """
     rule = (
-        f"seconds for 13,000 images, {', '.join(slow_and_fast)}: supported if each quotient, paired by pass, is more than "
-        f"{threshold:g}, contradicted if one is less (passes on one machine; n counts passes)"
+        f"seconds for 13,000 images, {', '.join(slow_and_fast)}: supported if each quotient, paired by pass, is more "
+        f"than {threshold:g}, contradicted if one is less (passes on one machine; n counts passes)"
     )
 
     def run(runs: pd.DataFrame, history: pd.DataFrame) -> Findings:
@@ -124,7 +124,7 @@ def computation_ratio(runs: pd.DataFrame) -> float | None:
     """How many times the multiply-adds of the backward pyramid in 2 stages the forward one takes in training, all five
     levels; in the reading of forward that takes fewer, on the first data set."""
     from netpress.papers import pyramid
-    from netpress.sweep.cost import work
+    from netpress.runs.work import work
 
     if runs.empty:
         return None
@@ -241,13 +241,12 @@ CLAIMS = (
         all_of(**{
             direction: difference_test(
                 Contrast(
-                    runs_of("gram", direction, CONVOLUTIONAL if direction == "forward" else BEFORE_HEAD, "thawed"),
-                    runs_of("two-stages", direction, CONVOLUTIONAL if direction == "forward" else BEFORE_HEAD, "thawed"),
+                    *(runs_of(approach, direction, levels, "thawed") for approach in ("gram", "two-stages")),
                     IMITATING, by=PER_LEVEL,
                 ),
                 threshold=1.0,
             )
-            for direction in ("forward", "backward")
+            for direction, levels in (("forward", CONVOLUTIONAL), ("backward", BEFORE_HEAD))
         }),
         "training_cost",
     ),

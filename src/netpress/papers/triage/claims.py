@@ -152,7 +152,9 @@ CLAIMS = (
             },
             **{
                 f"above {initialisation} {regime}": difference_test(
-                    Contrast(began(IMITATED, THAWED), began(initialisation, FIGURE_2 | {"regime": regime}), by=PER_BLOCK)
+                    Contrast(
+                        began(IMITATED, THAWED), began(initialisation, FIGURE_2 | {"regime": regime}), by=PER_BLOCK
+                    )
                 )
                 for initialisation, regime in OTHERS
             },
