@@ -22,6 +22,7 @@ MEASUREMENTS = {
     "rebuild": ("rebuild", "the site and every table from records, without training"),
     "pyramid-speed": ("levels", "the time in which the pyramid's levels classify images"),
     "sweep-scaling": ("scaling", "a sweep with 1, 2 and 4 workers"),
+    "rules": ("rules", "how often the rules of the claims decide wrongly, and at all, on drawn numbers"),
     "remade": ("remade", "records chosen at random and made again"),
     "full-step": ("gpu", "full VGG16 step on a GPU, against its matrix products"),
 }

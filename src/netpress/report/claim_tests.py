@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from netpress.errors import UserError
@@ -37,7 +38,7 @@ def difference_test(contrast: Contrast, threshold: float = 0.0, direction: str =
         parts = tuple(
             Comparison(name, values, measure, measure.to_test(threshold), direction == "more", equal)
             for name, left, right in _parts(*sides, contrast)
-            if (values := _paired(left, right, contrast))
+            if (values := by_dataset(_paired(left, right, contrast), runs))
         )
         return _findings(parts, *sides)
 
@@ -47,8 +48,7 @@ def difference_test(contrast: Contrast, threshold: float = 0.0, direction: str =
 def difference(runs: pd.DataFrame, contrast: Contrast) -> Estimate:
     """Left minus right over all runs of both sides, in the measure's unit, one number a seed, without a test."""
     left, right = (_pick(runs, side, contrast.measure) for side in (contrast.left, contrast.right))
-    values = _paired(left, right, contrast)
-    return interval(pd.DataFrame(values).mean(axis=1) if values else [])
+    return interval(_paired(left, right, contrast).groupby("seed").mean())
 
 
 def noninferiority_test(contrast: Contrast, margin: float) -> ClaimTest:
@@ -75,7 +75,7 @@ def equivalence_test(
         parts = tuple(
             Comparison(", ".join(filter(None, (name, f"{a} less {b}"))), values, measure, bound, bound < 0)
             for name, part in _split(rows, every)
-            for (a, b), values in _pairs(part, over, by).items()
+            for (a, b), values in _pairs(part, over, by, runs).items()
             for bound in (-margin, margin)
         )
         return _findings(parts, rows)
@@ -136,7 +136,7 @@ def correlation_test(where: Where, left: Measure, right: Measure, by: tuple[str,
         taus = {
             key: part["value"].corr(part["other"], method="kendall") for key, part in pairs.groupby(["dataset", "seed"])
         }
-        values = _by_dataset(pd.Series(taus, dtype="float64"))
+        values = by_dataset(pd.Series(taus, dtype="float64"), runs)
         return _findings((Comparison("", values, tau),) if values else (), one)
 
     return ClaimTest(run, rule)
@@ -226,19 +226,21 @@ def _parts(
         yield name, part, match
 
 
-def _paired(left: pd.DataFrame, right: pd.DataFrame, contrast: Contrast) -> dict[str, pd.Series]:
-    """Data set -> one difference a seed: the mean over the combinations of `by` that both sides have."""
+def _paired(left: pd.DataFrame, right: pd.DataFrame, contrast: Contrast) -> pd.Series:
+    """One difference a data set and seed: the mean over the combinations of `by` that both sides have."""
     keys = list(dict.fromkeys(["dataset", "seed", *contrast.by]))
     require_columns(left, keys)
     require_columns(right, keys)
     pairs = left.groupby(keys)["value"].mean() - right.groupby(keys)["value"].mean()
-    return _by_dataset(pairs.dropna().groupby(["dataset", "seed"]).mean())
+    return pairs.dropna().groupby(["dataset", "seed"]).mean()
 
 
-def _pairs(rows: pd.DataFrame, over: str, by: tuple[str, ...]) -> dict[tuple[Any, Any], dict[str, pd.Series]]:
+def _pairs(
+    rows: pd.DataFrame, over: str, by: tuple[str, ...], runs: pd.DataFrame
+) -> dict[tuple[Any, Any], dict[str, np.ndarray]]:
     """Two values of `over` -> data set -> one difference a seed."""
     table = _table(rows, over, by)
-    return {(a, b): _by_dataset(table[a] - table[b]) for a, b in itertools.combinations(table.columns, 2)}
+    return {(a, b): by_dataset(table[a] - table[b], runs) for a, b in itertools.combinations(table.columns, 2)}
 
 
 def _table(rows: pd.DataFrame, over: str, by: tuple[str, ...]) -> pd.DataFrame:
@@ -254,10 +256,13 @@ def _table(rows: pd.DataFrame, over: str, by: tuple[str, ...]) -> pd.DataFrame:
     return cells.dropna().groupby(down).mean()
 
 
-def _by_dataset(values: pd.Series) -> dict[str, pd.Series]:
-    """Data set -> its values by seed."""
-    kept = values.dropna()
-    return {str(dataset): part.droplevel(0) for dataset, part in kept.groupby(level=0)} if len(kept) else {}
+def by_dataset(values: pd.Series, runs: pd.DataFrame) -> dict[str, np.ndarray]:
+    """Data set -> one number for each of its seeds among the runs, in order; nan where there is none."""
+    found = {}
+    for dataset, part in values.dropna().groupby(level=0):
+        seeds = sorted(runs.loc[runs["dataset"] == dataset, "seed"].unique())
+        found[str(dataset)] = part.droplevel(0).reindex(seeds).to_numpy(dtype=np.float64)
+    return found
 
 
 def _words(where: Where) -> str:

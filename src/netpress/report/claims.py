@@ -192,7 +192,7 @@ def _corrected(claims: Sequence[Claim], results: Sequence[TestResult]) -> list[t
 def _decide(claim: Claim, findings: Findings, result: TestResult, p: float | None, level: float) -> Verdict:
     if not result.n:
         return Verdict(claim, result, NOT_RUN)
-    word = _word(result, level)
+    word = word(result, level)
     part = deciding(findings, word == NO_DIFFERENCE)
     result = replace(
         result, alpha=level, decided_by=part.name, **shown(findings, part, level, word == NO_DIFFERENCE)
@@ -201,7 +201,7 @@ def _decide(claim: Claim, findings: Findings, result: TestResult, p: float | Non
     return Verdict(claim, result, word, p, needed)
 
 
-def _word(result: TestResult, level: float) -> str:
+def word(result: TestResult, level: float) -> str:
     """The verdict at a level: no difference that matters comes first, since it says the most."""
     if result.exact is not None:
         return SUPPORTED if result.exact else CONTRADICTED

@@ -112,7 +112,7 @@ def time_test(slow_and_fast: Mapping[str, tuple[str, str]], threshold: float) ->
         if not all(found.keys() >= set(pair) for pair in slow_and_fast.values()):
             return Findings()
         parts = tuple(
-            Comparison(name, {"passes": pd.Series(found[slow] - found[fast])}, TIMES, TIMES.to_test(threshold))
+            Comparison(name, {"passes": found[slow] - found[fast]}, TIMES, TIMES.to_test(threshold))
             for name, (slow, fast) in slow_and_fast.items()
         )
         return Findings(parts, lost="passes on one machine")
