@@ -30,6 +30,7 @@ AS_THEY_ARE = LOW | {"mnist": 28}
 # Fresh seeds on each data set, chosen on the pilot for a power of 0.8 where hours allow it: `netpress bench rules`
 TRIAGE_SEEDS = {"mnist": 4, "cifar10": 4, "cifar100": 6, "dogs": 4}
 THIRD_SEEDS = {"mnist": 2, "cifar10": 6, "flowers102": 4}
+SOME_BLOCKS = ("block1", "block3", "block5")
 SETTLED = ("cifar10", "cifar100", "mnist")  # where networks are retrained until they settle
 BOTH = ("mnist", "cifar10")
 FLOWERS = ("flowers102",)
@@ -54,6 +55,8 @@ ROWS: dict[str, tuple[Any, Any, Any, Any]] = {
     "triage.datasets":              (DIGITS,     FOUR,           FOUR,           FOUR),
     "triage.fresh":                 (0,          TRIAGE_SEEDS,   3,              5),      # fresh seeds, from 3
     "triage.settled_on":            ((),         SETTLED,        SETTLED,        SETTLED),  # by fresh seeds
+    "triage.settled_seeds":         (0,          4,              3,              5),
+    "triage.settled_blocks":        ((),         SOME_BLOCKS,    SOME_BLOCKS,    SOME_BLOCKS),  # fewer, for the hours
     "triage.settling_epochs":       (6,          16,             40,             40),
     "triage.settling_rate":         (0.01,       0.01,           0.01,           0.001),
     "triage.parent_epochs":         (12,         24,             60,             30),

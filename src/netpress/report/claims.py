@@ -192,13 +192,12 @@ def _corrected(claims: Sequence[Claim], results: Sequence[TestResult]) -> list[t
 def _decide(claim: Claim, findings: Findings, result: TestResult, p: float | None, level: float) -> Verdict:
     if not result.n:
         return Verdict(claim, result, NOT_RUN)
-    word = word(result, level)
-    part = deciding(findings, word == NO_DIFFERENCE)
-    result = replace(
-        result, alpha=level, decided_by=part.name, **shown(findings, part, level, word == NO_DIFFERENCE)
-    )  # type: ignore[arg-type]
-    needed = seeds_needed(part, level) if word == UNDECIDED and isinstance(part, Comparison) else None
-    return Verdict(claim, result, word, p, needed)
+    verdict = word(result, level)
+    part = deciding(findings, verdict == NO_DIFFERENCE)
+    effect: Any = shown(findings, part, level, verdict == NO_DIFFERENCE)
+    result = replace(result, alpha=level, decided_by=part.name, **effect)
+    needed = seeds_needed(part, level) if verdict == UNDECIDED and isinstance(part, Comparison) else None
+    return Verdict(claim, result, verdict, p, needed)
 
 
 def word(result: TestResult, level: float) -> str:

@@ -90,9 +90,9 @@ def stratified(values: Mapping[str, np.ndarray]) -> Stratified:
 class Comparison:
     """One inequality: the mean of `values` lies above `threshold` (`more`), or below it.
 
-    `values`: stratum (a data set) -> one number a seed, in the unit of the test, nan where there is none; comparisons of
-    one claim list the seeds of a stratum in the same order. `equal`: the margin
-    of practical equality around 0, None where the claim is not about a difference.
+    `values`: stratum (a data set) -> one number a seed, in the unit of the test, nan where there is none; comparisons
+    of one claim list the seeds of a stratum in the same order. `equal`: the margin of practical equality around 0, None
+    where the claim is not about a difference.
     """
 
     name: str

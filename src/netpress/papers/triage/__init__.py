@@ -49,8 +49,8 @@ PARENT_VIEW = {"digits": "crop", "mnist": "crop", "cifar10": "crop-flip", "cifar
 def grid(edition: str, seeds: tuple[int, ...]) -> tuple[Run, ...]:
     """All runs: per data set and seed the parent, then 5 blocks x 3 initialisations x 2 regimes.
 
-    Fresh seeds retrain the same 30 networks a second time, at a constant rate until they settle, on the data sets that
-    the edition names.
+    Fresh seeds retrain the networks of some blocks a second time, at a constant rate until they settle, on the data
+    sets that the edition names.
     """
     chosen = editions.settings(edition, "triage")
     return tuple(
@@ -62,8 +62,8 @@ def grid(edition: str, seeds: tuple[int, ...]) -> tuple[Run, ...]:
             parent,
             *(
                 compressed_run(chosen, parent, block, initialisation, regime, retraining)
-                for retraining in (ONE_CYCLE, *([CONSTANT] if settles(chosen, dataset, seed) else []))
-                for block in BLOCKS
+                for retraining, blocks in ((ONE_CYCLE, BLOCKS), (CONSTANT, settling_blocks(chosen, dataset, seed)))
+                for block in blocks
                 for initialisation in INITIALISATIONS
                 for regime in REGIMES
             ),
@@ -71,9 +71,12 @@ def grid(edition: str, seeds: tuple[int, ...]) -> tuple[Run, ...]:
     )
 
 
-def settles(chosen: editions.Settings, dataset: str, seed: int) -> bool:
-    """Whether the networks of a data set and seed are also retrained until they settle."""
-    return seed >= editions.FRESH and dataset in chosen.settled_on
+def settling_blocks(chosen: editions.Settings, dataset: str, seed: int) -> tuple[str, ...]:
+    """The blocks whose networks are also retrained until they settle, on a data set with a seed; with a seed of the
+    pilot on validation images alone, where it was found how long that takes."""
+    fresh = editions.FRESH <= seed < editions.FRESH + chosen.settled_seeds
+    searched = chosen.judged_on == "validation"
+    return chosen.settled_blocks if dataset in chosen.settled_on and (fresh or searched) else ()
 
 
 def parent_run(chosen: editions.Settings, dataset: str, seed: int) -> Run:
