@@ -227,7 +227,7 @@ def test_every_paper_has_its_claims_on_the_board(results):
 
 
 def test_claims_lead_to_their_figures():
-    known = evidence_links.places("triage", books.ROOT)
+    known = evidence_links.links("triage", books.ROOT)
     assert known["figure_2"] == "triage/accuracy.html#fig-triage-figure-2" and known[""] == "triage/verdicts.html"
     page = Page(chapter="together/scoreboard", edition="demo", run_missing=False)
     first = scoreboard.Scoreboard(page).all[0]

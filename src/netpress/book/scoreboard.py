@@ -60,7 +60,7 @@ class Scoreboard:
     @cached_property
     def addresses(self) -> dict[str, dict[str, str]]:
         """Paper -> what its chapters show, and where."""
-        return {paper: evidence_links.places(paper) for paper in self.verdicts}
+        return {paper: evidence_links.links(paper) for paper in self.verdicts}
 
     def evidence(self, verdict: Verdict) -> dict[str, str]:
         """What a verdict rests on -> its address; the page of verdicts where that is shown nowhere."""

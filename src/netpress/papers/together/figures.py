@@ -78,7 +78,8 @@ def table_front(networks: pd.DataFrame) -> Table:
         {
             "network": Whole(row.network), "approach": row.approach, "accuracy, %": 100 * row.accuracy,
             "points": row.below, "weights": round(row.parameters), "multiply-adds": round(row.multiply_adds),
-            "bytes": round(row.bytes), "ms": row.latency, "best in": row.on.replace("_", "-").replace("parameters", "weights"),
+            "bytes": round(row.bytes), "ms": row.latency,
+            "best in": row.on.replace("_", "-").replace("parameters", "weights"),
         }
         for row in chosen.itertuples()
     ]  # fmt: skip
