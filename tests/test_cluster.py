@@ -44,7 +44,7 @@ def test_an_address_without_a_cluster_is_told() -> None:
         connect(Cluster("nowhere:1"))
 
 
-def test_a_basket_is_a_shelf_in_memory(tmp_path: Path) -> None:
+def test_a_memory_store_is_a_store_too(tmp_path: Path) -> None:
     import torch
 
     store, state = WeightStore(tmp_path), {"a": torch.arange(3.0)}

@@ -6,8 +6,7 @@ from pathlib import Path
 import pytest
 
 from netpress import data, papers
-from netpress.runs import records
-from netpress.runs import work
+from netpress.runs import records, work
 from netpress.runs.run import Run
 from netpress.sweep import cost
 from netpress.training.stage import Stage

@@ -148,7 +148,7 @@ def test_answers_by_hand(frame):
 
 @pytest.mark.parametrize("paper", list(EDITIONS))
 def test_every_answer_and_every_claim_leads_to_a_figure_or_table_of_the_book(paper):
-    shown = evidence_links.places(paper)
+    shown = evidence_links.links(paper)
     assert {answer.shown for answer in answers.ANSWERS if answer.paper == paper} < set(shown)
     for claim in import_module(f"netpress.papers.{paper}.claims").CLAIMS:
         assert claim.rests_on and set(claim.rests_on) <= set(shown), claim.id

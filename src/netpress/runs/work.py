@@ -38,9 +38,11 @@ def images_of(run: Run) -> tuple[int, int]:
 
 
 def stage_work(run: Run, stage: Stage) -> int:
-    """Multiply-adds of one stage: what is frozen before the first block that trains is passed once where the view is
-    fixed, and so is the teacher; then forwards, back to that block, and the weights of what trains, in every epoch,
-    each with an evaluation."""
+    """Multiply-adds of one stage.
+
+    Once, if the view is fixed: the frozen blocks before the first one that trains, and the teacher. In every epoch: a
+    forward pass from that block, a backward pass down to it, the gradients of the weights that train, an evaluation.
+    """
     from netpress.training.objectives import OBJECTIVES
 
     train, test = images_of(run)
@@ -67,7 +69,7 @@ def teacher_work(run: Run, stage: Stage, train: int) -> int:
 
 
 def answers_once(stage: Stage) -> bool:
-    """Whether a teacher's answers can be kept: its images look the same in every epoch."""
+    """Whether a teacher answers only once, as its images look the same in every epoch."""
     return (stage.teacher_view or stage.view) == FIXED
 
 

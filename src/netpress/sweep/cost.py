@@ -13,8 +13,7 @@ NOMINAL = 6e10  # multiply-adds per second, where nothing was measured yet: one 
 
 
 def works(runs: Sequence[Run]) -> dict[Run, int]:
-    """Multiply-adds of each run, without what one before it has left behind: a beginning that both share, or a
-    teacher's answers to the same images, which a worker keeps."""
+    """Multiply-adds of each run, less what an earlier one leaves for it: a shared beginning, or a teacher's answers."""
     seen: set[str] = set()
     found = {}
     for run in runs:
@@ -25,7 +24,7 @@ def works(runs: Sequence[Run]) -> dict[Run, int]:
 
 
 def left_behind(run: Run) -> Iterator[tuple[str, int]]:
-    """What later runs need not compute again, by a key of its own, in multiply-adds."""
+    """What later runs need not compute again: (key, multiply-adds) each."""
     for n, step in enumerate(run.steps, 1):
         if not isinstance(step, Stage):
             continue
@@ -37,8 +36,10 @@ def left_behind(run: Run) -> Iterator[tuple[str, int]]:
 
 
 def rates(runs: Sequence[Run], edition: str) -> dict[str, float]:
-    """Multiply-adds per second of every network of which there are records, the median over them, and under "" the
-    median over all networks: a small one spends its time beside the multiply-adds."""
+    """Network -> multiply-adds per second, the median over its records; "" -> the median over all networks.
+
+    Networks differ, since a small one spends much of its time on other work.
+    """
     found: dict[str, list[float]] = {}
     done = records.fresh(runs, edition)
     for run, worked in works(tuple(done)).items():

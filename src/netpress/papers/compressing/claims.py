@@ -94,12 +94,12 @@ CLAIMS = (
     *(
         claim(
             name, "The higher the temperature, the more knowledge is extracted; too high a one overfits.",
-            f"section III.B ({said})",
+            f"section III.B ({label})",
             "Students taught at T = 1, 2, 4, 8 and 10: agreement with the teacher. At T = 32 against T = 10: accuracy "
             "on the training images less that on the test images",
             "Kendall's tau-b; mean difference", "0; 0 points", hotter(squared), "temperatures",
         )
-        for name, squared, said in (
+        for name, squared, label in (
             ("K4a", False, "the loss as printed"), ("K4b", True, "the soft part times T squared, as Hinton has it"),
         )
     ),

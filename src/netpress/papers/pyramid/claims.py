@@ -160,11 +160,11 @@ CLAIMS = (
     *(
         claim(
             name, "Forward: the Gram pyramid is the best of the five methods at every convolutional level.",
-            f"section 5, tables 1 and 2 ({said})",
+            f"section 5, tables 1 and 2 ({label})",
             "Best accuracy of Gram against each of the other four methods, forward", AT_EVERY_LEVEL, "0 points",
             best_of_five("gram", "forward", CONVOLUTIONAL, reading), "table_1", "table_2", "readings",
         )
-        for name, reading, said in (("P1a", "thawed", NO_FREEZING), ("P1b", "frozen", FREEZING))
+        for name, reading, label in (("P1a", "thawed", NO_FREEZING), ("P1b", "frozen", FREEZING))
     ),
     claim(
         "P2", "Backward: the pyramid in 2 stages is the best of the five methods at every level.",
@@ -183,22 +183,22 @@ CLAIMS = (
     ),
     *(
         claim(
-            name, "Every pyramid beats Scratch, by more the more is compressed.", f"section 5, tables 1-4 ({said})",
+            name, "Every pyramid beats Scratch, by more the more is compressed.", f"section 5, tables 1-4 ({label})",
             "Best accuracy of each pyramid method against Scratch, same network",
             "Mean difference per method and direction; Kendall's tau-b of it with the level", "0 points, tau 0",
             all_of(beats=beats("scratch", reading), grows=grows(reading)), *TABLES, "levels", "over_scratch",
         )
-        for name, reading, said in (("P4a", "thawed", NO_FREEZING), ("P4b", "frozen", FREEZING))
+        for name, reading, label in (("P4a", "thawed", NO_FREEZING), ("P4b", "frozen", FREEZING))
     ),
     *(
         claim(
-            name, "The pyramid beats FitNet and Gram Direct.", f"abstract; section 5, tables 1-4 ({said})",
+            name, "The pyramid beats FitNet and Gram Direct.", f"abstract; section 5, tables 1-4 ({label})",
             "Best accuracy of the pyramid methods against FitNet and against Gram Direct, same network",
             "Mean difference over levels and data sets, for each method in each direction", "0 points",
             all_of(**{f"against {NAMES[other]}": beats(other, reading) for other in ("fitnet", "gram-direct")}),
             *TABLES, "readings",
         )
-        for name, reading, said in (("P5a", "thawed", NO_FREEZING), ("P5b", "frozen", FREEZING))
+        for name, reading, label in (("P5a", "thawed", NO_FREEZING), ("P5b", "frozen", FREEZING))
     ),
     claim(
         "P6", "SVGG5 has 10 times fewer parameters than VGG19.", "abstract; section 6",
