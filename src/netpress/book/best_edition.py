@@ -28,5 +28,5 @@ def have(paper: str, edition: str) -> tuple[int, int]:
 
     if not (paths.results_dir() / edition / paper).is_dir():
         return 0, 1
-    runs = papers.grid(paper, edition)
+    runs = papers.shown(paper, edition)
     return sum(records.state(run, edition) in ("done", "diverged") for run in runs), len(runs)

@@ -15,6 +15,7 @@ from netpress.errors import UserError
 if TYPE_CHECKING:
     import pandas as pd
 
+    from netpress.report.claims import Verdict
     from netpress.runs.run import Run
 
 EXPECTED = {
@@ -114,6 +115,23 @@ class Page(BaseModel):
 
         histories = [records.history(runs, edition) for edition, runs in self.parts.items()]
         return pd.concat(histories, ignore_index=True) if len(histories) > 1 else histories[0]
+
+    def verdicts(self) -> "list[Verdict]":
+        """Every claim of the page's paper: judged on fresh seeds where the edition has any; on the page's runs alone,
+        where a data set or seeds were chosen."""
+        from netpress import papers
+
+        ((paper, edition),) = self.editions.items()
+        if self.dataset == "all" and not self.seeds:
+            return papers.verdicts(paper, edition)
+        return papers.verdicts_on(self.runs, edition)
+
+    def pilot(self) -> dict[str, dict[str, Any]]:
+        """Claim -> what the first version of the rules said of the pilot's seeds."""
+        from netpress import papers
+
+        ((paper, edition),) = self.editions.items()
+        return papers.pilot_verdicts(paper, edition)
 
     def glue(self, name: str, value: Any, form: str = "", caption: str = "") -> None:
         """Keep a number, a sentence, a table or a figure under `name` for the prose.

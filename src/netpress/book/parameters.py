@@ -156,4 +156,5 @@ def runs(paper: str, edition: str, dataset: str, seeds: Iterable[int]) -> tuple[
     """The runs of a paper that a page shows, needs first; none where the paper does not use the data set."""
     if dataset not in ("all", *editions.settings(edition, paper).datasets):
         return ()
-    return papers.grid(paper, edition, datasets=() if dataset == "all" else (dataset,), seeds=tuple(seeds))
+    chosen = papers.grid(paper, edition, seeds=tuple(seeds)) if seeds else papers.shown(paper, edition)
+    return tuple(run for run in chosen if dataset in ("all", run.dataset))

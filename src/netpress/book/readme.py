@@ -11,9 +11,9 @@ from pathlib import Path
 
 from netpress import papers, paths
 from netpress.book import best_edition
-from netpress.book.scoreboard import TITLES, judged
+from netpress.book.scoreboard import TITLES
 from netpress.errors import UserError
-from netpress.report.claims import NOT_RUN, VERDICTS, Verdict
+from netpress.report.claims import DECIDED, NOT_RUN, VERDICTS
 
 COMMITTED = ("small", "large", "paper")
 BEGIN, END = "<!-- results: written by `python -m netpress.book.readme` -->", "<!-- /results -->"
@@ -21,11 +21,11 @@ MARKED = re.compile(f"{re.escape(BEGIN)}.*?{re.escape(END)}", re.DOTALL)
 FIGURE = "docs/results.svg"
 ON_PAPER = "color:#1f2328;background:#ffffff;"  # a picture of its own does not follow the reader's theme
 
-# Of each paper the claims to tell, the first that is decided; where none is, the first.
+# Of each paper the claims to tell: the first that is decided.
 LEADING = {
-    "triage": ("T1", "T2", "T3", "T6", "T5", "T4", "T8"),
-    "pyramid": ("P5", "P4", "P9", "P3", "P1", "P2", "P6"),
-    "compressing": ("K2", "K1", "K6", "K3", "K5", "K4"),
+    "triage": ("T1", "T2", "T3", "T6b", "T5", "T4", "T8", "T9"),
+    "pyramid": ("P5a", "P4a", "P9", "P3", "P1a", "P2", "P6"),
+    "compressing": ("K2b", "K1", "K6", "K3", "K5a", "K4a"),
 }
 
 
@@ -36,34 +36,47 @@ def shown() -> dict[str, str]:
 
 def section(editions: dict[str, str]) -> str:
     """The section of the README, its marks included."""
-    verdicts = {p: papers.verdicts(p, e) if e and judged(p) else [] for p, e in editions.items()}
     lines = [
-        BEGIN, "", "| paper | edition | " + " | ".join(VERDICTS) + " |", "|---|---|" + "---|" * len(VERDICTS),
-        *(row(paper, edition, verdicts[paper]) for paper, edition in editions.items()), "",
+        BEGIN, "", " | ".join(["| paper", "edition", "judged", *VERDICTS]) + " |", "|---|---|---|" + "---|" * len(VERDICTS),
+        *(line for paper, edition in editions.items() for line in rows(paper, edition)), "",
     ]  # fmt: skip
     if any(editions.values()):
         lines += [f"![{alternative(editions)}]({FIGURE})", ""]
-    lines += [finding(paper, edition, verdicts[paper]) for paper, edition in editions.items()]
+    lines += [finding(paper, edition) for paper, edition in editions.items()]
     return "\n".join([*lines, "", END])
 
 
-def row(paper: str, edition: str, verdicts: list[Verdict]) -> str:
-    """How many claims of a paper have which verdict."""
-    words = [verdict.verdict for verdict in verdicts]
+def rows(paper: str, edition: str) -> list[str]:
+    """How many claims of a paper have which verdict: on fresh seeds, and in the pilot by its own rules."""
+    if not edition:
+        return [row(paper, NOT_RUN, "", [])]
+    pilot = {v["id"]: v["verdict"] for v in papers.pilot_verdicts(paper, edition).values()}
+    found = [row(paper, edition, "fresh seeds", [verdict.verdict for verdict in papers.verdicts(paper, edition)])]
+    return [*found, row(paper, edition, "pilot, first rules", list(pilot.values()))] if pilot else found
+
+
+def row(paper: str, edition: str, judged: str, words: list[str]) -> str:
+    """One line of the table."""
     counts = [str(words.count(word)) if words else "–" for word in VERDICTS]
-    return " | ".join([f"| {TITLES[paper][0]}", edition or NOT_RUN, *counts]) + " |"
+    return " | ".join([f"| {TITLES[paper][0]}", edition, judged, *counts]) + " |"
 
 
-def finding(paper: str, edition: str, verdicts: list[Verdict]) -> str:
-    """One claim of a paper and what became of it."""
-    if not verdicts:
+def finding(paper: str, edition: str) -> str:
+    """One claim of a paper that is decided on fresh seeds, and how; where none is yet, that."""
+    if not edition:
         return f"- **{TITLES[paper][0]}**: not run yet on real images (`netpress run {paper} --edition small`)."
-    known = {verdict.claim.id: verdict for verdict in verdicts}
-    verdicts = [known[name] for name in LEADING[paper] if name in known]
-    chosen = next((v for v in verdicts if v.verdict in VERDICTS[:2]), verdicts[0])
-    size = "counted" if chosen.n == "exact" else f"{chosen.n} seeds"
+    known = {verdict.claim.id: verdict for verdict in papers.verdicts(paper, edition)}
+    decided = [known[name] for name in LEADING[paper] if name in known and known[name].verdict in DECIDED]
+    if not decided:
+        return (
+            f"- **{TITLES[paper][0]}**: no claim is decided yet. The pilot's verdicts are on the scoreboard; the fresh "
+            "seeds that decide are not all run."
+        )
+    chosen = decided[0]
+    size = "counted" if chosen.n == "exact" else f"{chosen.n} fresh seeds"
     effect = f": {chosen.effect}" if chosen.effect else ""
-    facts = [chosen.evidence.note, size, f"claim {chosen.claim.id}", f"edition {edition}"]
+    decided_by = f"decided by: {chosen.result.decided_by}" if chosen.result.decided_by else ""
+    facts = [decided_by, chosen.result.note, size, f"claim {chosen.claim.id}", f"edition {edition}"]
     return (
         f"- **{TITLES[paper][0]}** says: “{chosen.claim.statement}” **{chosen.verdict.capitalize()}**{effect} "
         f"({'; '.join(fact for fact in facts if fact)})."

@@ -11,7 +11,7 @@ from netpress import editions, papers
 from netpress.book import best_edition, evidence_links
 from netpress.book.html import Html
 from netpress.papers.together.answers import ANSWERS
-from netpress.report.claims import VERDICTS, Verdict, spoken
+from netpress.report.claims import MEANS, VERDICTS, Verdict, spoken
 from netpress.report.tables import Link, Table, Tag, Whole, listing, number
 
 if TYPE_CHECKING:
@@ -22,13 +22,7 @@ TITLES = {
     "pyramid": ("The Pyramid", "Ravindran and Fita Sanmartin, 2018"),
     "compressing": ("Compressing Neural Nets", "Rishikesh and others, 2022"),
 }
-SIGNS = dict(zip(VERDICTS, ("\N{CHECK MARK}", "\N{BALLOT X}", "?", "\N{EN DASH}"), strict=True))
-MEANS = {
-    "supported": "the test supports the claim",
-    "contradicted": "the test supports its opposite",
-    "undecided": "too few seeds, or an effect too small to tell",
-    "not run": "no records yet",
-}
+SIGNS = dict(zip(VERDICTS, ("\N{CHECK MARK}", "\N{BALLOT X}", "\N{ALMOST EQUAL TO}", "?", "\N{EN DASH}"), strict=True))
 
 
 @dataclass(frozen=True)
@@ -43,6 +37,17 @@ class Scoreboard:
         return {
             paper: papers.verdicts(paper, edition) for paper, edition in self.page.editions.items() if judged(paper)
         }
+
+    @cached_property
+    def pilot(self) -> dict[str, dict[str, Any]]:
+        """Claim -> what the first version of the rules said of the pilot's seeds."""
+        found = (papers.pilot_verdicts(paper, edition) for paper, edition in self.page.editions.items())
+        return {name: verdict for each in found for name, verdict in each.items()}
+
+    def pilot_word(self, verdict: Verdict) -> Tag | str:
+        """The pilot's verdict on a claim, for a cell."""
+        known = self.pilot.get(verdict.claim.id)
+        return Tag(known["verdict"]) if known else "–"
 
     @property
     def all(self) -> list[Verdict]:
@@ -128,13 +133,15 @@ class Scoreboard:
         """All claims, one row each: verdict, effect with interval, n, edition."""
         rows = [
             {
-                "claim": Link(v.claim.id, f"#{anchor(v)}"), "verdict": Tag(v.verdict), "statement": v.claim.statement,
-                "effect": Whole(v.effect), "n": v.n if v.evidence.n else None,
-                "edition": self.page.editions[v.claim.paper], "evidence": self._linked(v),
+                "claim": Link(v.claim.id, f"#{anchor(v)}"), "pilot": self.pilot_word(v), "fresh seeds": Tag(v.verdict),
+                "statement": v.claim.statement, "effect": Whole(v.effect), "n": v.n if v.result.n else None,
             }
             for v in self.all
         ]  # fmt: skip
-        note = "Effects in the unit named, with 95 % intervals where there are several seeds. The cards have the rest."
+        note = (
+            "Pilot: the first rules on seeds 0 to 2, on which the second rules and the numbers of fresh seeds were "
+            "chosen. Effects are those on fresh seeds, with the interval that decides. The cards have the rest."
+        )
         return listing(rows, "Every claim of the three papers.", note)
 
     def cards(self, paper: str) -> Html:
@@ -144,15 +151,17 @@ class Scoreboard:
         return Html("".join(self._card(v) for v in verdicts) or "<p>No claims yet.</p>", text)
 
     def _card(self, v: Verdict) -> str:
-        claim, edition, e = v.claim, self.page.editions[v.claim.paper], v.evidence
+        claim, edition, r = v.claim, self.page.editions[v.claim.paper], v.result
         links = ", ".join(
             f'<a href="{escape(to)}">{escape(name.replace("_", " "))}</a>' for name, to in self.evidence(v).items()
         )
-        found = [v.effect, f"n = {v.n}" if e.n else "", f"p (Holm) {p_text(v)}" if p_text(v) else "", e.note]
+        decided_by = f"decided by: {r.decided_by}" if r.decided_by else ""
+        found = [v.effect, f"n = {v.n}" if r.n else "", f"p (Holm) {p_text(v)}" if p_text(v) else "", decided_by, r.note]
         facts = {
             "Made in": escape(claim.where), "Compared": escape(claim.compares), "Edition": escape(edition),
             "Found": escape("; ".join(part for part in found if part)),
-            "Seeds that would decide": str(v.seeds_needed or ""), "Evidence": links,
+            "Pilot, first rules": escape(pilot_text(self.pilot.get(claim.id))),
+            "Seeds that would decide": v.seeds, "Evidence": links,
             "Command": f"<code>{escape(self.command(v))}</code>",
         }  # fmt: skip
         items = "".join(f"<dt>{name}</dt><dd>{fact}</dd>" for name, fact in facts.items() if fact)
@@ -179,6 +188,14 @@ class Scoreboard:
             for v in self.all
         ]
         return listing(rows, "Verdicts by edition, from the smallest scale to the largest.")
+
+
+def pilot_text(verdict: dict[str, Any] | None) -> str:
+    """What the pilot said of a claim: "undecided (−2.24 points, n = 3)"."""
+    if verdict is None:
+        return ""
+    effect = "" if verdict["effect"] is None else f"{number(verdict['effect'], 2)} {verdict['unit']}, "
+    return f"{verdict['verdict']} ({effect}n = {verdict['n']})"
 
 
 def judged(paper: str) -> bool:

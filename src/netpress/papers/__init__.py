@@ -4,13 +4,14 @@ PAPER, GRID, STAGES and RECORDS are in its `__init__.py`, then comes `claims.py`
 published table or figure, named after it). The first needs neither torch nor pandas, so that a grid is listed at once.
 """
 
+import json
 from fnmatch import fnmatchcase
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
 
-from netpress import editions
+from netpress import editions, paths
 from netpress.editions import FRESH, PAPERS
 from netpress.errors import UserError
 from netpress.runs import records
@@ -84,10 +85,27 @@ def runs_frame(paper: str, edition: str, results: Path | None = None) -> "pd.Dat
     return frame(shown(paper, edition, results), edition, results)
 
 
+def pilot_verdicts(paper: str, edition: str, results: Path | None = None) -> "dict[str, dict]":
+    """What the first version of the rules said of the pilot's seeds, by claim; a claim that came to have several parts
+    (T6a, T6b) has the verdict of the one that it was. Never judged anew: read from results/<edition>/claims/pilot.json.
+    """
+    path = (results or paths.results_dir()) / edition / "claims" / "pilot.json"
+    if not path.exists():
+        return {}
+    known = {v["id"]: v for v in json.loads(path.read_text(encoding="utf-8"))["verdicts"] if v["paper"] == paper}
+    claims = import_module(f"netpress.papers.{paper}.claims").CLAIMS
+    found = {claim.id: known.get(claim.id) or known.get(claim.id.rstrip("ab")) for claim in claims}
+    return {name: verdict for name, verdict in found.items() if verdict}
+
+
 def verdicts(paper: str, edition: str, results: Path | None = None) -> "list[Verdict]":
     """Every claim of a paper, judged on the fresh seeds of an edition."""
+    return verdicts_on(judged(paper, edition), edition, results)
+
+
+def verdicts_on(runs: tuple[Run, ...], edition: str, results: Path | None = None) -> "list[Verdict]":
+    """Every claim of a paper, judged on some runs of it."""
     from netpress.report.claims import judge_all
 
-    claims = import_module(f"netpress.papers.{paper}.claims").CLAIMS
-    runs = judged(paper, edition)
+    claims = import_module(f"netpress.papers.{runs[0].paper}.claims").CLAIMS
     return judge_all(claims, frame(runs, edition, results), records.history(runs, edition, results))

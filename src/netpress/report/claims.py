@@ -18,7 +18,7 @@ from netpress.report.comparisons import Comparison
 from netpress.report.evidence import ClaimTest, Findings, TestResult, deciding, shown, tested
 from netpress.report.frames import finished, one_edition
 from netpress.report.statistics import holm, seeds_needed
-from netpress.report.tables import Lines, Link, Table, Tag, Whole, listing, number
+from netpress.report.tables import Lines, Table, Tag, Whole, listing, number
 
 RULE_VERSION = 2
 RULES_OF = "2026-11-26"  # the day on which the rules of this version were written down
@@ -27,6 +27,7 @@ LEVEL = 0.05  # of wrong decisions among the claims of a paper
 SUPPORTED, CONTRADICTED, NO_DIFFERENCE, UNDECIDED, NOT_RUN = VERDICTS = (
     "supported", "contradicted", "no difference that matters", "undecided", "not run",
 )  # fmt: skip
+DECIDED = (SUPPORTED, CONTRADICTED, NO_DIFFERENCE)
 MEANS = {
     SUPPORTED: "the test supports the claim",
     CONTRADICTED: "the test supports its opposite",
@@ -208,26 +209,24 @@ def word(result: TestResult, level: float) -> str:
     return next((word for word, p in words.items() if p is not None and p < level), UNDECIDED)
 
 
-def scoreboard(
-    verdicts: Sequence[Verdict], caption: str, links: Mapping[str, str] | None = None, note: str = ""
-) -> Table:
-    """All claims at a glance. `links`: claim id -> where its evidence is shown."""
+def scoreboard(verdicts: Sequence[Verdict], pilot: Mapping[str, Mapping[str, Any]], caption: str) -> Table:
+    """All claims at a glance: the pilot's verdict by its own rules beside the one on fresh seeds."""
     rows = [
         {
-            "claim": Link(v.claim.id, links[v.claim.id]) if links and v.claim.id in links else v.claim.id,
-            "verdict": Tag(v.verdict),
+            "claim": v.claim.id,
+            "pilot": Tag(pilot[v.claim.id]["verdict"]) if v.claim.id in pilot else "–",
+            "fresh seeds": Tag(v.verdict),
             "statement": v.claim.statement,
             "effect": Whole(v.effect),
             "decided by": v.result.decided_by,
             "n": v.n if v.result.n else None,
             "p (Holm)": None if v.p is None else "below 0.001" if v.p < 0.001 else number(v.p, 3),
-            "made in": v.claim.where,
-            "compared": v.claim.compares,
             "seeds that would decide": v.seeds,
-            "rests on": ", ".join(v.claim.rests_on),
+            "made in": v.claim.where,
         }
         for v in verdicts
     ]
+    note = "Effects with the interval that decides, at the level that Holm's correction leaves."
     return listing(rows, caption, note)
 
 

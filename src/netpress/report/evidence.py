@@ -130,8 +130,8 @@ def tested(findings: Findings) -> TestResult:
     if not all(count.holds for count in counts):
         return TestResult(n=1, exact=False)
     groups = [family] if family.comparisons else []
-    ps = [group.p for group in (*groups, *trends)]
-    against = [group.p_against for group in (*groups, *trends)]
+    tests: list[Family | Trend] = [*groups, *trends]
+    ps, against = [test.p for test in tests], [test.p_against for test in tests]
     sides = [p for p in against if p is not None]
     seen = [comparison.found.n for comparison in family.comparisons] + [trend.n for trend in trends]
     hold = None if None in ps else max(p for p in ps if p is not None)
@@ -146,7 +146,7 @@ def deciding(findings: Findings, equal: bool) -> Part:
     if equal:
         return max(findings.comparisons.comparisons, key=lambda each: each.p_equal or 0.0)
     wrong = [count for count in findings.counts if not count.holds]
-    uncertain = [*findings.comparisons.comparisons, *findings.trends]
+    uncertain: list[Comparison | Trend] = [*findings.comparisons.comparisons, *findings.trends]
     if wrong or not uncertain:
         return (wrong or findings.counts)[0]
     # What cannot be tested comes first, then the largest p; where p is 1, the strongest evidence against.

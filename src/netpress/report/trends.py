@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -74,7 +74,8 @@ class Trend:
         total = {0: 1.0}
         for row in self.table:
             own = Counter(_score(self.signs, row[list(places)]) for places in _orders(len(row)))
-            count, sums = math.factorial(len(row)), Counter[int]()
+            count = math.factorial(len(row))
+            sums: dict[int, float] = defaultdict(float)
             for (a, p), (b, times) in itertools.product(total.items(), own.items()):
                 sums[a + b] += p * times / count
             total = dict(sums)

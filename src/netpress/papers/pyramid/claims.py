@@ -241,8 +241,8 @@ CLAIMS = (
         all_of(**{
             direction: difference_test(
                 Contrast(
-                    *(runs_of(approach, direction, levels, "thawed") for approach in ("gram", "two-stages")),
-                    IMITATING, by=PER_LEVEL,
+                    runs_of("gram", direction, levels, "thawed"), runs_of("two-stages", direction, levels, "thawed"),
+                    IMITATING, PER_LEVEL,
                 ),
                 threshold=1.0,
             )

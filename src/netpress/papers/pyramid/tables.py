@@ -13,10 +13,10 @@ from netpress.nets.levels import LEVELS, ORDERS, TOP
 from netpress.papers import printed
 from netpress.papers.pyramid import INSTEAD, NAMES, NATIVE, PYRAMID, THAWED, UNDEFINED, from_random
 from netpress.papers.pyramid.speed import CLASSES, PX, WIDTH
+from netpress.report.claim_tests import difference
 from netpress.report.estimates import Estimate, interval
 from netpress.report.evidence import Contrast
 from netpress.report.frames import by_seed, finished
-from netpress.report.judges import difference
 from netpress.report.statistics import rank_correlation
 from netpress.report.tables import NOTHING, Table, beside, listing
 

@@ -63,7 +63,7 @@ def approach(run: Run) -> str:
 
 def common(editions: Mapping[str, str]) -> str:
     """The data set on which most of the papers are run in these editions."""
-    used = [{run.dataset for run in papers.grid(paper, edition)} for paper, edition in editions.items()]
+    used = [{run.dataset for run in papers.shown(paper, edition)} for paper, edition in editions.items()]
     return max(COMMON, key=lambda dataset: sum(dataset in datasets for datasets in used))
 
 
@@ -79,7 +79,7 @@ def networks(editions: Mapping[str, str], dataset: str = "") -> "pd.DataFrame":
     name = dataset or common(editions)
     rows: list[dict[str, Any]] = []
     for paper, edition in editions.items():
-        runs = tuple(run for run in papers.grid(paper, edition) if run.dataset == name and approach(run))
+        runs = tuple(run for run in papers.shown(paper, edition) if run.dataset == name and approach(run))
         times = latency.read(paper, edition)
         for run, record in records.fresh(runs, edition).items():
             rows += described(run, record, times) if record["status"] == "done" else []

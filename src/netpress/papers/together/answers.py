@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING
 from netpress.papers.compressing import claims as compressing
 from netpress.papers.pyramid import tables as pyramid
 from netpress.papers.triage import claims as triage
+from netpress.report.claim_tests import difference
+from netpress.report.comparisons import LAST
 from netpress.report.estimates import Estimate, interval
-from netpress.report.evidence import LAST, Contrast
-from netpress.report.judges import difference
+from netpress.report.evidence import Contrast
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -44,9 +45,12 @@ def answer(paper: str, what: str, contrast: Contrast, shown: str) -> Answer:
     return Answer(paper, what, partial(difference, contrast=contrast), shown)
 
 
-LAST_LEVEL = {"forward": {"model": "svgg5-forward"}, "backward": {"model": "svgg5-backward"}}
-TWO_STAGES, SCRATCH = {"method": "two-stages"}, {"method": "scratch"}
-TWO_STAGES_THAWED = {"method": "two-stages-thawed"}
+LAST_LEVEL = {direction: {"level": "svgg5", "direction": direction} for direction in ("forward", "backward")}
+SCRATCH = {"approach": "scratch"}
+TWO_STAGES = {
+    "forward": {"approach": "two-stages", "regime": "frozen"}, "backward": {"approach": "two-stages"},
+    "thawed": {"approach": "two-stages", "regime": "thawed"},
+}  # fmt: skip
 FIRST, LAST_BLOCK = {"block": "block1"}, {"block": "block5"}
 
 ANSWERS = (
@@ -65,13 +69,13 @@ ANSWERS = (
     *(
         answer(
             "pyramid", f"SVGG5 after the {direction} pyramid in 2 stages, over SVGG5 that inherits and learns alone",
-            Contrast(TWO_STAGES | last, SCRATCH | last), "over_scratch",
+            Contrast(TWO_STAGES[direction] | last, SCRATCH | last), "over_scratch",
         )
         for direction, last in LAST_LEVEL.items()
     ),
     answer(
         "pyramid", "SVGG5 after the forward pyramid with nothing frozen, over SVGG5 that inherits and learns alone",
-        Contrast(TWO_STAGES_THAWED | LAST_LEVEL["forward"], SCRATCH | LAST_LEVEL["forward"]), "readings",
+        Contrast(TWO_STAGES["thawed"] | LAST_LEVEL["forward"], SCRATCH | LAST_LEVEL["forward"]), "readings",
     ),
     Answer(
         "pyramid", "SVGG5 after the forward pyramid with nothing frozen, over SVGG5 from random weights",

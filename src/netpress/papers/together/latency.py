@@ -37,7 +37,7 @@ def read(paper: str, edition: str, results: Path | None = None) -> dict[Key, flo
 
 def ensure(paper: str, edition: str, dataset: str, results: Path | None = None) -> bool:
     """Measure the networks of a paper on a data set unless each has its time; whether it measured."""
-    wanted = {key(run) for run in papers.grid(paper, edition) if run.dataset == dataset}
+    wanted = {key(run) for run in papers.shown(paper, edition) if run.dataset == dataset}
     if not wanted - read(paper, edition, results).keys():
         return False
     measure(paper, edition, wanted, results)
