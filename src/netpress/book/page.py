@@ -142,6 +142,15 @@ class Page(BaseModel):
         """
         glue.glue(name, value, form, caption)
 
+    def glue_verdicts(self, *names: str) -> None:
+        """Keep the verdict on each claim in words, as `verdict_T1`: on fresh seeds, and the pilot's by its own rules."""
+        from netpress.report.claims import spoken
+
+        verdicts, pilot = {verdict.claim.id: verdict for verdict in self.verdicts()}, self.pilot()
+        for name in names:
+            before = f"; in the pilot, by the first rules, {pilot[name]['verdict']}" if name in pilot else ""
+            self.glue(f"verdict_{name}", spoken(verdicts[name]) + before)
+
     def made_with(self) -> Html:
         """The box "made with": edition, data, seeds, runs and what was not run, devices, commits, dates, cost."""
         return made_with.made_with(self.parts, self.table())

@@ -14,6 +14,7 @@ import pandas as pd
 from netpress.nets.levels import LEVELS, TOP
 from netpress.papers.pyramid import ENLARGED, NAMES, PYRAMID, from_random
 from netpress.papers.pyramid.speed import CLASSES, PX, WIDTH
+from netpress.papers.pyramid.training_cost import computation
 from netpress.report.claim_tests import all_of, count_test, difference_test, trend_test
 from netpress.report.claims import Claim
 from netpress.report.comparisons import ACCURACY, Comparison, Measure
@@ -121,21 +122,13 @@ def time_test(slow_and_fast: Mapping[str, tuple[str, str]], threshold: float) ->
 
 
 def computation_ratio(runs: pd.DataFrame) -> float | None:
-    """How many times the multiply-adds of the backward pyramid in 2 stages the forward one takes in training, all five
-    levels; in the reading of forward that takes fewer, on the first data set."""
-    from netpress.papers import pyramid
-    from netpress.runs.work import work
-
+    """How many times the multiply-adds of the backward pyramid the forward one takes in training; in the reading of
+    forward that takes fewer."""
     if runs.empty:
         return None
-    every = pyramid.grid(str(runs["edition"].iloc[0]), (int(runs["seed"].min()),))
-    own = [run for run in every if run.dataset == every[0].dataset and dict(run.factors)["approach"] == "two-stages"]
-    spent = {(f["direction"], f["regime"], f["level"]): work(run) for run in own for f in [dict(run.factors)]}
-    backward = sum(adds for (direction, *_), adds in spent.items() if direction == "backward")
-    first = spent["forward", "frozen", LEVELS[0]]  # nothing was compressed before: the same in both readings
-    thawed = first + sum(adds for (_, regime, _), adds in spent.items() if regime == "thawed") - backward
-    frozen = sum(adds for (_, regime, _), adds in spent.items() if regime == "frozen")
-    return min(thawed, frozen) / backward
+    spent = computation(str(runs["edition"].iloc[0]))
+    backward = spent.pop("backward")
+    return min(spent.values()) / backward
 
 
 def native_test() -> ClaimTest:

@@ -1,0 +1,52 @@
+"""The appendix's page on the rules of the claims: how often they decide wrongly, and how often at all."""
+
+from netpress.benchmarks import results
+from netpress.benchmarks.rules import SEEDS
+from netpress.report.claims import LEVEL, RULE_VERSION, RULES_OF
+from netpress.report.tables import Table, listing
+
+NAME = "rules"
+NOT_MEASURED = "Not measured yet: `netpress bench rules` does."
+
+
+def rules_text() -> str:
+    """Which version of the rules is in force, and since when, as a sentence."""
+    return f"Version {RULE_VERSION}, written down on {RULES_OF}; at most {100 * LEVEL:g} % wrong decisions a paper."
+
+
+def table_errors() -> Table:
+    """The chance that any claim of a paper is decided wrongly, with the planned seeds."""
+    record = results.read("cpu", NAME)
+    rows = [
+        {"paper": bar["name"].removeprefix("rules-"), "wrong decisions, %": 100 * bar["measured"], "at most, %": 5.0}
+        for bar in (record["bars"] if record else ())
+    ]
+    caption = "The chance that any claim of a paper is decided wrongly, were each at the edge of what it says."
+    return listing(rows, caption, drawn(record))
+
+
+def table_power() -> Table:
+    """Error and power of every claim that the pilot could be drawn from."""
+    record = results.read("cpu", NAME)
+    rows = [
+        {
+            "claim": row["claim"], "planned seeds": row["seeds"],
+            "wrongly supported, %": 100 * row["error_if_false"], "wrongly contradicted, %": 100 * row["error_if_true"],
+            "power, %": 100 * row["power"], "power, half decided, %": 100 * row["power_halfway"],
+            **{f"with {n} seeds, %": 100 * row[f"power_halfway_{n}"] for n in SEEDS},
+        }
+        for row in (record["claims"] if record else ())
+    ]  # fmt: skip
+    caption = "How often each claim would be decided, were it as the pilot suggests, and how often wrongly."
+    return listing(rows, caption, drawn(record))
+
+
+def drawn(record: dict | None) -> str:
+    """How the numbers were made."""
+    if record is None:
+        return NOT_MEASURED
+    return (
+        f"{record['settings']['draws']:,} draws a claim (power: a quarter of them, or a tenth) of the pilot's spread and "
+        "correlations, judged by the code that judges the runs, at the strictest level of Holm's correction; half "
+        "decided: at the level that is left when half of the paper's claims are."
+    )
