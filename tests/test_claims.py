@@ -72,11 +72,11 @@ def test_a_difference_agrees_with_a_loop_and_the_formulas():
     for dataset in DATASETS:
         own = []
         for seed in range(3, 7):
-            cells = [
-                best[dataset, f"block{b}", "random-thawed", seed]
-                - (best[dataset, f"block{b}", "random-frozen", seed] + best[dataset, f"block{b}", "mean-frozen", seed]) / 2
-                for b in range(1, 6)
-            ]  # fmt: skip
+            thawed, random, mean = (
+                [best[dataset, f"block{b}", method, seed] for b in range(1, 6)]
+                for method in ("random-thawed", "random-frozen", "mean-frozen")
+            )
+            cells = [t - (r + m) / 2 for t, r, m in zip(thawed, random, mean, strict=True)]
             own.append(100 * sum(cells) / 5)
         means.append(np.mean(own))
         variances.append(np.var(own, ddof=1) / 4 / 16)

@@ -30,11 +30,13 @@ def test_it_counts_verdicts_and_tells_a_finding_of_each_paper(tmp_path, monkeypa
     invented.fill(tmp_path, "small", ("triage",))
     editions = readme.shown()
     assert editions == {"triage": "small", "pyramid": "", "compressing": ""}
-    said = readme.section(editions)
-    counts = re.search(r"\| Deep Net Triage \| small \|(.*)\|", said)[1]
-    assert sum(int(count) for count in counts.split("|")) == 9
-    assert said.count("not run yet on real images") == 2 and re.search(r"3 seeds; claim T\d; edition small", said)
-    assert f"({readme.FIGURE})" in said
+    section = readme.section(editions)
+    counts = re.search(r"\| Deep Net Triage \| small \| fresh seeds \|(.*)\|", section)[1]
+    assert sum(int(count) for count in counts.split("|")) == 13
+    assert "pilot" not in section  # no pilot's verdicts lie beside these records
+    assert section.count("not run yet on real images") == 2
+    assert re.search(r"4 fresh seeds; claim T\d+[ab]?; edition small", section)
+    assert f"({readme.FIGURE})" in section
     drawn = readme.picture(editions)
     assert drawn.startswith("<svg") and "background:#ffffff" in drawn and drawn == readme.picture(editions)
 
@@ -47,4 +49,4 @@ def test_a_readme_without_marks_is_refused():
 def test_every_claim_that_is_told_exists():
     from netpress.papers.triage.claims import CLAIMS
 
-    assert set(readme.TOLD["triage"]) <= {claim.id for claim in CLAIMS}
+    assert set(readme.LEADING["triage"]) <= {claim.id for claim in CLAIMS}

@@ -143,7 +143,7 @@ class Page(BaseModel):
         glue.glue(name, value, form, caption)
 
     def glue_verdicts(self, *names: str) -> None:
-        """Keep the verdict on each claim in words, as `verdict_T1`: on fresh seeds, and the pilot's by its own rules."""
+        """Keep the verdict on each claim in words, as `verdict_T1`: on fresh seeds, and what the pilot's rules said."""
         from netpress.report.claims import spoken
 
         verdicts, pilot = {verdict.claim.id: verdict for verdict in self.verdicts()}, self.pilot()

@@ -1,0 +1,73 @@
+"""How fast a network settles: curves whose answer can be read off."""
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+import sweeps
+
+from netpress import sweep
+from netpress.papers.triage import convergence
+from netpress.runs import records
+from netpress.training.stage import Stage
+
+
+def curve(accuracies, step=10):
+    return [[step * (i + 1), accuracy] for i, accuracy in enumerate(accuracies)]
+
+
+FLAT = curve([0.1, 0.3, 0.5, 0.7] + [0.8] * 16)
+
+
+def test_the_final_level_is_the_mean_of_the_last_fifth():
+    rising = curve(np.linspace(0.1, 1.0, 10))
+    assert convergence.final_level(rising) == pytest.approx((0.9 + 1.0) / 2)
+
+
+def test_a_network_settles_when_its_smoothed_accuracy_stays_near():
+    # smoothed: 0.167, 0.3, 0.5, 0.667, 0.767, 0.8, ... so the sixth measurement is the first that stays within a point
+    assert convergence.smoothed(FLAT)[:6] == pytest.approx([0.5 / 3, 0.3, 0.5, 2 / 3, 2.3 / 3, 0.8])
+    assert convergence.settled(FLAT) == 60
+    late = curve([0.8] * 10 + [0.6] + [0.8] * 9)
+    assert convergence.settled(late) == 130  # a dip undoes what was reached before
+    assert convergence.settled(curve([0.5] * 8)) == 10
+
+
+def test_the_parents_level_less_a_point():
+    assert convergence.reached(FLAT, 0.81) == 60
+    assert convergence.reached(FLAT, 0.5) == 30
+    assert math.isnan(convergence.reached(FLAT, 0.9))
+
+
+def test_what_still_rises_is_seen():
+    assert convergence.drift(FLAT) == pytest.approx(0)
+    rising = curve(np.linspace(0.0, 0.99, 100))
+    assert convergence.drift(rising) == pytest.approx(0.1)
+
+
+def test_the_frame_counts_in_epochs():
+    runs = pd.DataFrame({"curve": [FLAT, None], "final_epochs": [4, 4], "baseline": [0.81, 0.81]})
+    found = convergence.with_settling(runs)
+    assert found["settled"].tolist()[0] == pytest.approx(60 / 50)  # 200 steps in 4 epochs
+    assert found["rate"].tolist()[0] == pytest.approx(50 / 60)
+    assert found["settled"].isna().tolist() == [False, True]
+
+
+def test_looking_on_the_way_changes_nothing(tmp_path, monkeypatch):
+    """Dropout and BatchNorm train on as if nobody had looked; what was seen is kept, the end of every epoch included."""
+    monkeypatch.setenv("NETPRESS_CACHE", str(tmp_path / "cache"))
+    network = {"model": "vgg16", "width": 1 / 32, "images": 96}
+    plain = Stage("train", epochs=2, batch_size=32, schedule="constant", lr=0.01)
+    runs = [
+        sweeps.tiny(name, steps=(replace(plain, looks=looks),), **network)
+        for name, looks in (("unseen", ()), ("seen", (1, 2, 4)))
+    ]
+    sweep.ensure(runs, sweeps.EDITION, tmp_path / "results", workers=1)
+    unseen, seen = (records.read(records.path_of(run, sweeps.EDITION, tmp_path / "results")) for run in runs)
+    assert unseen["weights_sha256"] == seen["weights_sha256"]
+    assert [step for step, _ in seen["curve"]] == [1, 2, 3, 4, 6]
+    ends = [accuracy for step, accuracy in seen["curve"] if step in (3, 6)]
+    assert ends == [row["test_accuracy"] for row in unseen["history"]]
+    assert "curve" not in unseen and "looks" not in unseen["history"][0]
