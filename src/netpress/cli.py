@@ -8,13 +8,15 @@ from typing import Annotated, Any
 
 import typer
 
+import netpress
 from netpress import editions
 from netpress.errors import UserError
 
 app = typer.Typer(
     no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None,
-    help="Rerun three papers on making convolutional networks smaller.",
 )
+
+BOOK_TOOLS = ("papermill", "ipykernel", "matplotlib", "altair", "pydantic", "jupyter_book")  # of the extra `book`
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Paper = Annotated[str, typer.Argument(help="triage, pyramid or compressing.")]
@@ -40,6 +42,22 @@ def main() -> None:
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(0)
+
+
+def tell_version(asked: bool) -> None:
+    """`netpress --version`."""
+    if asked:
+        print(f"netpress {netpress.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=tell_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Rerun three papers on making convolutional networks smaller."""
 
 
 def out(value: Any) -> None:
@@ -256,6 +274,24 @@ def interval(row: dict[str, Any]) -> str:
     return "[{:.2f}, {:.2f}]".format(*row["interval"]) if row["interval"] else ""
 
 
+def pages_of(command: str) -> Any:
+    """The half that makes pages. UserError outside of a checkout, and without the tools of the book."""
+    from importlib.util import find_spec
+
+    from netpress import paths
+
+    paths.needs_checkout(command)
+    missing = [name for name in BOOK_TOOLS if find_spec(name) is None]
+    if missing:
+        raise UserError(
+            f"`{command}` needs the tools of the book, and {' and '.join(missing)} "
+            f"{'are' if missing[1:] else 'is'} not installed: pip install --editable '.[book]'."
+        )
+    from netpress import book
+
+    return book
+
+
 @app.command()
 def book(
     chosen: Annotated[str, typer.Option("--editions", help="Editions to show, as demo,small.")] = "",
@@ -265,8 +301,7 @@ def book(
     names = tuple(filter(None, chosen.split(",")))
     for name in names:
         editions.parse(name)
-    from netpress import book as pages
-
+    pages = pages_of("netpress book")
     if pages.build(names, folder):
         raise typer.Exit(1)
 
@@ -278,8 +313,7 @@ def rerun(
     to: Annotated[Path, typer.Option("--out", help="Where the executed notebook is written.")] = Path("out.ipynb"),
 ) -> None:
     """Run one chapter with other parameters, which are checked before anything starts."""
-    from netpress import book as pages
-
+    pages = pages_of("netpress rerun")
     print(pages.rerun(chapter, dict(pages.parameter(text) for text in given or ()), to))
 
 
