@@ -58,8 +58,9 @@ $(READY): pyproject.toml requirements.lock requirements-torch.txt
 .PHONY: lock
 lock: ## requirements.lock after a change of pyproject.toml (needs uv); UPGRADE=--upgrade takes the newest of everything
 	@command -v uv >/dev/null || { echo "make lock needs uv: pip install uv" >&2; exit 1; }
-	@uv pip compile --quiet --python-version 3.11 --constraint requirements-torch.txt $(UPGRADE) \
-	  --custom-compile-command "make lock" --output-file requirements.lock pyproject.toml
+	@uv pip compile --quiet --universal --python-version 3.11 --all-extras --generate-hashes --no-build $(UPGRADE) \
+	  --constraint requirements-torch.txt --custom-compile-command "make lock" \
+	  --output-file requirements.lock pyproject.toml
 
 .PHONY: environment
 environment: $(READY) ## the environment in .venv
