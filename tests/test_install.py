@@ -13,12 +13,16 @@ from typing import Any
 from zipfile import ZipFile
 
 import pytest
+import torch
 from packaging.markers import default_environment
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
+from torch.torch_version import TorchVersion
 
 import netpress
+from netpress.compress.quantise import int8
+from netpress.errors import UserError
 
 ROOT = Path(__file__).parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
@@ -118,6 +122,12 @@ def test_all_places_name_the_same_pythons() -> None:
     for name in ("README.md", "CONTRIBUTING.md", "chapters/appendix/rerun.md"):
         told = " ".join((ROOT / name).read_text(encoding="utf-8").split())
         assert f"Python {minors[0]} to {minors[-1]}" in told, name
+
+
+def test_eight_bits_on_an_old_torch_are_refused_with_the_right_reason(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch, "__version__", TorchVersion("2.11.0+cpu"))
+    with pytest.raises(UserError, match=r"needs PyTorch 2\.12 or newer, and this is 2\.11\.0"):
+        int8(torch.nn.Linear(2, 2), torch.zeros(1, 3, 2, 2))
 
 
 # The wheel in an environment that has what the package requires, and no tool of the book, of tests or of a cluster
