@@ -8,10 +8,12 @@ SHELL := /bin/bash
 VENV := .venv
 READY := $(VENV)/ready
 BIN := $(VENV)/bin
-PIP := PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip install -qq --no-compile --constraint constraints.txt
+PIP := PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip
 SITE := _build/html
 EDITIONS ?=
 PYTEST_WORKERS ?= 2
+# Where torch is looked for too, such as https://download.pytorch.org/whl/cpu: on Linux the package index has CUDA's alone.
+TORCH_INDEX ?=
 
 # Two processes of one thread each are as fast as one of two, and steadier.
 export OMP_NUM_THREADS ?= 1
@@ -22,27 +24,43 @@ export PYTHONDONTWRITEBYTECODE :=
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
-# A `python3.12` on the PATH may be a shim that fails: only one that runs and says 3.11 or 3.12 is taken.
-# PYTHON=/path/to/python chooses one by hand.
-$(READY): pyproject.toml constraints.txt
-	@suits='import ensurepip, sys, venv; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 12))'; \
-	if ! $(BIN)/python -c "$$suits" 2>/dev/null; then \
+# A `python3.12` on the PATH may be a shim that fails: only one that runs and says 3.11 to 3.14 is taken.
+# PYTHON=/path/to/python chooses one by hand. Where uv is, it installs (and fetches a Python if there is none).
+# The lock is complete: nothing is resolved. torch comes after it and by pip, whose settings say on many machines where
+# the build for the CPU is (see requirements-torch.txt).
+$(READY): pyproject.toml requirements.lock requirements-torch.txt
+	@uv=$$(command -v uv); suits='import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 14))'; \
+	makes="import venv, ensurepip; $$suits"; [ -z "$$uv" ] || makes=$$suits; \
+	if ! $(BIN)/python -m pip --version >/dev/null 2>&1 || ! $(BIN)/python -c "$$suits" 2>/dev/null; then \
 	  found=; \
-	  for python in $(PYTHON) python3.12 python3.11 python3 python "$$HOME"/.pyenv/versions/3.1[12].*/bin/python; do \
-	    if "$$python" -c "$$suits" >/dev/null 2>&1; then found=$$python; break; fi; \
+	  for python in $(PYTHON) python3.12 python3.11 python3.13 python3.14 python3 python \
+	                "$$HOME"/.pyenv/versions/3.1[1-4].*/bin/python; do \
+	    if "$$python" -c "$$makes" >/dev/null 2>&1; then found=$$python; break; fi; \
 	  done; \
-	  if [ -z "$$found" ]; then \
-	    echo "No Python 3.11 or 3.12 with venv was found. Install one (on Debian: python3.11-venv)," \
+	  if [ -z "$$found$$uv" ]; then \
+	    echo "No Python 3.11 to 3.14 with venv was found. Install one (on Debian: python3-venv), or uv," \
 	         "or name it: make book PYTHON=/path/to/python3.12" >&2; exit 1; \
 	  fi; \
-	  echo "Making the environment in $(VENV) with $$("$$found" --version)"; \
-	  "$$found" -m venv --clear $(VENV); \
+	  echo "Making the environment in $(VENV) with $$([ -z "$$found" ] && echo uv || "$$found" --version)"; \
+	  if [ -n "$$uv" ]; then "$$uv" venv --quiet --seed --clear --python "$${found:-3.12}" $(VENV); \
+	  else "$$found" -m venv --clear $(VENV); fi || exit 1; \
 	fi
-	@echo "Installing the exact versions of constraints.txt (a few minutes, once)"
-	@# torch alone first: any other order may pull a second, larger build of it
-	@$(PIP) "$$(grep -m 1 '^torch==' constraints.txt)"
-	@$(PIP) --editable '.[book,cluster,dev]'
+	@echo "Installing the exact versions of requirements.lock (a few minutes, once)"
+	@if command -v uv >/dev/null; then \
+	  uv pip install --quiet --python $(BIN)/python --no-deps --require-hashes --requirement requirements.lock; \
+	else $(PIP) install -qq --no-compile --no-deps --require-hashes --requirement requirements.lock; fi
+	@$(PIP) install -qq --no-compile --requirement requirements-torch.txt \
+	  $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
+	@$(PIP) install -qq --no-compile --no-deps --no-build-isolation --editable .
+	@$(PIP) check >/dev/null || { $(PIP) check; echo "requirements.lock is out of date: make lock" >&2; exit 1; }
 	@touch $@
+
+.PHONY: lock
+lock: ## requirements.lock after a change of pyproject.toml (needs uv); UPGRADE=--upgrade takes the newest of everything
+	@command -v uv >/dev/null || { echo "make lock needs uv: pip install uv" >&2; exit 1; }
+	@uv pip compile --quiet --universal --python-version 3.11 --all-extras --generate-hashes --no-build $(UPGRADE) \
+	  --constraint requirements-torch.txt --custom-compile-command "make lock" \
+	  --output-file requirements.lock pyproject.toml
 
 .PHONY: environment
 environment: $(READY) ## the environment in .venv

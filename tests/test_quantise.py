@@ -15,10 +15,11 @@ from netpress.compress.prune import Prune, Unmask
 from netpress.compress.quantise import ShareWeights, int8
 from netpress.compress.sharing import BINS, k_means, points, share
 from netpress.errors import UserError
+from netpress.nets.network import Network
 
 
 @pytest.fixture
-def network() -> nets.network.Network:
+def network() -> Network:
     torch.manual_seed(0)
     return nets.build("six-layer", 32, 10, 0.25)
 
@@ -136,7 +137,7 @@ def test_wrong_input(network) -> None:
 
 
 @pytest.fixture(scope="module")
-def trained() -> tuple[nets.network.Network, torch.Tensor, torch.Tensor, torch.Tensor]:
+def trained() -> tuple[Network, torch.Tensor, torch.Tensor, torch.Tensor]:
     """The six-layer network, trained on scikit-learn's digits for a few seconds; calibration and test images."""
     from sklearn.datasets import load_digits
 

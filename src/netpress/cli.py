@@ -8,13 +8,15 @@ from typing import Annotated, Any
 
 import typer
 
+import netpress
 from netpress import console, editions
 from netpress.errors import UserError
 
 app = typer.Typer(
     no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None,
-    help="Rerun three papers on making convolutional networks smaller.",
 )
+
+BOOK_TOOLS = ("papermill", "ipykernel", "matplotlib", "altair", "pydantic", "jupyter_book")  # of the extra `book`
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Paper = Annotated[str, typer.Argument(help="triage, pyramid or compressing.")]
@@ -40,6 +42,22 @@ def main() -> None:
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(0)
+
+
+def tell_version(asked: bool) -> None:
+    """`netpress --version`."""
+    if asked:
+        print(f"netpress {netpress.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=tell_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Rerun three papers on making convolutional networks smaller."""
 
 
 @app.command("editions")
@@ -218,6 +236,24 @@ def claims(edition: Edition = "small", as_json: AsJson = False, results: Results
     console.print_table([row | {"interval": console.interval(row)} for row in rows], columns)
 
 
+def pages_of(command: str) -> Any:
+    """The half that makes pages. UserError outside of a checkout, and without the tools of the book."""
+    from importlib.util import find_spec
+
+    from netpress import paths
+
+    paths.needs_checkout(command)
+    missing = [name for name in BOOK_TOOLS if find_spec(name) is None]
+    if missing:
+        raise UserError(
+            f"`{command}` needs the tools of the book, and {' and '.join(missing)} "
+            f"{'are' if missing[1:] else 'is'} not installed: pip install --editable '.[book]'."
+        )
+    from netpress import book
+
+    return book
+
+
 @app.command()
 def book(
     chosen: Annotated[str, typer.Option("--editions", help="Editions to show, as demo,small.")] = "",
@@ -227,8 +263,7 @@ def book(
     names = tuple(filter(None, chosen.split(",")))
     for name in names:
         editions.parse(name)
-    from netpress import book as pages
-
+    pages = pages_of("netpress book")
     if pages.build(names, folder):
         raise typer.Exit(1)
 
@@ -240,8 +275,7 @@ def rerun(
     to: Annotated[Path, typer.Option("--out", help="Where the executed notebook is written.")] = Path("out.ipynb"),
 ) -> None:
     """Run one chapter with other parameters, which are checked before anything starts."""
-    from netpress import book as pages
-
+    pages = pages_of("netpress rerun")
     print(pages.rerun(chapter, dict(pages.parameter(text) for text in given or ()), to))
 
 

@@ -3,14 +3,32 @@
 import os
 from pathlib import Path
 
+from netpress.errors import UserError
 
-def root() -> Path:
-    """The project's folder: the nearest one upwards that has `_toc.yml` and `chapters`, else where we are."""
+
+def checkout() -> Path | None:
+    """The project's folder: the nearest one upwards that has `_toc.yml` and `chapters`; None outside of a checkout."""
     here = Path.cwd()
     for folder in (here, *here.parents):
         if (folder / "_toc.yml").is_file() and (folder / "chapters").is_dir():
             return folder
-    return here
+    return None
+
+
+def root() -> Path:
+    """The checkout that we are in; outside of one the folder where we are, which then has all: records and cache."""
+    return checkout() or Path.cwd()
+
+
+def needs_checkout(command: str) -> Path:
+    """The checkout, for a command that needs the chapters. Raises UserError outside of one."""
+    found = checkout()
+    if found is None:
+        raise UserError(
+            f"`{command}` needs the book's chapters, and there are none here: they come with a checkout of netpress, "
+            "not with the installed package. Run it in the folder of one."
+        )
+    return found
 
 
 def _named(variable: str, default: Path) -> Path:

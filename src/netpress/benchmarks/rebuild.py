@@ -21,6 +21,7 @@ SOURCES = ("_toc.yml", "_config.yml", "_static", "_ext", "chapters")  # of the b
 
 def measure() -> dict[str, Any]:
     """The record: seconds on the clock of `netpress book` for every edition whose records are complete."""
+    paths.needs_checkout("netpress bench rebuild")
     whole = [edition for edition in editions.EDITIONS if complete(edition)]
     if not whole:
         raise UserError("No edition has all its records: run `netpress run all --edition demo` first.")

@@ -21,6 +21,7 @@ from netpress.compress.masks import weight_layers
 from netpress.errors import UserError
 
 BATCH = 64
+OLDEST = "2.12"  # with torch 2.11 torchao finds no integer kernel for any layer
 
 
 class IntegerNetwork(nn.Module):
@@ -115,7 +116,9 @@ def _lowered(network: nn.Module, converted: Any, images: Tensor) -> IntegerNetwo
 
 
 def _check_machine() -> None:
-    """UserError where there is no oneDNN or no torchao."""
+    """UserError where torch is too old, or there is no oneDNN or no torchao."""
+    if torch.__version__ < OLDEST:
+        raise UserError(f"8-bit inference needs PyTorch {OLDEST} or newer, and this is {torch.__version__}: update it.")
     if not torch.backends.mkldnn.is_available():
         raise UserError(
             "This PyTorch has no oneDNN, and so no 8-bit integer kernels: use an x86 CPU, or leave 8-bit inference out."
