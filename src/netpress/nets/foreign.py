@@ -7,9 +7,10 @@
 | `netpress:small_resnet` | one of this package's examples (examples.py) |
 | `my_net.py:build` | what `build(classes)` in that file returns: the user's own code, which is run |
 
-A label may go on: `[layer2,layer3.0]` are modules that are to be blocks (slicing.py chooses them otherwise), and each
-`+layer3` is a block that one convolution takes the place of (replace.py). Where a run is described, the path of a file
-is left out and its content's hash stands for it: `my_net.py:build@1f3a9c2b10de`.
+A label may go on: `~imagenet` says how images were normalised when its weights were trained (weights.py; here they come
+normalised by their own mean), `[layer2,layer3.0]` which modules are to be blocks (slicing.py chooses otherwise), and
+each `+layer3` that one convolution takes the place of that block (replacement.py). Where a run is described, the
+path of a file is left out and its content's hash stands for it: `my_net.py:build@1f3a9c2b10de`.
 """
 
 import difflib
@@ -34,11 +35,13 @@ from netpress.errors import UserError
 from netpress.nets.replacement import put_replacement
 from netpress.nets.slicing import SlicedNetwork, check_same, sliced
 from netpress.nets.tracing import check_takes, first_line
+from netpress.nets.weights import load_into, rescale
 from netpress.paths import cache_dir
 
 HOW = "torchvision:NAME, timm:NAME or FILE.py:FUNCTION"
 LABEL = re.compile(
-    r"(?P<kind>.*?):(?P<name>[^:@\[\]+]+)(@(?P<hash>[0-9a-f]{12}))?(\[(?P<asked>[^\]]*)\])?(?P<rest>(\+[^+]+)*)"
+    r"(?P<kind>.*?):(?P<name>[^:@~\[\]+]+)(@(?P<hash>[0-9a-f]{12}))?"
+    r"(~(?P<expects>[a-z]+))?(\[(?P<asked>[^\]]*)\])?(?P<rest>(\+[^+]+)*)"
 )
 
 
@@ -49,12 +52,14 @@ class Label:
     kind: str
     name: str
     hash: str = ""
+    expects: str = ""
     asked: tuple[str, ...] = ()
     replaced: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         asked = f"[{','.join(self.asked)}]" if self.asked else ""
-        return self.source + asked + "".join(f"+{name}" for name in self.replaced)
+        expects = f"~{self.expects}" if self.expects else ""
+        return self.source + expects + asked + "".join(f"+{name}" for name in self.replaced)
 
     @property
     def source(self) -> str:
@@ -74,7 +79,7 @@ def parse(model: str) -> Label:
         raise UserError(f"{model!r} names no network: write {HOW}.")
     asked = tuple(part for part in (found["asked"] or "").split(",") if part)
     replaced = tuple(part for part in found["rest"].split("+") if part)
-    return Label(found["kind"], found["name"], found["hash"] or "", asked, replaced)
+    return Label(found["kind"], found["name"], found["hash"] or "", found["expects"] or "", asked, replaced)
 
 
 def build(model: str, px: int, classes: int, width: float = 1.0) -> SlicedNetwork:
@@ -87,6 +92,8 @@ def build(model: str, px: int, classes: int, width: float = 1.0) -> SlicedNetwor
     label = parse(model)
     with torch.device("cpu"):  # a network may compute with what it is made of, which "meta" has no values for
         network = sliced(make(label, classes), px, label.source, label.asked)
+        if label.expects:
+            rescale(network)
         for name in label.replaced:
             put_replacement(network, name, classes)
     return network.train()
@@ -101,6 +108,17 @@ def check(model: str, px: int, classes: int) -> SlicedNetwork:
         outputs = net.eval()(torch.zeros(2, 3, px, px)).shape[1]
     if outputs != classes:
         raise UserError(f"{label.source} gives {outputs} logits, and the images have {classes} classes.")
+    network = sliced(net, px, label.source, label.asked)
+    check_same(net, network, px, label.source)
+    return network
+
+
+def with_weights(model: str, px: int, classes: int, file: Path) -> SlicedNetwork:
+    """The same with a file's weights in it. UserError naming the tensors that do not fit."""
+    label = parse(model)
+    net = make(label, classes)
+    check_takes(net, px, label.source)
+    load_into(net, file, label.source)
     network = sliced(net, px, label.source, label.asked)
     check_same(net, network, px, label.source)
     return network
