@@ -41,7 +41,7 @@ $(READY): pyproject.toml constraints.txt
 	@echo "Installing the exact versions of constraints.txt (a few minutes, once)"
 	@# torch alone first: any other order may pull a second, larger build of it
 	@$(PIP) "$$(grep -m 1 '^torch==' constraints.txt)"
-	@$(PIP) --editable '.[book,cluster,dev]'
+	@$(PIP) --editable '.[book,cluster,export,dev]'
 	@touch $@
 
 .PHONY: environment
