@@ -21,7 +21,7 @@ from netpress.training.compute import plain
 from netpress.training.loop import train
 from netpress.training.stage import Stage
 
-STILL = {"rate": 0.0, "epochs": 1}  # one batch of all 64 images, and nothing learnt: losses depend on no order
+STILL = {"lr": 0.0, "epochs": 1}  # one batch of all 64 images, and nothing learnt: losses depend on no order
 KEYS = ("train_loss", "train_accuracy", "test_loss", "test_accuracy")
 
 
@@ -37,13 +37,13 @@ def digits() -> Iterator[pytest.MonkeyPatch]:
 @pytest.fixture(scope="module")
 def small(digits: pytest.MonkeyPatch) -> Iterator[Arms]:
     with arms("plain.py", 64, 1 / 8) as both:
-        yield replace(both, speed=plain())
+        yield replace(both, config=plain())
 
 
 @pytest.fixture(scope="module")
 def peers(digits: pytest.MonkeyPatch) -> Iterator[Arms]:
     with arms("peers.py", 64, 1 / 8) as both:
-        yield replace(both, speed=plain())
+        yield replace(both, config=plain())
 
 
 def compared(both: Arms, task: str, stage: Stage, model: str, teacher: str | None = None) -> None:
@@ -53,7 +53,7 @@ def compared(both: Arms, task: str, stage: Stage, model: str, teacher: str | Non
     taught = {"teacher": teacher, "taught": parent} if parent else {}
     theirs = both.theirs(task, model, stage, network, **taught)
     feed = both.feed(stage, network, parent, Cache(2**30))
-    ours = train(stage, network, feed, both.speed, 0)[0]
+    ours = train(stage, network, feed, both.config, 0)[0]
     said = {key: value for key, value in theirs["history"][0].items() if key in KEYS and ours[key] is not None}
     assert said == pytest.approx({key: ours[key] for key in said}, rel=1e-4)
     assert theirs["cost"] > 0

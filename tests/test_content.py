@@ -218,7 +218,7 @@ def test_right_parameters_make_pages_without_a_warning(path, both_editions):
 
 def test_every_paper_has_its_claims_on_the_board(results):
     page = Page(chapter="together/scoreboard", edition="demo", run_missing=False)
-    shown = scoreboard.Board(page)
+    shown = scoreboard.Scoreboard(page)
     ids = [verdict.claim.id for verdict in shown.all]
     assert ids == [f"{letter}{n}" for letter, count in (("T", 9), ("P", 9), ("K", 6)) for n in range(1, count + 1)]
     assert sum(shown.count(word) for word in scoreboard.VERDICTS) == len(ids)
@@ -227,15 +227,15 @@ def test_every_paper_has_its_claims_on_the_board(results):
 
 
 def test_claims_lead_to_their_figures():
-    known = evidence_links.places("triage", books.ROOT)
+    known = evidence_links.links("triage", books.ROOT)
     assert known["figure_2"] == "triage/accuracy.html#fig-triage-figure-2" and known[""] == "triage/verdicts.html"
     page = Page(chapter="together/scoreboard", edition="demo", run_missing=False)
-    first = scoreboard.Board(page).all[0]
-    assert scoreboard.Board(page).evidence(first) == {
+    first = scoreboard.Scoreboard(page).all[0]
+    assert scoreboard.Scoreboard(page).evidence(first) == {
         "figure_2": "../triage/accuracy.html#fig-triage-figure-2",
         "criticality": "../triage/accuracy.html#tab-triage-criticality",
     }
-    assert "chapters/triage/accuracy.ipynb" in scoreboard.Board(page).command(first)
+    assert "chapters/triage/accuracy.ipynb" in scoreboard.Scoreboard(page).command(first)
 
 
 def test_the_best_complete_edition_is_chosen(tmp_path, monkeypatch):

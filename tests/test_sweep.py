@@ -82,7 +82,7 @@ def test_lost_weights_of_a_parent_are_remade_and_its_record_stays(results: Path)
 def test_failures_stay_visible_and_can_be_retried(results: Path, tmp_path: Path) -> None:
     trouble = tmp_path / "trouble"
     trouble.touch()
-    train = Stage("train", batch=32)
+    train = Stage("train", batch_size=32)
     ways = ("raise", "memory", "diverge")
     bad = {how: tiny(how, steps=(Trouble(how, str(trouble)), train)) for how in ways}
     bad["measure"] = tiny("measure", steps=(train,), measures=(BadMeasure(str(trouble)),))

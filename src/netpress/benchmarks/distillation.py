@@ -28,14 +28,14 @@ def measure() -> dict[str, Any]:
         teacher = both.network(levels.TOP).requires_grad_(False).eval()
         rounds = [every(both, teacher) for _ in range(ROUNDS)]
         bars = [total(rounds, "all losses and students", tuple(LOSSES), LEAST.get(kind))]
-        bars += [total(rounds, said, (loss,), None) for loss, said in LOSSES.items()]
-        steps = EPOCHS * (len(both.material.train.y) // 64)
+        bars += [total(rounds, title, (loss,), None) for loss, title in LOSSES.items()]
+        steps = EPOCHS * (len(both.train_test.train.y) // 64)
         table = [
             {"student": student, "loss": loss} | {arm: round(costs[arm] / steps, 5) for arm in costs}
             for (student, loss), costs in rounds[-1].items()
         ]
         settings = {"dataset": source(), "images": IMAGES[kind], "width": WIDTH, "batch": 64, "epochs": EPOCHS}
-        return results.content("distillation", both.speed, bars, settings, steps=table)
+        return results.content("distillation", both.config, bars, settings, steps=table)
 
 
 def every(both: Arms, teacher: Network) -> dict[tuple[str, str], dict[str, float]]:
@@ -48,7 +48,7 @@ def stage_of(student: str, loss: str) -> Stage:
     at = levels.module_of(levels.compressed(student)[-1]) if loss == "set-l2" else None
     trains = {"distillation": (), "set-l2": upto(at or "head"), "all-grams": upto("C4")}[loss]
     return Stage(
-        "imitate", loss=loss, at=at, trains=trains, teacher="teacher", epochs=EPOCHS, optimiser="adam", rate=1e-3,
+        "imitate", loss=loss, at=at, trains=trains, teacher="teacher", epochs=EPOCHS, optimiser="adam", lr=1e-3,
         weight_decay=0.0, temperature=4.0, alpha=0.9,
     )  # fmt: skip
 

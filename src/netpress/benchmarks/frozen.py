@@ -30,12 +30,12 @@ def measure() -> dict[str, Any]:
         bars = bars_of(rounds, kind)
         settings = {"dataset": source(), "images": IMAGES[kind], "width": WIDTH, "batch": 64, "epochs": 1}
         table = [{"block": block, **work(both, block), **costs(rounds, block)} for block in BLOCKS]
-        return results.content("frozen-ratio", both.speed, bars, settings, blocks=table, why=why(table, bars))
+        return results.content("frozen-ratio", both.config, bars, settings, blocks=table, why=why(table, bars))
 
 
 def one(both: Arms, block: str, parent: Network) -> dict[str, float]:
     """One block: filling its cache, one more frozen network, and one more thawed in both arms."""
-    model, store = f"vgg16-{block}", Cache(both.speed.cache_bytes)
+    model, store = f"vgg16-{block}", Cache(both.config.cache_bytes)
     frozen, thawed = Stage("retrain", trains=(block,)), Stage("retrain")
     fill(both, thawed, both.network(model, parent), store)
     found = {"fill": both.timed(lambda: fill(both, frozen, both.network(model, parent), store))}
@@ -53,13 +53,13 @@ def bars_of(rounds: list[dict[str, dict[str, float]]], kind: str) -> list[dict[s
     """Ratios per block and their mean."""
     cpu = kind == "cpu"
     found = []
-    for against, said in (("thawed", "one more thawed"), ("plain", "one more thawed in the plain loop")):
+    for against, title in (("thawed", "one more thawed"), ("plain", "one more thawed in the plain loop")):
         ratios = {block: [r[block]["frozen"] / r[block][against] for r in rounds] for block in BLOCKS}
         for block in reversed(BLOCKS):
             most = MOST.get(block) if cpu else None
-            found.append(results.bar("frozen-ratio", f"{block} frozen / {said}", ratios[block], most=most))
+            found.append(results.bar("frozen-ratio", f"{block} frozen / {title}", ratios[block], most=most))
         every = [mean(row) for row in zip(*ratios.values(), strict=True)]
-        found.append(results.bar("frozen-ratio", f"mean of the blocks / {said}", every, most=MEAN if cpu else None))
+        found.append(results.bar("frozen-ratio", f"mean of the blocks / {title}", every, most=MEAN if cpu else None))
     return found
 
 
@@ -71,7 +71,7 @@ def costs(rounds: list[dict[str, dict[str, float]]], block: str) -> dict[str, fl
 def work(both: Arms, block: str) -> dict[str, float]:
     """Multiply-adds of a frozen network behind a cached prefix, as a share of a thawed one's, for an image trained on
     and one evaluated: forwards through block and suffix twice, back through the suffix, the weights of the block."""
-    rows = describe(both.network(f"vgg16-{block}"), both.material.train.x.shape[-1]).layers
+    rows = describe(both.network(f"vgg16-{block}"), both.train_test.train.x.shape[-1]).layers
     behind = (*BLOCKS[BLOCKS.index(block) :], "head")
     passed = sum(row.multiply_adds for row in rows if row.name.startswith(behind))
     return {"work": round(3 * passed / (4 * sum(row.multiply_adds for row in rows)), 4)}

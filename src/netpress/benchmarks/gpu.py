@@ -18,8 +18,8 @@ from netpress.data import Images
 from netpress.data.views import normalise_of
 from netpress.nets.describe import describe
 from netpress.training.cache import Cache
-from netpress.training.compute import Speed, choose
-from netpress.training.feed import Feed, Material
+from netpress.training.compute import ComputeConfig, choose
+from netpress.training.feed import Feed, TrainTestData
 from netpress.training.loop import make_optimiser, set_modes, step_of, thaw
 from netpress.training.stage import Stage
 
@@ -33,9 +33,9 @@ WORKERS = (1, 2, 4)
 def measure() -> dict[str, Any]:
     """The record: images a second and share of the matrix products' rate for full VGG16, captured and eager; seconds
     of a small grid with several worker processes."""
-    speed = choose()
+    config = choose()
     rate = matrix_rate()
-    rows = [step_row(size, replace(speed, capture=capture), rate) for size in SIZES for capture in (True, False)]
+    rows = [step_row(size, replace(config, capture=capture), rate) for size in SIZES for capture in (True, False)]
     bars = [
         results.bar("full-step", f"VGG16, {row['px']} px, batch {row['batch']}, {row['how']}: share of matrix products",
                     [row["share"]], least=SHARE if i == 0 else None)
@@ -48,8 +48,8 @@ def measure() -> dict[str, Any]:
     if data.available("cifar10"):
         whole = grid_seconds("large+parent_epochs=10", 1, ("cifar10",))
         bars.append(results.bar("full-step", "seconds of 31 networks x 10 epochs x 50,000 images", [whole], most=90.0))
-    settings = {"matrix": SIDE, "matrix_flops": rate, "precision": speed.precision}
-    return results.content("full-step", speed, bars, settings, steps=rows)
+    settings = {"matrix": SIDE, "matrix_flops": rate, "precision": config.precision}
+    return results.content("full-step", config, bars, settings, steps=rows)
 
 
 def matrix_rate() -> float:
@@ -71,32 +71,32 @@ def per_call(work: Callable[[], Any]) -> float:
     return sorted(found[1:])[2]
 
 
-def step_row(size: tuple[int, int], speed: Speed, rate: float) -> dict[str, Any]:
+def step_row(size: tuple[int, int], config: ComputeConfig, rate: float) -> dict[str, Any]:
     """Steps of the whole network, all of it training, on random images."""
     px, batch = size
-    network = speed.place(nets.build("vgg16", px, 10, 1.0))
-    stage = Stage("train", batch=batch)
-    feed = Feed(stage, network, None, noise(px, 4 * batch, speed), speed, Cache(speed.cache_bytes))  # type: ignore
+    network = config.place(nets.build("vgg16", px, 10, 1.0))
+    stage = Stage("train", batch_size=batch)
+    feed = Feed(stage, network, None, noise(px, 4 * batch, config), config, Cache(config.cache_bytes))  # type: ignore
     parameters = thaw(network, ())  # type: ignore[arg-type]
     optimiser = make_optimiser(stage, parameters)
     set_modes(network, ())  # type: ignore[arg-type]
-    advance = speed.captured(step_of(feed, optimiser, parameters, speed), optimiser)
+    advance = config.captured(step_of(feed, optimiser, parameters, config), optimiser)
     batches = list(feed.batches(batch, 0, 0))
     seconds = per_call(lambda: advance(batches[0]))
     flops = 6 * describe(network, px).multiply_adds * batch / seconds  # type: ignore[arg-type]
-    how = "captured" if speed.capture else "eager"
+    how = "captured" if config.capture else "eager"
     return {
         "px": px, "batch": batch, "how": how, "seconds": seconds, "images_per_second": batch / seconds,
         "share": flops / rate,
     }  # fmt: skip
 
 
-def noise(px: int, count: int, speed: Speed) -> Material:
+def noise(px: int, count: int, config: ComputeConfig) -> TrainTestData:
     """Random images on the device."""
-    x = torch.randint(0, 256, (count, 3, px, px), dtype=torch.uint8).to(speed.device)
-    y = torch.randint(0, 10, (count,)).to(speed.device)
+    x = torch.randint(0, 256, (count, 3, px, px), dtype=torch.uint8).to(config.device)
+    y = torch.randint(0, 10, (count,)).to(config.device)
     images = Images(x, y, tuple(map(str, range(10))), "noise", "train", "random numbers", f"noise {px} {count}")
-    return Material(images, images, normalise_of(images))
+    return TrainTestData(images, images, normalise_of(images))
 
 
 def grid_seconds(edition: str, workers: int, datasets: tuple[str, ...] = ()) -> float:

@@ -20,10 +20,10 @@ from netpress.benchmarks.arms import Arms, arms, source
 from netpress.nets.network import Network
 from netpress.runs.perform import perform
 from netpress.runs.run import Run, fingerprint
-from netpress.runs.weights import Shelf
-from netpress.runs.workspace import Bench
+from netpress.runs.weights import WeightStore
+from netpress.runs.workspace import Workspace
 from netpress.seeds import seed_of
-from netpress.training.feed import Material
+from netpress.training.feed import TrainTestData
 from netpress.training.stage import Stage
 
 ROUNDS = {"cpu": 3, "cuda": 3, "mps": 3}
@@ -37,13 +37,13 @@ def measure() -> dict[str, Any]:
     """The record: per round the cost of all networks in both arms; per network its costs and accuracies."""
     from netpress.training.compute import choose
 
-    speed = choose()
-    kind = speed.device.split(":")[0]
+    config = choose()
+    kind = config.device.split(":")[0]
     found = [at_width(kind, width, least) for width, least in LEAST[kind].items()]
     bars = [bar for each in found for bar in each.pop("bars")]
     settings = {"dataset": source(), "images": IMAGES[kind], "batch": 64, "epochs": [4, 2, 1]}
-    said = " ".join(each["why"] for each in found if each["why"]) or None
-    return results.content("triage-grid", speed, bars, settings, widths=found, why=said)
+    reasons = " ".join(each["why"] for each in found if each["why"]) or None
+    return results.content("triage-grid", config, bars, settings, widths=found, why=reasons)
 
 
 def at_width(kind: str, width: float, least: float | None) -> dict[str, Any]:
@@ -54,8 +54,8 @@ def at_width(kind: str, width: float, least: float | None) -> dict[str, Any]:
     ratios = [sum(row["plain"] for row in rows) / sum(row["ours"] for row in rows) for rows in rounds]
     bars = [results.bar("triage-grid", f"31 networks, width {width:g}, plain / ours", ratios, least=least)]
     bars += [part(rounds, what, width) for what in ("thawed", "frozen")]
-    said = why(rounds, bars[0])
-    return {"width": width, "bars": bars, "rounds": totals(rounds), "networks": table(rounds), "why": said}
+    reason = why(rounds, bars[0])
+    return {"width": width, "bars": bars, "rounds": totals(rounds), "networks": table(rounds), "why": reason}
 
 
 def grid(images: int, width: float) -> tuple[Run, ...]:
@@ -65,32 +65,32 @@ def grid(images: int, width: float) -> tuple[Run, ...]:
     return tuple(replace(run, measures=()) for run in papers.grid("triage", edition + changes, (source(),), (0,)))
 
 
-class Prepared(Bench):
-    """A bench with the images at hand, so that both arms see the same."""
+class Prepared(Workspace):
+    """A workspace with the images at hand, so that both arms see the same."""
 
     def __init__(self, both: Arms, folder: Path):
-        super().__init__(both.speed, Shelf(folder))
-        self.given = both.material
+        super().__init__(both.config, WeightStore(folder))
+        self.given = both.train_test
 
-    def material(self, run: Run) -> Material:
+    def train_test(self, run: Run) -> TrainTestData:
         return self.given
 
 
 def one_round(both: Arms, runs: tuple[Run, ...]) -> list[dict[str, Any]]:
     """Every network once in each arm, in turns."""
     with TemporaryDirectory() as name:
-        bench, seen = Prepared(both, Path(name)), set[str]()
-        return [row_of(both, bench, run, seen) for run in runs]
+        workspace, seen = Prepared(both, Path(name)), set[str]()
+        return [row_of(both, workspace, run, seen) for run in runs]
 
 
-def row_of(both: Arms, bench: Bench, run: Run, seen: set[str]) -> dict[str, Any]:
+def row_of(both: Arms, workspace: Workspace, run: Run, seen: set[str]) -> dict[str, Any]:
     """One network: ours as a sweep does it, then its stages in the plain loop from the same weights."""
     record: dict[str, Any] = {}
-    ours = both.timed(lambda: record.update(perform(run, bench)))
+    ours = both.timed(lambda: record.update(perform(run, workspace)))
     plain, last = 0.0, {}
-    for key, stage, network in beginnings(run, bench):
+    for key, stage, network in beginnings(run, workspace):
         if key not in seen:  # a beginning that two networks share is trained once, in both arms
-            answer = theirs(both, run, stage, network, bench)
+            answer = theirs(both, run, stage, network, workspace)
             plain, last = plain + answer["cost"], answer["history"][-1]
         seen.add(key)
     return {
@@ -99,27 +99,27 @@ def row_of(both: Arms, bench: Bench, run: Run, seen: set[str]) -> dict[str, Any]
     }  # fmt: skip
 
 
-def beginnings(run: Run, bench: Bench) -> Iterator[tuple[str, Stage, Network]]:
+def beginnings(run: Run, workspace: Workspace) -> Iterator[tuple[str, Stage, Network]]:
     """Each stage of a run with the weights it begins from. The run itself has been done."""
-    needs = {role: bench.finished(need) for role, need in run.needs}
-    network = bench.blank(run)
+    needs = {role: workspace.finished(need) for role, need in run.needs}
+    network = workspace.blank(run)
     for position, step in enumerate(run.steps):
         torch.manual_seed(seed_of(run.seed, "step", position))
         if not isinstance(step, Stage):
-            network = bench.speed.place(step.apply(network, needs))  # type: ignore[assignment]
+            network = workspace.config.place(step.apply(network, needs))  # type: ignore[assignment]
             continue
         key = fingerprint(run, position + 1)
         yield key + ("" if step.shared else run.method), step, network
         if step.shared:
-            network.load_state_dict(bench.shelf.load(key)[0])
+            network.load_state_dict(workspace.store.load(key)[0])
 
 
-def theirs(both: Arms, run: Run, stage: Stage, network: Network, bench: Bench) -> dict[str, Any]:
+def theirs(both: Arms, run: Run, stage: Stage, network: Network, workspace: Workspace) -> dict[str, Any]:
     """One stage in the plain loop."""
     if not stage.teacher:
         return both.theirs("train", run.model, stage, network)
     teacher = dict(run.needs)[stage.teacher]
-    return both.theirs("imitate", run.model, stage, network, teacher=teacher.model, taught=bench.finished(teacher))
+    return both.theirs("imitate", run.model, stage, network, teacher=teacher.model, taught=workspace.finished(teacher))
 
 
 def part(rounds: list[list[dict]], what: str, width: float) -> dict[str, Any]:

@@ -31,20 +31,20 @@ def measure() -> dict[str, Any]:
         bars += [total(rounds, block, (block,), None) for block in BLOCKS]
         table = [{"block": b} | {k: round(median(r[b][k] for r in rounds), 4) for k in rounds[0][b]} for b in BLOCKS]
         settings = {"dataset": source(), "images": IMAGES[kind], "width": WIDTH, "batch": 64, "epochs": EPOCHS}
-        return results.content("student-teacher", both.speed, bars, settings, blocks=table, why=why(table, bars[0]))
+        return results.content("student-teacher", both.config, bars, settings, blocks=table, why=why(table, bars[0]))
 
 
 def stage_of(block: str) -> Stage:
     """As papers/triage has it."""
     return Stage(
         "imitate", loss="block-l2", at=block, trains=(block,), teacher="parent", epochs=EPOCHS, optimiser="adam",
-        rate=1e-3, weight_decay=0.0,
+        lr=1e-3, weight_decay=0.0,
     )  # fmt: skip
 
 
 def one(both: Arms, block: str, parent: Network) -> dict[str, float]:
     """One block: caching its input, the stage itself, and within it the steps alone; the stage in the plain loop."""
-    model, stage, store = f"vgg16-{block}", stage_of(block), Cache(both.speed.cache_bytes)
+    model, stage, store = f"vgg16-{block}", stage_of(block), Cache(both.config.cache_bytes)
     frozen = Stage("retrain", trains=(block,))
     filled = both.timed(lambda: fill(both, frozen, both.network(model, parent), store))
     ours = both.ours(stage, both.network(model, parent), parent, store)

@@ -12,9 +12,9 @@ EDITION = {"cpu": "small", "cuda": "large", "mps": "small"}
 def measure() -> dict[str, Any]:
     """Measure, leave the paper's own record for the edition of this kind of machine, and say how much faster each
     level is than VGG19."""
-    speed = choose()
-    edition = EDITION[speed.device.split(":")[0]]
-    levels.measure_speed(edition, how=speed)
+    config = choose()
+    edition = EDITION[config.device.split(":")[0]]
+    levels.measure_speed(edition, config=config)
     table = levels.frame(edition)
     top = table.set_index("model").loc[levels.MODELS[0]]
     bars = [
@@ -25,4 +25,4 @@ def measure() -> dict[str, Any]:
         )
         for row in table.itertuples() if row.model != levels.MODELS[0]
     ]  # fmt: skip
-    return results.content("pyramid-speed", speed, bars, {"edition": edition, "images": levels.COUNT})
+    return results.content("pyramid-speed", config, bars, {"edition": edition, "images": levels.COUNT})

@@ -12,8 +12,8 @@ from netpress.benchmarks.arms import pictures
 from netpress.data.views import normalise_of
 from netpress.nets.network import Network
 from netpress.training.cache import Cache
-from netpress.training.compute import Speed, choose
-from netpress.training.feed import Feed, Material
+from netpress.training.compute import ComputeConfig, choose
+from netpress.training.feed import Feed, TrainTestData
 from netpress.training.loop import forget_gradients, make_optimiser, thaw, train
 from netpress.training.stage import Stage
 
@@ -36,10 +36,10 @@ class Nothing(nn.Module):
 def measure() -> dict[str, Any]:
     """The record: microseconds per step of the whole loop, of forward, loss and backward alone, and the difference,
     which is data, learning rate, precision, gradients, optimiser and accuracy; the optimiser's part by itself."""
-    speed = choose()
-    material = tiny(speed)
-    network = Network({"nothing": nn.Identity()}, Nothing()).to(speed.device)
-    rounds = [one_round(network, material, speed) for _ in range(ROUNDS + 1)][1:]
+    config = choose()
+    train_test = tiny(config)
+    network = Network({"nothing": nn.Identity()}, Nothing()).to(config.device)
+    rounds = [one_round(network, train_test, config) for _ in range(ROUNDS + 1)][1:]
     around = [row["whole"] - row["bare"] for row in rounds]
     optimiser = [row["stepped"] - row["bare"] for row in rounds]
     bars = [
@@ -48,15 +48,15 @@ def measure() -> dict[str, Any]:
         results.bar("step-overhead", "microseconds in all", [row["whole"] for row in rounds]),
     ]
     settings = {"steps": STEPS, "batch": 64, "px": 2}
-    return results.content("step-overhead", speed, bars, settings, why=why(bars[0], bars[1]))
+    return results.content("step-overhead", config, bars, settings, why=why(bars[0], bars[1]))
 
 
-def one_round(network: Network, material: Material, speed: Speed) -> dict[str, float]:
+def one_round(network: Network, train_test: TrainTestData, config: ComputeConfig) -> dict[str, float]:
     """Microseconds per step: the whole loop; forward, loss and backward; these with the optimiser's step."""
     return {
-        "whole": whole(network, material, speed),
-        "bare": alone(network, material, speed, stepped=False),
-        "stepped": alone(network, material, speed, stepped=True),
+        "whole": whole(network, train_test, config),
+        "bare": alone(network, train_test, config, stepped=False),
+        "stepped": alone(network, train_test, config, stepped=True),
     }
 
 
@@ -72,34 +72,34 @@ def why(around: dict[str, Any], optimiser: dict[str, Any]) -> str | None:
     )
 
 
-def tiny(speed: Speed) -> Material:
+def tiny(config: ComputeConfig) -> TrainTestData:
     """So many batches of 2 x 2 pixels, and one batch of test images."""
-    some = pictures(64, speed).train
+    some = pictures(64, config).train
     many = replace(
         some, x=some.x[:, :, :2, :2].repeat(STEPS, 1, 1, 1).contiguous(), y=some.y.repeat(STEPS), checksum="tiny"
     )
     test = replace(many, x=many.x[:64], y=many.y[:64], checksum="one tiny batch")
-    return Material(many, test, normalise_of(many))
+    return TrainTestData(many, test, normalise_of(many))
 
 
-def whole(network: Network, material: Material, speed: Speed) -> float:
+def whole(network: Network, train_test: TrainTestData, config: ComputeConfig) -> float:
     """Microseconds per step of an epoch, its evaluation included."""
     stage = Stage("nothing")
-    feed = Feed(stage, network, None, material, speed, Cache(speed.cache_bytes))
-    return per_step(lambda: train(stage, network, feed, speed, seed=0))
+    feed = Feed(stage, network, None, train_test, config, Cache(config.cache_bytes))
+    return per_step(lambda: train(stage, network, feed, config, seed=0))
 
 
-def alone(network: Network, material: Material, speed: Speed, stepped: bool) -> float:
+def alone(network: Network, train_test: TrainTestData, config: ComputeConfig, stepped: bool) -> float:
     """Microseconds of forward, loss and backward on one batch, and of the optimiser's step where `stepped`."""
     stage = Stage("nothing")
-    feed = Feed(stage, network, None, material, speed, Cache(speed.cache_bytes))
+    feed = Feed(stage, network, None, train_test, config, Cache(config.cache_bytes))
     batch = next(feed.batches(64, 0, 0))
     parameters = thaw(network, ())
     optimiser = make_optimiser(stage, parameters)
 
     def again() -> None:
         for _ in range(STEPS):
-            with speed.autocast():
+            with config.autocast():
                 output = feed.forward(batch)
             forget_gradients(parameters)
             feed.loss(output, batch).backward()

@@ -23,10 +23,10 @@ SAME = ("device", "precision", "torch")  # what must be as it was
 
 def measure() -> dict[str, Any]:
     """The record: which records were chosen, and whether each is equal to what its command gives now."""
-    speed = choose()
-    edition = EDITION[speed.device.split(":")[0]]
+    config = choose()
+    edition = EDITION[config.device.split(":")[0]]
     known = records.fresh([run for paper in editions.PAPERS for run in papers.grid(paper, edition)], edition)
-    here = machine.made(speed)
+    here = machine.made(config)
     suiting = [run for run in known if suits(run, known, here)]
     if len(suiting) < CHOSEN:
         raise UserError(
@@ -38,7 +38,7 @@ def measure() -> dict[str, Any]:
     equal = sum(each["equal"] for each in rows)
     bars = [results.bar("remade", f"records that were the same when made again, of {CHOSEN}", [equal], least=CHOSEN)]
     settings = {"edition": edition, "chosen_from": len(suiting)}
-    return results.content("remade", speed, bars, settings, records=rows)
+    return results.content("remade", config, bars, settings, records=rows)
 
 
 def suits(run: Run, known: dict[Run, records.Record], here: dict[str, Any]) -> bool:

@@ -8,7 +8,7 @@ from typing import Any
 from netpress import paths
 from netpress.atomic import write_atomic
 from netpress.runs import machine, records
-from netpress.training.compute import Speed
+from netpress.training.compute import ComputeConfig
 
 
 def path_of(kind: str, name: str, results: Path | None = None) -> Path:
@@ -32,9 +32,9 @@ def bar(name: str, what: str, values: Sequence[float], least: float | None = Non
     (`least`: at least so much, `most`: at most; neither: measured only)."""
     middle = median(values)
     met = None if least is None and most is None else middle >= (least or 0) and middle <= (most or float("inf"))
-    said = f"at least {least:g}" if least is not None else f"at most {most:g}" if most is not None else None
+    aim = f"at least {least:g}" if least is not None else f"at most {most:g}" if most is not None else None
     numbers = {"measured": rounded(middle), "low": rounded(min(values)), "high": rounded(max(values))}
-    return {"name": name, "what": what, **numbers, "bar": said, "met": met}
+    return {"name": name, "what": what, **numbers, "bar": aim, "met": met}
 
 
 def rounded(value: float) -> float:
@@ -42,10 +42,12 @@ def rounded(value: float) -> float:
     return float(f"{value:.4g}")
 
 
-def content(name: str, speed: Speed, bars: list[dict], settings: dict[str, Any], **more: Any) -> dict[str, Any]:
+def content(
+    name: str, config: ComputeConfig, bars: list[dict], settings: dict[str, Any], **more: Any
+) -> dict[str, Any]:
     """A measurement's record."""
-    unit = "seconds of the processor" if speed.device == "cpu" else "seconds"
+    unit = "seconds of the processor" if config.device == "cpu" else "seconds"
     return {
         "name": name, "status": "done", "unit": unit, "bars": bars, "settings": settings, **more,
-        "made": machine.made(speed),
+        "made": machine.made(config),
     }  # fmt: skip

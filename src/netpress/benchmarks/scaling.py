@@ -54,7 +54,7 @@ def has_ray() -> bool:
 
 def independent() -> tuple[Run, ...]:
     """Runs that do not wait for each other."""
-    train = Stage("train", epochs=EPOCHS, rate=0.1, view="crop")
+    train = Stage("train", epochs=EPOCHS, lr=0.1, view="crop")
     return tuple(
         Run("triage", "digits", "vgg16", "parent", seed, 32, WIDTH, IMAGES, (train,)) for seed in range(RUNS)
     )  # fmt: skip
@@ -75,10 +75,10 @@ def one_sweep(kind: str, workers: int) -> dict[str, Any]:
 
 
 def merged(rows: list[dict[str, Any]]) -> dict[str, Any]:
-    """The median of the rounds. Ray's processes are not its driver's children: their time cannot be told."""
+    """The median of the rounds. Ray's processes are not its driver's children: their time cannot be facts."""
     numbers = {key: round(median(row[key] for row in rows), 2) for key in ("seconds", "training", "processor")}
-    told = {key: rows[0][key] for key in ("executor", "workers")} | numbers
-    return told if told["executor"] == "processes" else told | {"processor": None}
+    facts = {key: rows[0][key] for key in ("executor", "workers")} | numbers
+    return facts if facts["executor"] == "processes" else facts | {"processor": None}
 
 
 def compared(row: dict[str, Any], alone: dict[str, Any]) -> dict[str, Any]:
@@ -109,12 +109,12 @@ def sweep_here(kind: str, workers: int) -> dict[str, float]:
 def one(executor: Any, runs: tuple[Run, ...], folder: Path) -> None:
     """A sweep with one worker process."""
     from netpress import sweep
-    from netpress.runs.weights import Shelf
-    from netpress.sweep.leases import Claims
+    from netpress.runs.weights import WeightStore
+    from netpress.sweep.leases import Leases
 
     jobs, _ = sweep.planned(runs, "demo", folder)
-    with Claims("demo", folder) as claims, executor(1, claims.tell) as chosen:
-        list(sweep.Schedule(jobs, chosen, claims, Shelf()).outcomes())
+    with Leases("demo", folder) as leases, executor(1, leases.tell) as chosen:
+        list(sweep.Schedule(jobs, chosen, leases, WeightStore()).outcomes())
 
 
 if __name__ == "__main__":

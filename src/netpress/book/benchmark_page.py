@@ -23,8 +23,8 @@ def record(name: str) -> dict[str, Any]:
 
 def table_bars() -> Table:
     """What was aimed at and what was measured, on every kind of device that has records."""
-    told = [results.read(kind, name) for kind in KINDS for name in WITH_BARS]
-    rows = [line(bar) | {"on": each["made"]["kind"]} for each in told if each for bar in each["bars"] if bar["bar"]]
+    measured = [results.read(kind, name) for kind in KINDS for name in WITH_BARS]
+    rows = [line(bar) | {"on": each["made"]["kind"]} for each in measured if each for bar in each["bars"] if bar["bar"]]
     return listing(rows, "What was aimed at, and what was measured.", NOTE, digits=3)
 
 
@@ -53,16 +53,18 @@ def value(name: str, what: str, key: str = "measured") -> float | None:
 
 def why(name: str) -> str:
     """What explains an aim that was missed."""
-    said = record(name).get("why")
-    return f"{said[0].upper()}{said[1:]}" if said else "What was aimed at is reached." if record(name) else MISSING
+    reason = record(name).get("why")
+    return (
+        f"{reason[0].upper()}{reason[1:]}" if reason else "What was aimed at is reached." if record(name) else MISSING
+    )
 
 
 def conditions(name: str) -> str:
     """On what it was measured, as a sentence."""
-    told = record(name)
-    if not told:
+    measured = record(name)
+    if not measured:
         return unmeasured(name)
-    made, own = told["made"], told["settings"]
+    made, own = measured["made"], measured["settings"]
     images = ""
     if "dataset" in own:
         images = f"with {own['images']:,} training images of {own['dataset']} and as many to test, "
@@ -78,10 +80,10 @@ def unmeasured(name: str) -> str:
 def figure_grid() -> Figure:
     """What the 31 networks cost in both arms, by block and regime; the three initialisations added up."""
     rows = [
-        {"block": block_of(row["name"]), "regime": regime_of(row["name"]), "arm": said, "seconds": row[arm]}
+        {"block": block_of(row["name"]), "regime": regime_of(row["name"]), "arm": title, "seconds": row[arm]}
         for each in record("triage-grid").get("widths", [])[:1]
         for row in each["networks"] if "parent" not in row["name"]
-        for arm, said in ARMS.items()
+        for arm, title in ARMS.items()
     ]  # fmt: skip
     table = pd.DataFrame(rows, columns=["block", "regime", "arm", "seconds"])
     table = table.groupby(["regime", "arm", "block"], as_index=False, sort=False)["seconds"].sum()
@@ -106,16 +108,16 @@ def regime_of(name: str) -> str:
 
 def table_remade() -> Table:
     """Records that were chosen at random and made again, and whether they are the same."""
-    told = record("remade")
-    rows = [{"record": row["name"], "the same": row["equal"]} for row in told.get("records", [])]
-    return listing(rows, "Records chosen at random, and made again from nothing.", remade_from(told))
+    measured = record("remade")
+    rows = [{"record": row["name"], "the same": row["equal"]} for row in measured.get("records", [])]
+    return listing(rows, "Records chosen at random, and made again from nothing.", remade_from(measured))
 
 
-def remade_from(told: dict[str, Any]) -> str:
+def remade_from(measured: dict[str, Any]) -> str:
     """On what records were made again, and out of how many they were chosen."""
-    if not told:
+    if not measured:
         return unmeasured("remade")
-    made, own = told["made"], told["settings"]
+    made, own = measured["made"], measured["settings"]
     return (
         f"Chosen from {own['chosen_from']:,} of the edition {own['edition']}; {made['device']}, {made['precision']}, "
         f"PyTorch {made['torch']}, {made['time'][:10]}."

@@ -24,7 +24,7 @@ def table_cost() -> Table:
     rows = [dict(zip(("edition", "paper", "device"), key, strict=True)) | cost(own) for key, own in kept.items()]
     totals = {"networks": sum(row["networks"] for row in rows), "kWh": sum(row["kWh"] for row in rows)}
     rows += [{"edition": "all", "paper": "", "device": ""} | totals] if rows else []
-    return listing(rows, "What the records cost.", energy_said(), digits=3)
+    return listing(rows, "What the records cost.", energy_text(), digits=3)
 
 
 def having_records() -> list[str]:
@@ -56,7 +56,7 @@ def energy(record: records.Record) -> float:
     return float(watts * made.get("seconds", 0.0) / 3.6e6)
 
 
-def energy_said() -> str:
+def energy_text() -> str:
     """What the energies assume, as a sentence."""
     gpus = ", ".join(f"{name} {watts:g}" for name, watts in WATTS_OF_GPUS.items())
     return (

@@ -11,7 +11,7 @@ from netpress.book import parameters, toc
 SHOWN = re.compile(r"^```\{glue[-:](?:figure|table)\} *(\S+)\n(?::(?!name)\w+:.*\n)*:name: *(\S+)", re.MULTILINE)
 
 
-def places(paper: str, project: Path | None = None) -> dict[str, str]:
+def links(paper: str, project: Path | None = None) -> dict[str, str]:
     """Glued name -> address from the site's root, such as "triage/accuracy.html#fig-triage-figure-2".
 
     The names are those that claims rest on. "" is the page of the paper's verdicts. Empty without chapters.

@@ -18,10 +18,10 @@ def made_with(parts: Mapping[str, Sequence[Run]], table: "pd.DataFrame") -> Html
     runs = [run for shown in parts.values() for run in shown]
     made = table.dropna(subset=["time"])
     rows = [
-        ("Edition", names((edition_said(edition) for edition in parts), between="; ")),
+        ("Edition", names((edition_text(edition) for edition in parts), between="; ")),
         ("Data", names(run.dataset for run in runs)),
         ("Seeds", names(run.seed for run in runs)),
-        ("Runs", runs_said(parts)),
+        ("Runs", runs_text(parts)),
     ]
     if len(made):
         rows += [
@@ -33,7 +33,7 @@ def made_with(parts: Mapping[str, Sequence[Run]], table: "pd.DataFrame") -> Html
     return listing("Made with", rows, "made")
 
 
-def edition_said(edition: str) -> str:
+def edition_text(edition: str) -> str:
     """The edition's name and what it is meant for."""
     base, changes = editions.parse(edition)
     changed = ", with " + ", ".join(f"{n} = {editions.shown(v)}" for n, v in changes.items()) if changes else ""
@@ -47,12 +47,12 @@ def names(values: Iterable[Any], most: int = 6, between: str = ", ") -> str:
     return between.join(once[:most]) + more
 
 
-def runs_said(parts: Mapping[str, Sequence[Run]]) -> str:
+def runs_text(parts: Mapping[str, Sequence[Run]]) -> str:
     """How many of the runs there are, and what became of the others."""
     states = [records.state(run, edition) for edition, runs in parts.items() for run in runs]
     others = {state: states.count(state) for state in dict.fromkeys(states) if state != "done"}
-    said = [f"{count} {'not run' if state == 'missing' else state}" for state, count in others.items()]
-    return ", ".join([f"{states.count('done')} of {len(states)} done", *said])
+    rest = [f"{count} {'not run' if state == 'missing' else state}" for state, count in others.items()]
+    return ", ".join([f"{states.count('done')} of {len(states)} done", *rest])
 
 
 def dates(times: Iterable[str]) -> str:

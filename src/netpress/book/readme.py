@@ -59,8 +59,8 @@ def finding(paper: str, edition: str, verdicts: list[Verdict]) -> str:
     if not verdicts:
         return f"- **{TITLES[paper][0]}**: not run yet on real images (`netpress run {paper} --edition small`)."
     known = {verdict.claim.id: verdict for verdict in verdicts}
-    told = [known[name] for name in TOLD[paper] if name in known]
-    chosen = next((v for v in told if v.verdict in VERDICTS[:2]), told[0])
+    verdicts = [known[name] for name in TOLD[paper] if name in known]
+    chosen = next((v for v in verdicts if v.verdict in VERDICTS[:2]), verdicts[0])
     size = "counted" if chosen.n == "exact" else f"{chosen.n} seeds"
     effect = f": {chosen.effect}" if chosen.effect else ""
     facts = [chosen.evidence.note, size, f"claim {chosen.claim.id}", f"edition {edition}"]

@@ -32,7 +32,7 @@ MEANS = {
 
 
 @dataclass(frozen=True)
-class Board:
+class Scoreboard:
     """The verdicts of a page's papers, paper by paper, in the page's editions."""
 
     page: "Page"
@@ -60,7 +60,7 @@ class Board:
     @cached_property
     def addresses(self) -> dict[str, dict[str, str]]:
         """Paper -> what its chapters show, and where."""
-        return {paper: evidence_links.places(paper) for paper in self.verdicts}
+        return {paper: evidence_links.links(paper) for paper in self.verdicts}
 
     def evidence(self, verdict: Verdict) -> dict[str, str]:
         """What a verdict rests on -> its address; the page of verdicts where that is shown nowhere."""
@@ -102,7 +102,7 @@ class Board:
         return listing(rows, f"The claims of {TITLES[paper][0]}, edition {edition}.")
 
     def answers(self) -> Table:
-        """What every way costs or brings in points of accuracy, linked to the rest of it."""
+        """What every approach costs or brings in points of accuracy, linked to the rest of it."""
         runs = {paper: papers.runs_frame(paper, edition) for paper, edition in self.page.editions.items()}
         rows = [
             {
@@ -111,7 +111,7 @@ class Board:
             }
             for answer in ANSWERS
         ]  # fmt: skip
-        caption = "What each way brings, in points of test accuracy; what is below 0 is lost."
+        caption = "What each approach brings, in points of test accuracy; what is below 0 is lost."
         note = (
             "Differences within seeds, averaged over the data sets with both, with 95 % intervals over seeds. The "
             "best epoch's in the first two papers, as these report it, the last one's in the third. Sizes, not tests. "

@@ -24,15 +24,15 @@ def table_settings(paper: str) -> Table:
 def named(key: str, name: str) -> dict[str, Any]:
     """A row of `editions.ROWS` as a row of a table."""
     values = dict(zip(editions.EDITIONS, editions.ROWS[key], strict=True))
-    return {"setting": Whole(name)} | {edition: said(value) for edition, value in values.items()}
+    return {"setting": Whole(name)} | {edition: setting_text(value) for edition, value in values.items()}
 
 
-def said(value: Any) -> str:
+def setting_text(value: Any) -> str:
     """A setting in a cell."""
     if isinstance(value, dict):
         return by_dataset(value)
     if isinstance(value, tuple):
-        return ", ".join(said(one) for one in value)
+        return ", ".join(setting_text(one) for one in value)
     return "all" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
 
 
@@ -42,4 +42,6 @@ def by_dataset(values: dict[str, Any]) -> str:
     for dataset, value in values.items():
         names.setdefault(value, []).append(dataset)
     (common, _), *others = sorted(names.items(), key=lambda item: -len(item[1]))
-    return "; ".join([said(common), *(f"{', '.join(datasets)} {said(value)}" for value, datasets in others)])
+    return "; ".join(
+        [setting_text(common), *(f"{', '.join(datasets)} {setting_text(value)}" for value, datasets in others)]
+    )

@@ -18,18 +18,18 @@ def record() -> dict[str, Any]:
 
 def table_scaling() -> Table:
     """Seconds, speed-up and efficiency of one sweep with 1, 2 and 4 workers."""
-    told = record()
-    rows = [{said: row[name] for name, said in COLUMNS.items()} for row in told.get("rows", [])]
+    measured = record()
+    rows = [{title: row[name] for name, title in COLUMNS.items()} for row in measured.get("rows", [])]
     note = "Speed-up is beside one worker of the same kind; efficiency is speed-up over workers."
     return listing(rows, "One sweep with more and more workers.", note, digits=2)
 
 
 def conditions() -> str:
     """On what it was measured, as a sentence."""
-    told = record()
-    if not told:
+    measured = record()
+    if not measured:
         return benchmark_page.unmeasured("sweep-scaling")
-    own, made = told["settings"], told["made"]
+    own, made = measured["settings"], measured["made"]
     return (
         f"{own['runs']} networks that need no other, VGG16 at width {own['width']:g}, {own['images']} images, "
         f"{own['epochs']} epochs each, start of the workers included, on {own['cores']} cores ({made['device']}); "

@@ -16,15 +16,15 @@ from typing import Any
 import torch
 
 import netpress
-from netpress.training.compute import Speed
+from netpress.training.compute import ComputeConfig
 
 
-def made(speed: Speed) -> dict[str, Any]:
+def made(config: ComputeConfig) -> dict[str, Any]:
     """Device, versions, threads, precision, commit and time (UTC)."""
     return {
-        "device": device_name(speed.device),
-        "kind": speed.device.split(":")[0],
-        "precision": speed.precision,
+        "device": device_name(config.device),
+        "kind": config.device.split(":")[0],
+        "precision": config.precision,
         "threads": torch.get_num_threads(),
         "torch": torch.__version__,
         "python": platform.python_version(),

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from netpress.errors import UserError
 
 if TYPE_CHECKING:
-    from netpress.runs.workspace import Subject
+    from netpress.runs.workspace import FinishedRun
 
 COMPARED_IMAGES = 500  # test images on which representations are compared
 CALIBRATED = 512  # training images on which the ranges of 8-bit activations are measured
@@ -19,10 +19,10 @@ class Filters:
 
     block: str
 
-    def take(self, subject: "Subject") -> dict[str, Any]:
+    def take(self, trained: "FinishedRun") -> dict[str, Any]:
         from netpress.nets.vgg import conv_layers
 
-        weights = conv_layers(subject.network[self.block])[0].conv.weight.detach().float().cpu()
+        weights = conv_layers(trained.network[self.block])[0].conv.weight.detach().float().cpu()
         return {"filters": [[[[round(v, 4) for v in row] for row in plane] for plane in f] for f in weights.tolist()]}
 
 
@@ -38,7 +38,7 @@ class Similarity:
     block: str
     role: str = "parent"
 
-    def take(self, subject: "Subject") -> dict[str, Any]:
+    def take(self, trained: "FinishedRun") -> dict[str, Any]:
         from copy import deepcopy
 
         import torch
@@ -48,15 +48,15 @@ class Similarity:
         from netpress.seeds import seed_of
         from netpress.training.similarity import linear_cka, matched_cosine
 
-        parent, images = subject.needs[self.role], subject.material.test.x[:COMPARED_IMAGES]
-        x = subject.speed.place(subject.material.normalise(images))
+        parent, images = trained.needs[self.role], trained.train_test.test.x[:COMPARED_IMAGES]
+        x = trained.config.place(trained.train_test.normalise(images))
         with torch.no_grad():
-            outputs = [network.eval().upto(self.block)(x) for network in (subject.network, parent)]
+            outputs = [network.eval().upto(self.block)(x) for network in (trained.network, parent)]
         theirs = conv_layers(parent[self.block])[0].conv.weight
-        own = conv_layers(subject.network[self.block])[0].conv.weight
+        own = conv_layers(trained.network[self.block])[0].conv.weight
         with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed_of(subject.run.seed, "untrained"))
-            untrained = Random(self.block).apply(deepcopy(subject.network), {})
+            torch.manual_seed(seed_of(trained.run.seed, "untrained"))
+            untrained = Random(self.block).apply(deepcopy(trained.network), {})
         fresh = conv_layers(untrained[self.block])[0].conv.weight
         return {
             "filter_cosine": round(matched_cosine(own, theirs), 5),
@@ -75,19 +75,19 @@ class Agreement:
 
     role: str = "teacher"
 
-    def take(self, subject: "Subject") -> dict[str, Any]:
+    def take(self, trained: "FinishedRun") -> dict[str, Any]:
         from netpress import losses
         from netpress.training.evaluate import accuracy, logits_of
 
-        material, speed = subject.material, subject.speed
+        train_test, config = trained.train_test, trained.config
         own, other = (
-            logits_of(network, material.test, material.normalise, speed)
-            for network in (subject.network, subject.needs[self.role])
+            logits_of(network, train_test.test, train_test.normalise, config)
+            for network in (trained.network, trained.needs[self.role])
         )
         return {
             "agreement": losses.top1_agreement(own, other).item(),
             "divergence": round(losses.function_matching(own, other).item(), 6),
-            "train_accuracy": accuracy(subject.network, material.train, material.normalise, speed),
+            "train_accuracy": accuracy(trained.network, train_test.train, train_test.normalise, config),
         }
 
 
@@ -100,11 +100,11 @@ class StoredSize:
 
     forms: tuple[str, ...]
 
-    def take(self, subject: "Subject") -> dict[str, Any]:
+    def take(self, trained: "FinishedRun") -> dict[str, Any]:
         from netpress.compress import masks, storage
 
-        sizes = {f"bytes_{form}": storage.weigh(subject.network, form).bytes for form in self.forms}
-        return sizes | {"sparsity": masks.sparsity(subject.network)}
+        sizes = {f"bytes_{form}": storage.weigh(trained.network, form).bytes for form in self.forms}
+        return sizes | {"sparsity": masks.sparsity(trained.network)}
 
 
 @dataclass(frozen=True)
@@ -115,17 +115,17 @@ class Integers:
     and `int8_reason` says why: nothing else of the run depends on it.
     """
 
-    def take(self, subject: "Subject") -> dict[str, Any]:
+    def take(self, trained: "FinishedRun") -> dict[str, Any]:
         import torch
 
         from netpress.compress import integer, storage
 
-        material = subject.material
+        train_test = trained.train_test
         try:
-            calibration = material.normalise(material.train.x[:CALIBRATED].cpu())
-            network = integer.int8(subject.network, calibration)
+            calibration = train_test.normalise(train_test.train.x[:CALIBRATED].cpu())
+            network = integer.int8(trained.network, calibration)
         except UserError as error:
             return {"int8_accuracy": None, "bytes_int8": None, "int8_reason": str(error)}
-        pieces = [network(material.normalise(x)).argmax(1) for x in material.test.x.cpu().split(TESTED_AT_ONCE)]
-        hits = (torch.cat(pieces) == material.test.y.cpu()).sum().item()
-        return {"int8_accuracy": hits / len(material.test), "bytes_int8": storage.weigh(network, "int8").bytes}
+        pieces = [network(train_test.normalise(x)).argmax(1) for x in train_test.test.x.cpu().split(TESTED_AT_ONCE)]
+        hits = (torch.cat(pieces) == train_test.test.y.cpu()).sum().item()
+        return {"int8_accuracy": hits / len(train_test.test), "bytes_int8": storage.weigh(network, "int8").bytes}

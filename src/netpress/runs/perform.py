@@ -13,12 +13,12 @@ from netpress.atomic import FULL, CannotWrite
 from netpress.runs import machine
 from netpress.runs.run import Run, fingerprint
 from netpress.runs.weights import MissingWeights
-from netpress.runs.workspace import Bench, Subject
+from netpress.runs.workspace import FinishedRun, Workspace
 from netpress.seeds import seed_of
 from netpress.training.checkpoint import Checkpoint, capture
 from netpress.training.evaluate import accuracy
 from netpress.training.feed import Feed
-from netpress.training.loop import Diverged, Position, train
+from netpress.training.loop import Diverged, TrainState, train
 from netpress.training.stage import Stage
 
 
@@ -38,27 +38,27 @@ class Progress:
 Tell = Callable[[Progress], None]
 
 
-def perform(run: Run, bench: Bench, tell: Tell = lambda _: None) -> dict[str, Any]:
-    """Do `run` and put its weights on the shelf; returns its record's content.
+def perform(run: Run, workspace: Workspace, tell: Tell = lambda _: None) -> dict[str, Any]:
+    """Do `run` and put its weights into the store; returns its record's content.
 
     A run that fails, diverges or runs out of memory has a record too: its status says so, with the reason. What is
     no fault of the run is raised: CannotWrite where the disk is full, MissingWeights where those of a needed run are
     gone or damaged, KeyboardInterrupt (a checkpoint is written before).
     """
     began = time.time()
-    machine.reset_peak_memory(bench.speed.device)
-    result = attempt(run, bench, tell)
+    machine.reset_peak_memory(workspace.config.device)
+    result = attempt(run, workspace, tell)
     if result["status"] in ("failed", "out-of-memory"):  # the error is gone by now, and with it what it held on to
-        bench.cache.entries.clear()
+        workspace.cache.entries.clear()
         machine.free_memory()
-    made = machine.made(bench.speed) | {"seconds": round(time.time() - began, 3)}
-    return result | {"peak_memory": machine.peak_memory(bench.speed.device), "made": made}
+    made = machine.made(workspace.config) | {"seconds": round(time.time() - began, 3)}
+    return result | {"peak_memory": machine.peak_memory(workspace.config.device), "made": made}
 
 
-def attempt(run: Run, bench: Bench, tell: Tell) -> dict[str, Any]:
+def attempt(run: Run, workspace: Workspace, tell: Tell) -> dict[str, Any]:
     """What a record says of how a run ended."""
     try:
-        return {"status": "done"} | work(run, bench, tell)
+        return {"status": "done"} | work(run, workspace, tell)
     except (CannotWrite, MissingWeights):
         raise
     except Diverged as error:
@@ -70,50 +70,50 @@ def attempt(run: Run, bench: Bench, tell: Tell) -> dict[str, Any]:
         return {"status": status, "reason": machine.without_paths(last_lines(error))}
 
 
-def work(run: Run, bench: Bench, tell: Tell) -> dict[str, Any]:
+def work(run: Run, workspace: Workspace, tell: Tell) -> dict[str, Any]:
     """The steps of a run, and what its record says of them."""
-    doing = Doing(run, bench, tell)
+    state = RunState(run, workspace, tell)
     try:
         for position, step in enumerate(run.steps):
             torch.manual_seed(seed_of(run.seed, "step", position))
-            doing.take(position, step)
+            state.take(position, step)
     except KeyboardInterrupt:
-        if doing.saved:
+        if state.saved:
             with suppress(CannotWrite):  # the checkpoint before it is still there
-                doing.saved.flush()
+                state.saved.flush()
         raise
-    return conclude(Subject(run, doing.network, doing.needs, doing.material, bench.speed), doing, bench)
+    return conclude(FinishedRun(run, state.network, state.needs, state.train_test, workspace.config), state, workspace)
 
 
-class Doing:
+class RunState:
     """A run under way: its network, what its record will say of the stages done, and its checkpoints.
 
     An interrupted run takes its edits again, for the structure they give the network, passes over the stages that
     were finished, and goes on in the one that was not.
     """
 
-    def __init__(self, run: Run, bench: Bench, tell: Tell):
-        self.run, self.bench, self.tell = run, bench, tell
-        self.material = bench.material(run)
-        self.needs = {role: bench.finished(need) for role, need in run.needs}
-        self.network = bench.blank(run)
+    def __init__(self, run: Run, workspace: Workspace, tell: Tell):
+        self.run, self.workspace, self.tell = run, workspace, tell
+        self.train_test = workspace.train_test(run)
+        self.needs = {role: workspace.finished(need) for role, need in run.needs}
+        self.network = workspace.blank(run)
         self.history: list[dict[str, Any]] = []
         self.stages: list[dict[str, Any]] = []
-        self.saved = bench.checkpoints(run)
+        self.saved = workspace.checkpoints(run)
         found = self.saved.newest() if self.saved else None
-        self.found = found if found and found.said["under"] == self.conditions() else None
+        self.found = found if found and found.metadata["under"] == self.conditions() else None
         self.reached = self.found.order[0] if self.found else 0
 
     def conditions(self) -> dict[str, Any]:
         """What must be the same for the bits to be: a run does not go on where it differs, but begins anew."""
-        speed = asdict(self.bench.speed)
-        del speed["cache_bytes"]
-        return speed | {"threads": torch.get_num_threads(), "torch": torch.__version__}
+        settings = asdict(self.workspace.config)
+        del settings["cache_bytes"]
+        return settings | {"threads": torch.get_num_threads(), "torch": torch.__version__}
 
     def take(self, position: int, step: Any) -> None:
         """One step of the run."""
         if not isinstance(step, Stage):
-            self.network = self.bench.speed.place(step.apply(self.network, self.needs))
+            self.network = self.workspace.config.place(step.apply(self.network, self.needs))
         elif position < self.reached:
             return
         elif step.shared:
@@ -123,57 +123,58 @@ class Doing:
 
     def share(self, position: int, stage: Stage) -> None:
         """Go through a beginning that other runs have in common with this one: one of them trains it, once."""
-        key, shelf = fingerprint(self.run, position + 1), self.bench.shelf
-        with shelf.lock(key):
-            if found := shelf.find(key):
+        key, store = fingerprint(self.run, position + 1), self.workspace.store
+        with store.lock(key):
+            if found := store.find(key):
                 self.network.load_state_dict(found[0])
                 self.history, self.stages = found[1]["history"], found[1]["stages"]
                 return
             self.train(position, stage)
-            said = {"history": self.history, "stages": [stage | {"shared": True} for stage in self.stages]}
-            shelf.save(key, self.network.state_dict(), said)
+            metadata = {"history": self.history, "stages": [stage | {"shared": True} for stage in self.stages]}
+            store.save(key, self.network.state_dict(), metadata)
 
     def train(self, position: int, stage: Stage) -> None:
         """Train through one stage, from its checkpoint where there is one."""
-        bench, run = self.bench, self.run
+        workspace, run = self.workspace, self.run
         begin, before = self.resumed(position)
         clock = Clock(before)
         teacher = self.needs[stage.teacher] if stage.teacher else None
-        feed = Feed(stage, self.network, teacher, self.material, bench.speed, bench.cache)
+        feed = Feed(stage, self.network, teacher, self.train_test, workspace.config, workspace.cache)
         if begin and self.found:
             self.found.restore_random()
         first = begin.epochs if begin else 0
 
-        def after_epoch(where: Position) -> None:
-            self.keep(position, where, clock.seconds)
-            pace = (clock.seconds - before) / (where.epochs - first)
-            done = sum(earlier.epochs for earlier in run.stages[: len(self.stages)]) + where.epochs
+        def after_epoch(reached: TrainState) -> None:
+            self.keep(position, reached, clock.seconds)
+            pace = (clock.seconds - before) / (reached.epochs - first)
+            done = sum(earlier.epochs for earlier in run.stages[: len(self.stages)]) + reached.epochs
             left = (run.epochs - done) * pace
-            self.tell(Progress(stage.name, where.epochs, stage.epochs, done, run.epochs, feed.count / pace, left))
+            self.tell(Progress(stage.name, reached.epochs, stage.epochs, done, run.epochs, feed.count / pace, left))
 
-        rows = train(stage, self.network, feed, bench.speed, seed_of(run.seed, "stage", position), after_epoch, begin)
+        seed = seed_of(run.seed, "stage", position)
+        rows = train(stage, self.network, feed, workspace.config, seed, after_epoch, begin)
         seconds = clock.seconds
         self.history = self.history + rows
         timed = {"stage": stage.name, "epochs": stage.epochs, "seconds": round(seconds, 3)}
-        speed = {"images_per_second": round(stage.epochs * feed.count / seconds, 1), "cached": feed.x is not None}
+        pace = {"images_per_second": round(stage.epochs * feed.count / seconds, 1), "cached": feed.x is not None}
         live = {"declined": feed.declined} if feed.declined else {}
-        self.stages = [*self.stages, timed | speed | live]
+        self.stages = [*self.stages, timed | pace | live]
 
-    def keep(self, position: int, where: Position, seconds: float) -> None:
+    def keep(self, position: int, reached: TrainState, seconds: float) -> None:
         """Keep a checkpoint."""
         if self.saved:
-            said = {"done": position, "history": self.history, "stages": self.stages, "rows": list(where.history)}
-            said |= {"seconds": seconds, "under": self.conditions()}
-            self.saved.keep(capture(self.network, where, said))
+            metadata = {"done": position, "history": self.history, "stages": self.stages, "rows": list(reached.history)}
+            metadata |= {"seconds": seconds, "under": self.conditions()}
+            self.saved.keep(capture(self.network, reached, metadata))
 
-    def resumed(self, position: int) -> tuple[Position | None, float]:
+    def resumed(self, position: int) -> tuple[TrainState | None, float]:
         """Where the stage goes on, with the network brought there, and the seconds that it took until then."""
         found: Checkpoint | None = self.found
         if found is None or position != self.reached:
             return None, 0.0
         self.network.load_state_dict(found.network())
-        self.history, self.stages = found.said["history"], found.said["stages"]
-        return found.position(found.said["rows"]), found.said["seconds"]
+        self.history, self.stages = found.metadata["history"], found.metadata["stages"]
+        return found.train_state(found.metadata["rows"]), found.metadata["seconds"]
 
 
 class Clock:
@@ -188,40 +189,40 @@ class Clock:
         return time.perf_counter() - self.began
 
 
-def conclude(subject: Subject, doing: Doing, bench: Bench) -> dict[str, Any]:
-    """Judge the finished network, put it on the shelf, take the measures."""
+def conclude(trained: FinishedRun, state: RunState, workspace: Workspace) -> dict[str, Any]:
+    """Judge the finished network, put it into the store, take the measures."""
     from netpress.compress.finish import finished
     from netpress.nets.describe import describe
 
-    network = finished(subject.network)
+    network = finished(trained.network)
     network.requires_grad_(False).eval()
-    size = describe(network, subject.run.px)
-    digest = bench.shelf.save(subject.run.fingerprint, network.state_dict(), {})
+    size = describe(network, trained.run.px)
+    digest = workspace.store.save(trained.run.fingerprint, network.state_dict(), {})
     measured: dict[str, Any] = {}
-    for measure in subject.run.measures:
-        measured |= measure.take(subject)
+    for measure in trained.run.measures:
+        measured |= measure.take(trained)
     return {
-        **accuracies(subject, doing.history),
+        **accuracies(trained, state.history),
         "parameters": size.parameters,
         "multiply_adds": size.multiply_adds,
         "measures": measured,
-        "stages": doing.stages,
-        "history": doing.history,
+        "stages": state.stages,
+        "history": state.history,
         "weights_sha256": digest,
     }
 
 
-def accuracies(subject: Subject, history: list[dict]) -> dict[str, Any]:
+def accuracies(trained: FinishedRun, history: list[dict]) -> dict[str, Any]:
     """Last and best test accuracy, and the epochs of the last stage until 99 % of its best.
 
     The best is looked for over the last stage's epochs where that stage ends the run, as the papers do: it is
     chosen on the images it is judged on. A network that was operated on after its last stage has one accuracy.
     """
-    final = subject.run.steps[-1] if subject.run.steps else None
+    final = trained.run.steps[-1] if trained.run.steps else None
     rows = history[-final.epochs :] if isinstance(final, Stage) else []  # names may repeat: prune, retrain, prune, ...
     curve = [row["test_accuracy"] for row in rows]
     if not curve or curve[-1] is None:
-        last = accuracy(subject.network, subject.material.test, subject.material.normalise, subject.speed)
+        last = accuracy(trained.network, trained.train_test.test, trained.train_test.normalise, trained.config)
         return {"last": last, "best": last, "epochs_to_99": None}
     best = max(curve)
     reached = 1 + next(i for i, value in enumerate(curve) if value >= 0.99 * best)

@@ -33,11 +33,11 @@ def path_of(run: Run, edition: str, results: Path | None = None) -> Path:
 def write(run: Run, edition: str, content: Record, results: Path | None = None) -> Path:
     """Put a run's record in its place. A record of another fingerprint that is there is set aside, not deleted."""
     path = path_of(run, edition, results)
-    said = {"name": run.name, "fingerprint": run.fingerprint, "status": content["status"]}
+    head = {"name": run.name, "fingerprint": run.fingerprint, "status": content["status"]}
     old = read(path)
     if old and old["fingerprint"] != run.fingerprint:
         path.replace(path.with_suffix(f".{old['fingerprint'][:8]}.stale"))
-    write_atomic(path, encode(said | content | {"edition": edition, "run": described(run)}))
+    write_atomic(path, encode(head | content | {"edition": edition, "run": described(run)}))
     return path
 
 
@@ -58,9 +58,9 @@ def encode(record: Record) -> bytes:
 
 def digest_in(content: bytes) -> str | None:
     """The SHA-256 at the end of a file's bytes; None where they are cut or altered."""
-    head, mark, tail = content.rpartition(b' "sha256": "')
+    head, separator, tail = content.rpartition(b' "sha256": "')
     digest = hashlib.sha256(head).hexdigest()
-    return digest if mark and tail == digest.encode() + b'"\n}\n' else None
+    return digest if separator and tail == digest.encode() + b'"\n}\n' else None
 
 
 def decode(content: bytes) -> Record | None:
@@ -90,29 +90,29 @@ def bare(record: Record) -> Record:
 
 
 @dataclass(frozen=True)
-class Look:
-    """What can be told of a record without parsing all of it. `mark`: its SHA-256."""
+class RecordHeader:
+    """What can be told of a record without parsing all of it. `digest`: its SHA-256."""
 
     fingerprint: str
     status: str
-    mark: str
+    digest: str
 
 
 HEAD = re.compile(rb'\{\n "name": "[^"]*",\n "fingerprint": "([0-9a-f]*)",\n "status": "([a-z-]*)"')
 
 
-def look(path: str | Path) -> Look | None:
+def header(path: str | Path) -> RecordHeader | None:
     """Fingerprint and status of the record at `path`, checked like `read` but many times as fast."""
     try:
         with open(path, "rb", buffering=0) as file:  # noqa: PTH123 - status looks at ten thousand
             content = file.read()
     except (FileNotFoundError, NotADirectoryError):
         return None
-    mark, head = digest_in(content), HEAD.match(content)
-    if mark is None or head is None:
+    digest, head = digest_in(content), HEAD.match(content)
+    if digest is None or head is None:
         set_aside(Path(path))
         return None
-    return Look(head[1].decode(), head[2].decode(), mark)
+    return RecordHeader(head[1].decode(), head[2].decode(), digest)
 
 
 def fresh(runs: Iterable[Run], edition: str, results: Path | None = None) -> dict[Run, Record]:
@@ -123,10 +123,10 @@ def fresh(runs: Iterable[Run], edition: str, results: Path | None = None) -> dic
 
 def state(run: Run, edition: str, results: Path | None = None) -> str:
     """ "done", "diverged", "failed", "out-of-memory", "stale" or "missing"."""
-    seen = look(path_of(run, edition, results))
-    if seen is None:
+    found = header(path_of(run, edition, results))
+    if found is None:
         return "missing"
-    return seen.status if seen.fingerprint == run.fingerprint else "stale"
+    return found.status if found.fingerprint == run.fingerprint else "stale"
 
 
 def changed_editions(results: Path | None = None) -> list[str]:
@@ -163,18 +163,18 @@ def frame(runs: Sequence[Run], edition: str, results: Path | None = None) -> "pd
 
 def row_without(run: Run, edition: str, results: Path | None) -> dict[str, Any]:
     """The row of a run that has no fresh record."""
-    said = {key: getattr(run, key) for key in ("paper", "dataset", "model", "method", "seed", "epochs", "name")}
-    return said | {"edition": edition, "status": state(run, edition, results)}
+    settings = {key: getattr(run, key) for key in ("paper", "dataset", "model", "method", "seed", "epochs", "name")}
+    return settings | {"edition": edition, "status": state(run, edition, results)}
 
 
 def row_of(run: Run, record: Record) -> dict[str, Any]:
     """One row of `frame`."""
-    said = {key: getattr(run, key) for key in ("paper", "dataset", "model", "method", "seed")}
+    settings = {key: getattr(run, key) for key in ("paper", "dataset", "model", "method", "seed")}
     seconds = sum(stage["seconds"] for stage in record.get("stages", []))
     images = sum(stage["seconds"] * stage["images_per_second"] for stage in record.get("stages", []))
     made = record["made"]
     return {
-        **said,
+        **settings,
         "edition": record["edition"],
         **{key: record.get(key) for key in COLUMNS},
         "seconds": seconds,

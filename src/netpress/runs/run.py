@@ -31,8 +31,8 @@ class Edit(Protocol):
 class Measure(Protocol):
     """Something measured on the finished network beside its accuracy: a frozen dataclass."""
 
-    def take(self, subject: Any) -> dict[str, Any]:
-        """Plain JSON values by name. `subject` is a `perform.Subject`."""
+    def take(self, trained: Any) -> dict[str, Any]:
+        """Plain JSON values by name. `trained` is a `workspace.FinishedRun`."""
 
 
 @dataclass(frozen=True)
@@ -87,11 +87,14 @@ def fingerprint(run: Run, steps: int | None = None) -> str:
 
     With `steps`, the fingerprint of the run's beginning: its first `steps` steps, whatever it is called.
     """
-    said = {key: text(getattr(run, name)) for name, key in RUN.items() if steps is None or name not in NAMES}
-    said["steps"] = f"[{', '.join(step_text(step) for step in run.steps[:steps])}]"  # type: ignore[arg-type]
-    said["needs"] = json.dumps([[role, need.fingerprint] for role, need in run.needs])
-    said |= {"data": text(checksum(run.dataset, os.environ.get("NETPRESS_DATA"))), "version": text(version(run.model))}
-    pairs = ", ".join(f'"{name}": {said[name]}' for name in sorted(said))
+    settings = {key: text(getattr(run, name)) for name, key in RUN.items() if steps is None or name not in NAMES}
+    settings["steps"] = f"[{', '.join(step_text(step) for step in run.steps[:steps])}]"  # type: ignore[arg-type]
+    settings["needs"] = json.dumps([[role, need.fingerprint] for role, need in run.needs])
+    settings |= {
+        "data": text(checksum(run.dataset, os.environ.get("NETPRESS_DATA"))),
+        "version": text(version(run.model)),
+    }
+    pairs = ", ".join(f'"{name}": {settings[name]}' for name in sorted(settings))
     return hashlib.sha256(f"{{{pairs}}}".encode()).hexdigest()
 
 

@@ -22,17 +22,17 @@ class MissingWeights(LookupError):
         super().__init__(f"the weights {fingerprint[:12]} are missing or damaged: run again, they are remade")
 
 
-class Shelf:
-    """A folder of `<fingerprint>.safetensors`, each with its SHA-256 and what was said of it in a `.json` beside it."""
+class WeightStore:
+    """A folder of `<fingerprint>.safetensors`, each with its SHA-256 and its metadata in a `.json` beside it."""
 
     def __init__(self, folder: Path | None = None):
         self.folder = folder or paths.weights_dir()
 
-    def save(self, fingerprint: str, state: dict[str, Tensor], said: dict[str, Any]) -> str:
+    def save(self, fingerprint: str, state: dict[str, Tensor], metadata: dict[str, Any]) -> str:
         """Keep a state; returns the SHA-256 of the file. The file is whole or absent at every moment."""
         content = packed(state)
         digest = hashlib.sha256(content).hexdigest()
-        self.put(fingerprint, content, note(digest, said))
+        self.put(fingerprint, content, note(digest, metadata))
         return digest
 
     def put(self, fingerprint: str, weights: bytes, beside: bytes) -> None:
@@ -46,7 +46,7 @@ class Shelf:
         return weights.read_bytes(), beside.read_bytes()
 
     def find(self, fingerprint: str) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
-        """State and what was said of it; None where it is not here or does not match its SHA-256 (set aside then)."""
+        """State and metadata; None where it is not here or does not match its SHA-256 (set aside then)."""
         try:
             found = opened(*self.files(fingerprint))
         except (FileNotFoundError, KeyError):
@@ -81,8 +81,8 @@ class Shelf:
         return FileLock(self.folder / f"{fingerprint}.lock")
 
 
-class Basket(Shelf):
-    """A shelf in memory, for a worker that shares no folder with others. `made`: what was put there since."""
+class MemoryStore(WeightStore):
+    """A store in memory, for a worker that shares no folder with others. `made`: what was put there since."""
 
     def __init__(self, given: dict[str, tuple[bytes, bytes]]):
         self.held, self.made = dict(given), dict[str, tuple[bytes, bytes]]()
@@ -108,18 +108,18 @@ def packed(state: dict[str, Tensor]) -> bytes:
     return save({name: tensor.detach().cpu().contiguous().clone() for name, tensor in state.items()})
 
 
-def note(digest: str, said: dict[str, Any]) -> bytes:
+def note(digest: str, metadata: dict[str, Any]) -> bytes:
     """What lies beside the weights: a line of JSON, and a line with its SHA-256."""
-    text = json.dumps({"note": 2, "sha256": digest, "said": said}).encode()
+    text = json.dumps({"note": 2, "sha256": digest, "said": metadata}).encode()
     return text + b"\n" + hashlib.sha256(text).hexdigest().encode() + b"\n"
 
 
 def opened(weights: bytes, beside: bytes) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
-    """State and what was said of it; None where either is cut or altered."""
-    told = noted(beside)
-    if told is None or hashlib.sha256(weights).hexdigest() != told["sha256"]:
+    """State and metadata; None where either is cut or altered."""
+    found = noted(beside)
+    if found is None or hashlib.sha256(weights).hexdigest() != found["sha256"]:
         return None
-    return load(weights), told["said"]
+    return load(weights), found["said"]
 
 
 def noted(content: bytes) -> dict[str, Any] | None:
@@ -128,7 +128,7 @@ def noted(content: bytes) -> dict[str, Any] | None:
     if check == hashlib.sha256(text).hexdigest().encode() + b"\n":
         return json.loads(text)
     with suppress(ValueError):
-        told = json.loads(content)
-        if list(told) == ["sha256", "said"] and not told["said"]:
-            return told
+        found = json.loads(content)
+        if list(found) == ["sha256", "said"] and not found["said"]:
+            return found
     return None

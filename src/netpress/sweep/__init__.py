@@ -51,9 +51,9 @@ class Summary:
         """What to tell at the end: a line for each run that is not done, and the numbers."""
         elsewhere = sum(outcome.status == "done" and outcome.earlier for outcome in self.outcomes)
         others = f"{elsewhere} done by another sweep, " if elsewhere else ""
-        told = f"{self.done} done now, {others}{self.before} done before, {len(self.failures)} not done."
+        counts = f"{self.done} done now, {others}{self.before} done before, {len(self.failures)} not done."
         hint = " --retry failed does them again." if self.failures else ""
-        return [*(outcome.line for outcome in self.failures), told + hint]
+        return [*(outcome.line for outcome in self.failures), counts + hint]
 
 
 def ensure(
@@ -79,15 +79,15 @@ def ensure(
     if not jobs:
         return summary
     check([job.run for job in jobs], with_data=not cluster)
-    from netpress.runs.weights import Shelf
-    from netpress.sweep.leases import Claims
+    from netpress.runs.weights import WeightStore
+    from netpress.sweep.leases import Leases
 
-    shelf, count = Shelf(), min(workers or default_workers(), len(jobs))
+    store, count = WeightStore(), min(workers or default_workers(), len(jobs))
     folders = {records.path_of(job.run, edition, results).parent for job in jobs}
     for folder in {paths.weights_dir(), paths.checkpoints_dir(), *folders}:
         sweep_away(folder)
-    with Claims(edition, results) as claims, executor(cluster, count, claims.tell, shelf) as chosen:
-        summary.outcomes += progress(Schedule(jobs, chosen, claims, shelf))
+    with Leases(edition, results) as leases, executor(cluster, count, leases.tell, store) as chosen:
+        summary.outcomes += progress(Schedule(jobs, chosen, leases, store))
     return summary
 
 
@@ -114,12 +114,12 @@ def check(runs: Sequence[Run], with_data: bool) -> None:
             step.check()
 
 
-def executor(cluster: Cluster | None, workers: int, tell: Tell, shelf: Any) -> Executor:
+def executor(cluster: Cluster | None, workers: int, tell: Tell, store: Any) -> Executor:
     """A Ray cluster, worker processes, or this process."""
     if cluster:
         from netpress.sweep.cluster import Remote
 
-        return Remote(cluster, tell, shelf)
+        return Remote(cluster, tell, store)
     if workers > 1:
         from netpress.sweep.workers import Processes
 
@@ -137,9 +137,9 @@ def planned(
     jobs, summary = [], Summary()
     for run in runs:
         path = records.path_of(run, edition, results)
-        seen = records.look(path)
+        seen = records.header(path)
         if seen is None or seen.fingerprint != run.fingerprint or seen.status in again:
-            jobs.append(Job(run, mark=seen.mark if seen else None))
+            jobs.append(Job(run, digest=seen.digest if seen else None))
         elif seen.status == "done":
             summary.before += 1
         else:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any, Protocol, Self
 
 from netpress.runs.run import Run
-from netpress.sweep.jobs import End, Finished, Job, Lacks, Tell
+from netpress.sweep.jobs import End, Finished, Job, MissingInput, Tell
 
 
 class Executor(Protocol):
@@ -15,7 +15,7 @@ class Executor(Protocol):
     @property
     def slots(self) -> int: ...
 
-    one_shelf: bool
+    one_store: bool
 
     def start(self, job: Job) -> None:
         """Take a job."""
@@ -31,13 +31,13 @@ class Executor(Protocol):
 class Here:
     """One run after the other in this process, with one thread, as worker processes have."""
 
-    slots, one_shelf = 1, True
+    slots, one_store = 1, True
 
     def __init__(self, tell: Tell):
-        from netpress.runs.workspace import new_bench
+        from netpress.runs.workspace import new_workspace
         from netpress.training.threads import single
 
-        self.tell, self.bench = tell, new_bench()
+        self.tell, self.workspace = tell, new_workspace()
         self.done: list[tuple[Job, End]] = []
         self.threads = single()
 
@@ -50,7 +50,7 @@ class Here:
 
     def start(self, job: Job) -> None:
         """Do it now."""
-        self.done.append((job, end_of(job.run, self.bench, lambda progress: self.tell(job.run, progress))))
+        self.done.append((job, end_of(job.run, self.workspace, lambda progress: self.tell(job.run, progress))))
 
     def ended(self, timeout: float) -> list[tuple[Job, End]]:
         """What has ended since the last call."""
@@ -60,12 +60,12 @@ class Here:
         return done
 
 
-def end_of(run: Run, bench: Any, tell: Callable[[Any], None]) -> End:
+def end_of(run: Run, workspace: Any, tell: Callable[[Any], None]) -> End:
     """Do one run."""
     from netpress.runs.perform import perform
     from netpress.runs.weights import MissingWeights
 
     try:
-        return Finished(perform(run, bench, tell))
+        return Finished(perform(run, workspace, tell))
     except MissingWeights as error:
-        return Lacks(error.fingerprint)
+        return MissingInput(error.fingerprint)

@@ -11,11 +11,12 @@ from netpress.training.stage import Stage
 
 @dataclass(frozen=True)
 class Job:
-    """A run to do. `remake`: only its weights are missing. `mark`: of the record that was there when it was planned."""
+    """A run to do. `remake`: only its weights are missing. `digest`: of the record that was there when it
+    was planned."""
 
     run: Run
     remake: bool = False
-    mark: str | None = None
+    digest: str | None = None
 
     @cached_property
     def key(self) -> str:
@@ -42,7 +43,7 @@ class Finished:
 
 
 @dataclass(frozen=True)
-class Died:
+class WorkerDied:
     """The process that did a run is gone. `blame`: perhaps through the run itself; a machine went down otherwise."""
 
     reason: str
@@ -50,11 +51,11 @@ class Died:
 
 
 @dataclass(frozen=True)
-class Lacks:
+class MissingInput:
     """A run could not begin: the weights with this fingerprint are missing or damaged."""
 
     fingerprint: str
 
 
-End = Finished | Died | Lacks
+End = Finished | WorkerDied | MissingInput
 Tell = Callable[[Run, Any], None]  # a run, and its perform.Progress

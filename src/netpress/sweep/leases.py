@@ -1,8 +1,8 @@
-"""Claims: a file `<label>.claim` beside the record says which sweep does a run now, and how far it is.
+"""Leases: a file `<label>.lease` beside the record says which sweep does a run now, and how far it is.
 
-A claim carries its owner and a count that a thread raises every two seconds. On one machine an owner is dead as soon
+A lease carries its owner and a count that a thread raises every two seconds. On one machine an owner is dead as soon
 as its process is gone; of an owner on another machine, only a count that stands still for eight seconds tells that.
-Whoever takes or takes over a claim holds the folder's lock meanwhile, so that two never take the same one.
+Whoever takes or takes over a lease holds the folder's lock meanwhile, so that two never take the same one.
 """
 
 import json
@@ -30,19 +30,19 @@ if TYPE_CHECKING:
 BEAT = 2.0  # seconds between two signs of life
 PATIENCE = 8.0  # seconds without one after which an owner on another machine counts as dead
 
-Claim = dict[str, Any]
+Lease = dict[str, Any]
 
 
 def path_of(run: Run, edition: str, results: Path) -> Path:
     """Beside the record."""
-    return records.path_of(run, edition, results).with_suffix(".claim")
+    return records.path_of(run, edition, results).with_suffix(".lease")
 
 
-def read(path: Path) -> Claim | None:
-    """The claim in a file; None where there is none, or none that can be read."""
+def read(path: Path) -> Lease | None:
+    """The lease in a file; None where there is none, or none that can be read."""
     with suppress(OSError, ValueError):
-        claim = json.loads(path.read_bytes())
-        return claim if isinstance(claim, dict) and {"host", "pid", "started", "beat"} <= claim.keys() else None
+        lease = json.loads(path.read_bytes())
+        return lease if isinstance(lease, dict) and {"host", "pid", "started", "beat"} <= lease.keys() else None
     return None
 
 
@@ -71,42 +71,42 @@ def started(pid: int) -> str | None:
     return ""
 
 
-def is_here(claim: Claim) -> bool:
+def is_here(lease: Lease) -> bool:
     """Whether the owner's process can be looked up from here."""
-    return claim["host"] == host() and bool(started(os.getpid()))
+    return lease["host"] == host() and bool(started(os.getpid()))
 
 
-def is_alive_here(claim: Claim) -> bool:
+def is_alive_here(lease: Lease) -> bool:
     """Whether the owner's process runs on this machine: that number, and started at that time."""
-    return started(claim["pid"]) == claim["started"]
+    return started(lease["pid"]) == lease["started"]
 
 
-def is_alive(path: Path, claim: Claim) -> bool:
+def is_alive(path: Path, lease: Lease) -> bool:
     """The same at one look, for a status: the file of an owner elsewhere must have changed in the last half minute."""
-    if is_here(claim):
-        return is_alive_here(claim)
+    if is_here(lease):
+        return is_alive_here(lease)
     with suppress(OSError):
         return time.time() - path.stat().st_mtime < 30
     return False
 
 
-class Claims:
-    """What one sweep has claimed; used as a context, which gives signs of life and lets go of everything at the end."""
+class Leases:
+    """What one sweep holds; used as a context, which gives signs of life and lets go of everything at the end."""
 
     def __init__(self, edition: str, results: Path):
         self.edition, self.results = edition, results
         pid, now = os.getpid(), datetime.now(UTC).isoformat(timespec="seconds")
         self.owner = {"host": host(), "pid": pid, "started": started(pid), "token": secrets.token_hex(8), "time": now}
-        self.mine: dict[Run, Claim] = {}
+        self.mine: dict[Run, Lease] = {}
         self.seen: dict[Path, tuple[Any, float]] = {}  # the last sign of life of others, and when we saw it
         self.guard, self.over = Lock(), Event()
         self.thread = Thread(target=self.beat, daemon=True)
         folder = results / edition
         with explained(folder):
             folder.mkdir(parents=True, exist_ok=True)
-        self.lock = FileLock(folder / ".claims.lock")
+        self.lock = FileLock(folder / ".leases.lock")
 
-    def __enter__(self) -> "Claims":
+    def __enter__(self) -> "Leases":
         self.thread.start()
         return self
 
@@ -117,41 +117,41 @@ class Claims:
             self.release(run)
 
     def path(self, run: Run) -> Path:
-        """Where the claim on a run lies."""
+        """Where the lease on a run lies."""
         return path_of(run, self.edition, self.results)
 
     def take(self, run: Run) -> bool:
-        """Claim a run; False where a living owner has it."""
+        """Take a run; False where a living owner has it."""
         path = self.path(run)
         if self.holder(path):
             return False
         with explained(path), self.lock:
             if self.holder(path):
                 return False
-            claim = self.owner | {"beat": 0}
-            write(path, claim)
+            lease = self.owner | {"beat": 0}
+            write(path, lease)
         with self.guard:
-            self.mine[run] = claim
+            self.mine[run] = lease
         return True
 
-    def holder(self, path: Path) -> Claim | None:
-        """The claim of another living owner on a run."""
-        claim = read(path)
-        if claim is None:
+    def holder(self, path: Path) -> Lease | None:
+        """The lease of another living owner on a run."""
+        lease = read(path)
+        if lease is None:
             return None
-        return claim if (is_alive_here(claim) if is_here(claim) else self.beats(path, claim)) else None
+        return lease if (is_alive_here(lease) if is_here(lease) else self.beats(path, lease)) else None
 
-    def beats(self, path: Path, claim: Claim) -> bool:
+    def beats(self, path: Path, lease: Lease) -> bool:
         """Whether an owner elsewhere has given a sign of life in the last seconds, by our clock."""
-        sign, now = (claim.get("token"), claim["beat"]), time.monotonic()
+        sign, now = (lease.get("token"), lease["beat"]), time.monotonic()
         if path not in self.seen or self.seen[path][0] != sign:
             self.seen[path] = sign, now
         return now - self.seen[path][1] < PATIENCE
 
     def is_mine(self, run: Run) -> bool:
-        """Whether the claim is still ours: a sweep that was stopped for a while may have lost it."""
-        claim = read(self.path(run))
-        return claim is not None and claim.get("token") == self.owner["token"]
+        """Whether the lease is still ours: a sweep that was stopped for a while may have lost it."""
+        lease = read(self.path(run))
+        return lease is not None and lease.get("token") == self.owner["token"]
 
     def tell(self, run: Run, progress: "Progress") -> None:
         """Say how far a run is, with the next sign of life."""
@@ -167,22 +167,22 @@ class Claims:
             self.path(run).unlink(missing_ok=True)
 
     def beat(self) -> None:
-        """Sign of life on every claim, again and again."""
+        """Sign of life on every lease, again and again."""
         while not self.over.wait(BEAT):
             with self.guard:
-                for run, claim in self.mine.items():
-                    claim["beat"] += 1
+                for run, lease in self.mine.items():
+                    lease["beat"] += 1
                     with suppress(OSError):  # a full disk is told where something is lost by it
                         if self.is_mine(run):
-                            write(self.path(run), claim)
+                            write(self.path(run), lease)
 
 
-def write(path: Path, claim: Claim) -> None:
-    """Whole or not at all, but without waiting for the disk: after a crash of the machine no claim is of worth."""
+def write(path: Path, lease: Lease) -> None:
+    """Whole or not at all, but without waiting for the disk: after a crash of the machine no lease is of worth."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{secrets.token_hex(8)}.tmp")
     try:
-        temporary.write_bytes(json.dumps(claim).encode())
+        temporary.write_bytes(json.dumps(lease).encode())
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)

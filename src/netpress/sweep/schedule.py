@@ -9,8 +9,8 @@ from netpress import paths
 from netpress.runs import records
 from netpress.runs.run import Run
 from netpress.sweep.executors import Executor
-from netpress.sweep.jobs import Died, End, Finished, Job, Lacks
-from netpress.sweep.leases import Claims
+from netpress.sweep.jobs import End, Finished, Job, MissingInput, WorkerDied
+from netpress.sweep.leases import Leases
 
 TICK = 0.5  # seconds between two looks at what other sweeps do
 TRIES = 3  # so often is a run begun whose process died or whose needs were damaged
@@ -38,10 +38,10 @@ class Outcome:
 class Schedule:
     """The jobs of one sweep on their way through an executor. `outcomes` yields how each ended, as they end."""
 
-    def __init__(self, jobs: list[Job], executor: Executor, claims: Claims, shelf: Any):
+    def __init__(self, jobs: list[Job], executor: Executor, leases: Leases, store: Any):
         self.waiting = {job.key: job for job in jobs}
         self.under_way: dict[str, Job] = {}
-        self.executor, self.claims, self.shelf = executor, claims, shelf
+        self.executor, self.leases, self.store = executor, leases, store
         self.ended: dict[str, str] = {}
         self.tries: Counter[str] = Counter()
 
@@ -66,9 +66,9 @@ class Schedule:
                 continue
             if reason := self.blocked(job):
                 yield self.leave(job, Outcome(job.run, "blocked", reason))
-            elif not self.lacking(job) and self.claims.take(job.run):
+            elif not self.lacking(job) and self.leases.take(job.run):
                 if outcome := self.done_elsewhere(job):
-                    self.claims.release(job.run)
+                    self.leases.release(job.run)
                     yield self.leave(job, outcome)
                 else:
                     self.under_way[job.key] = self.waiting.pop(job.key)
@@ -83,7 +83,7 @@ class Schedule:
                 later.append(job)
             else:
                 yield job
-        if self.executor.one_shelf:
+        if self.executor.one_store:
             yield from later
 
     def blocked(self, job: Job) -> str | None:
@@ -91,7 +91,7 @@ class Schedule:
         for _, need in job.run.needs:
             key = need.fingerprint
             if self.ended.get(key) != "done":
-                status = self.ended.get(key) or records.state(need, self.claims.edition, self.claims.results)
+                status = self.ended.get(key) or records.state(need, self.leases.edition, self.leases.results)
                 if status != "done":
                     return f"needs {need.name}, which is {status}"
                 self.ended[key] = status
@@ -99,7 +99,7 @@ class Schedule:
 
     def lacking(self, job: Job) -> bool:
         """Whether weights of needed runs are not here; they are remade first then."""
-        lacking = [need for _, need in job.run.needs if not self.shelf.has(need.fingerprint)]
+        lacking = [need for _, need in job.run.needs if not self.store.has(need.fingerprint)]
         self.remake(lacking)
         return bool(lacking)
 
@@ -111,10 +111,10 @@ class Schedule:
     def done_elsewhere(self, job: Job) -> Outcome | None:
         """Whether another sweep has done the run since this one was planned."""
         if job.remake:
-            return Outcome(job.run, "done", earlier=True) if self.shelf.has(job.key) else None
-        path = records.path_of(job.run, self.claims.edition, self.claims.results)
-        seen = records.look(path)
-        if seen is None or seen.mark == job.mark or seen.fingerprint != job.key:
+            return Outcome(job.run, "done", earlier=True) if self.store.has(job.key) else None
+        path = records.path_of(job.run, self.leases.edition, self.leases.results)
+        seen = records.header(path)
+        if seen is None or seen.digest == job.digest or seen.fingerprint != job.key:
             return None
         record = records.read(path) or {}
         return Outcome(job.run, seen.status, record.get("reason", ""), record.get("best"), earlier=True)
@@ -129,30 +129,33 @@ class Schedule:
         """A job came back from the executor."""
         del self.under_way[job.key]
         if not isinstance(end, Finished):
-            self.tries[job.key] += not isinstance(end, Died) or end.blame
+            self.tries[job.key] += not isinstance(end, WorkerDied) or end.blame
             if self.tries[job.key] < TRIES:
                 self.again(job, end)
                 return
             end = Finished(given_up(end))
-        if not self.claims.is_mine(job.run):  # we were stopped for so long that another sweep has taken over
+        if not self.leases.is_mine(job.run):  # we were stopped for so long that another sweep has taken over
             self.waiting[job.key] = job
             return
         if not job.remake:
-            records.write(job.run, self.claims.edition, end.content, self.claims.results)
+            records.write(job.run, self.leases.edition, end.content, self.leases.results)
         for left in paths.checkpoints_dir().glob(f"{job.key}.*.checkpoint"):
             left.unlink(missing_ok=True)
-        self.claims.release(job.run)
-        said = end.content
-        seconds, notes = said["made"]["seconds"], notes_on(said)
-        outcome = Outcome(job.run, said["status"], said.get("reason", ""), said.get("best"), seconds, notes=notes)
-        yield self.leave(job, outcome)
+        self.leases.release(job.run)
+        yield self.leave(job, outcome_of(job.run, end.content))
 
     def again(self, job: Job, end: End) -> None:
         """Try once more, before everything else; what it lacked comes first."""
-        self.claims.release(job.run)
+        self.leases.release(job.run)
         self.waiting = {job.key: job} | self.waiting
-        if isinstance(end, Lacks):
+        if isinstance(end, MissingInput):
             self.remake([need for _, need in job.run.needs if need.fingerprint == end.fingerprint])
+
+
+def outcome_of(run: Run, content: dict[str, Any]) -> Outcome:
+    """How a run has ended that this sweep did."""
+    reason, best, seconds = content.get("reason", ""), content.get("best"), content["made"]["seconds"]
+    return Outcome(run, content["status"], reason, best, seconds, notes=notes_on(content))
 
 
 def notes_on(content: dict[str, Any]) -> tuple[str, ...]:
@@ -169,6 +172,6 @@ def given_up(end: End) -> dict[str, Any]:
     from netpress.runs import machine
     from netpress.training import compute
 
-    reason = end.reason if isinstance(end, Died) else "the weights of a needed run are damaged again and again"
+    reason = end.reason if isinstance(end, WorkerDied) else "the weights of a needed run are damaged again and again"
     made = machine.made(compute.choose()) | {"seconds": 0.0}
     return {"status": "failed", "reason": machine.without_paths(reason), "peak_memory": 0, "made": made}

@@ -39,11 +39,11 @@ def survey(runs: Sequence[Run], edition: str, results: Path | None = None) -> Su
     blocked: dict[str, str] = {}
     for run in runs:
         name = run.name
-        claim = there.claim(name)
+        lease = there.lease(name)
         state = there.state(run, name)
-        if claim:
+        if lease:
             state = "running"
-            running.append(doing(name, claim))
+            running.append(progress_of(name, lease))
         elif state in ("missing", "stale"):
             bad = [need for _, need in run.needs if states.get(need.name) in BAD]
             if bad:
@@ -70,24 +70,24 @@ class Folders:
 
     def state(self, run: Run, name: str) -> str:
         """The state of a run's record."""
-        seen = records.look(f"{self.edition}/{name}.json") if self.has(f"{name}.json") else None
+        seen = records.header(f"{self.edition}/{name}.json") if self.has(f"{name}.json") else None
         if seen is None:
             return "missing"
         return seen.status if seen.fingerprint == run.fingerprint else "stale"
 
-    def claim(self, name: str) -> leases.Claim | None:
-        """The claim of a living owner."""
-        if not self.has(f"{name}.claim"):
+    def lease(self, name: str) -> leases.Lease | None:
+        """The lease of a living owner."""
+        if not self.has(f"{name}.lease"):
             return None
-        path = self.edition / f"{name}.claim"
-        claim = leases.read(path)
-        return claim if claim and leases.is_alive(path, claim) else None
+        path = self.edition / f"{name}.lease"
+        lease = leases.read(path)
+        return lease if lease and leases.is_alive(path, lease) else None
 
 
-def doing(name: str, claim: leases.Claim) -> dict[str, Any]:
+def progress_of(name: str, lease: leases.Lease) -> dict[str, Any]:
     """What is told of a run under way; None where its first epoch is not over."""
-    told = ("stage", "epoch", "epochs", "done", "total", "images_per_second", "seconds_left")
-    return {"name": name} | {key: claim.get(key) for key in told}
+    keys = ("stage", "epoch", "epochs", "done", "total", "images_per_second", "seconds_left")
+    return {"name": name} | {key: lease.get(key) for key in keys}
 
 
 def as_json(found: Survey, **about: str) -> dict[str, Any]:

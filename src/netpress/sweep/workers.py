@@ -15,7 +15,7 @@ from typing import Any, Self
 
 from netpress.atomic import CannotWrite
 from netpress.sweep.executors import end_of
-from netpress.sweep.jobs import Died, End, Job, Tell
+from netpress.sweep.jobs import End, Job, Tell, WorkerDied
 from netpress.sweep.signals import PATIENCE, Interrupted, interruptible
 
 
@@ -41,7 +41,7 @@ def default_workers() -> int:
 class Processes:
     """Up to `slots` worker processes, started when there is work for them."""
 
-    one_shelf = True
+    one_store = True
 
     def __init__(self, slots: int, tell: Tell):
         self.slots, self.tell = slots, tell
@@ -90,17 +90,17 @@ class Processes:
         """What a worker says: how far it is, or how its run ended. A pipe that breaks is a worker that died."""
         try:
             while worker.pipe.poll():
-                said: Any = worker.pipe.recv()
-                if isinstance(said, CannotWrite):
-                    raise said
-                if isinstance(said, End):
-                    return [said]
+                message: Any = worker.pipe.recv()
+                if isinstance(message, CannotWrite):
+                    raise message
+                if isinstance(message, End):
+                    return [message]
                 if worker.job:
-                    self.tell(worker.job.run, said)
+                    self.tell(worker.job.run, message)
         except (EOFError, OSError):
             self.workers.remove(worker)
             worker.process.join(PATIENCE)
-            return [Died(last_words(worker))] if worker.job else []
+            return [WorkerDied(last_words(worker))] if worker.job else []
         return []
 
 
@@ -142,10 +142,10 @@ def work(pipe: Connection, share: float) -> None:
     """Do what comes. One thread: as fast as two for these sizes, and the same bits however many workers there are."""
     import torch
 
-    from netpress.runs.workspace import new_bench
+    from netpress.runs.workspace import new_workspace
 
     torch.set_num_threads(1)
-    bench = new_bench(share)
+    workspace = new_workspace(share)
 
     def tell(progress: Any) -> None:
         with contextlib.suppress(OSError):  # nobody listens any more: we are about to be ended
@@ -155,7 +155,7 @@ def work(pipe: Connection, share: float) -> None:
         while True:
             run = pipe.recv()
             try:
-                pipe.send(end_of(run, bench, tell))
+                pipe.send(end_of(run, workspace, tell))
             except CannotWrite as error:
                 pipe.send(error)
 

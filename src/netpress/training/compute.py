@@ -16,7 +16,7 @@ T = TypeVar("T", nn.Module, torch.Tensor)
 
 
 @dataclass(frozen=True)
-class Speed:
+class ComputeConfig:
     """How the loop computes. `choose()` gives the fast one for this machine, `plain()` the twin without any of it."""
 
     device: str = "cpu"
@@ -40,20 +40,20 @@ class Speed:
             return thing.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         return thing.to(self.device)
 
-    def set_rate(self, optimiser: torch.optim.Optimizer, rate: float) -> None:
+    def set_lr(self, optimiser: torch.optim.Optimizer, lr: float) -> None:
         """Set the learning rate of the next step; in place where a captured graph reads it."""
         for group in optimiser.param_groups:
             if isinstance(group["lr"], torch.Tensor):
-                group["lr"].fill_(rate)
+                group["lr"].fill_(lr)
             else:
-                group["lr"] = rate
+                group["lr"] = lr
 
     def captured(self, step: Callable[[Any], Any], optimiser: torch.optim.Optimizer) -> Callable[[Any], Any]:
         """The step as one CUDA graph where `capture` is set; the step itself everywhere else."""
         return Captured(step, optimiser) if self.capture else step
 
 
-def choose(share: float = 1.0) -> Speed:
+def choose(share: float = 1.0) -> ComputeConfig:
     """The fast way on this machine: CUDA, then MPS, then CPU (`NETPRESS_DEVICE` overrides), for a process that
     has this share of it.
 
@@ -64,12 +64,12 @@ def choose(share: float = 1.0) -> Speed:
     device = os.environ.get("NETPRESS_DEVICE") or best_device()
     kind = device.split(":")[0]
     bf16 = {"cuda": True, "mps": False}.get(kind, cpu_has_bf16())
-    return Speed(device, "bf16" if bf16 else "fp32", bf16, True, kind == "cuda", cache_budget(kind, share))
+    return ComputeConfig(device, "bf16" if bf16 else "fp32", bf16, True, kind == "cuda", cache_budget(kind, share))
 
 
-def plain(device: str = "cpu") -> Speed:
+def plain(device: str = "cpu") -> ComputeConfig:
     """fp32, no caches, no capture, default layout: what every fast path must agree with."""
-    return Speed(device)
+    return ComputeConfig(device)
 
 
 def best_device() -> str:

@@ -7,7 +7,7 @@ from netpress.nets.levels import LEVELS, SETS, TOP
 from netpress.papers.pyramid import DIRECTIONS, NAMES, NATIVE, PYRAMID, THAWED
 from netpress.papers.pyramid.tables import DATASETS, depth_said
 from netpress.report.figures import Box, Encoding, Figure, Row, Words, diagram, grouped_points, scatter
-from netpress.report.frames import done
+from netpress.report.frames import finished
 
 
 def figure_1() -> Figure:
@@ -66,7 +66,7 @@ def figure_3(speeds: pd.DataFrame, size: str = "parameters", time: str = "second
 
 def figure_levels(runs: pd.DataFrame) -> Figure:
     """Accuracy by level, one series a method, one panel a data set and direction, VGG19 drawn in (Tables 1-4 drawn)."""
-    rows = in_order(done(runs))
+    rows = in_order(finished(runs))
     tops = [rows[rows["method"] == "parent"].assign(direction=direction) for direction in DIRECTIONS]
     shown, top = (with_panel(part) for part in (rows[rows["method"].isin([*NAMES])], pd.concat(tops)))
     alt = "One panel a data set and direction: best test accuracy at each of the five levels for five methods."

@@ -15,7 +15,7 @@ from netpress.nets import levels
 if TYPE_CHECKING:
     import pandas as pd
 
-    from netpress.training.compute import Speed
+    from netpress.training.compute import ComputeConfig
 
 PX, CLASSES, WIDTH = 96, 10, 1.0  # STL10's; the paper: "13000 [96x96] images"
 COUNT = 13_000
@@ -32,7 +32,7 @@ def path_of(edition: str, results: Path | None = None) -> Path:
     return (results or paths.results_dir()) / edition / "pyramid" / "speed.json"
 
 
-def measure_speed(edition: str, results: Path | None = None, how: "Speed | None" = None) -> Path:
+def measure_speed(edition: str, results: Path | None = None, config: "ComputeConfig | None" = None) -> Path:
     """Measure all networks on this machine and write the record; returns its path. A new measurement replaces the old.
 
     Each network classifies the edition's `timed_images` in batches, and one image alone, as `runs.timing`
@@ -45,25 +45,25 @@ def measure_speed(edition: str, results: Path | None = None, how: "Speed | None"
     from netpress.training import compute
 
     chosen = editions.settings(edition, "pyramid")
-    how = how or compute.choose()
-    networks = {model: timing.blank(model, PX, WIDTH, CLASSES, how) for model in MODELS}
+    config = config or compute.choose()
+    networks = {model: timing.blank(model, PX, WIDTH, CLASSES, config) for model in MODELS}
     images = torch.randn(chosen.timed_images, 3, PX, PX, generator=torch.Generator().manual_seed(0))
-    batches = [how.place(batch) for batch in images.split(chosen.timed_batch)]
+    batches = [config.place(batch) for batch in images.split(chosen.timed_batch)]
 
     def seconds(parts: list[torch.Tensor]) -> dict[str, list[float]]:
-        return timing.in_turns({m: partial(timing.classify, net, parts, how) for m, net in networks.items()}, how)
+        return timing.in_turns({m: partial(timing.classify, net, parts, config) for m, net in networks.items()}, config)
 
-    whole, single = seconds(batches), seconds([how.place(images[:1])])
+    whole, single = seconds(batches), seconds([config.place(images[:1])])
     rows = []
     for model, network in networks.items():
         size = describe(network, PX)
-        told = {"model": model, "parameters": size.parameters, "multiply_adds": size.multiply_adds}
-        rows.append(told | {"seconds": whole[model], "single_seconds": single[model]})
+        facts = {"model": model, "parameters": size.parameters, "multiply_adds": size.multiply_adds}
+        rows.append(facts | {"seconds": whole[model], "single_seconds": single[model]})
     record = {
         "name": KIND, "edition": edition, "px": PX, "classes": CLASSES, "width": WIDTH,
         "images": chosen.timed_images, "batch": chosen.timed_batch, "networks": rows,
     }  # fmt: skip
-    return timing.write(path_of(edition, results), record, how)
+    return timing.write(path_of(edition, results), record, config)
 
 
 def ensure(edition: str, results: Path | None = None) -> None:

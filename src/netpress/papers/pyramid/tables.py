@@ -15,7 +15,7 @@ from netpress.papers.pyramid import INSTEAD, NAMES, NATIVE, PYRAMID, THAWED, UND
 from netpress.papers.pyramid.speed import CLASSES, PX, WIDTH
 from netpress.report.estimates import Estimate, interval
 from netpress.report.evidence import Contrast
-from netpress.report.frames import by_seed, done
+from netpress.report.frames import by_seed, finished
 from netpress.report.judges import difference
 from netpress.report.statistics import rank_correlation
 from netpress.report.tables import NOTHING, Table, beside, listing
@@ -81,7 +81,7 @@ def ours(runs: pd.DataFrame, number: int, value: str = "best") -> pd.DataFrame:
     """Our cells with the labels of a printed table: Estimates in %, words where a cell is not defined."""
     direction, place = TABLES[number]
     rows = runs[runs["dataset"] == stand_in(runs, place)]
-    table = by_seed(rows, value, ("model", "method")) if len(done(rows)) else pd.DataFrame()
+    table = by_seed(rows, value, ("model", "method")) if len(finished(rows)) else pd.DataFrame()
 
     def cell(model: str, method: str) -> Any:
         if (model, method) in UNDEFINED:
@@ -139,7 +139,7 @@ def table_over_scratch(runs: pd.DataFrame) -> Table:
     Forward is also shown with everything thawed in stage 2, where that variant was run.
     """
     rows = runs[runs["method"].isin(TAUGHT)]
-    table = by_seed(rows, "over_scratch", ("dataset", "model", "method")) if len(done(rows)) else pd.DataFrame()
+    table = by_seed(rows, "over_scratch", ("dataset", "model", "method")) if len(finished(rows)) else pd.DataFrame()
 
     def cell(data: str, model: str, method: str) -> Any:
         key = (data, model, method)
@@ -203,7 +203,8 @@ def table_sizes(px: int = PX, classes: int = CLASSES, width: float = WIDTH) -> T
 def table_thawed(runs: pd.DataFrame, value: str = "best") -> Table:
     """Forward with the compressed layers frozen, thawed in stage 2, and the difference paired by seed."""
     data = thawed_on(runs)
-    table = by_seed(runs[runs["dataset"] == data], value, ("model", "method")) if len(done(runs)) else pd.DataFrame()
+    shown = runs[runs["dataset"] == data]
+    table = by_seed(shown, value, ("model", "method")) if len(finished(runs)) else pd.DataFrame()
     listed = []
     for method in PYRAMID:
         for level in LEVELS[1:]:
@@ -260,10 +261,8 @@ def table_native(runs: pd.DataFrame, value: str = "best") -> Table:
     rows = from_random(runs)
     same_px = "parent" in set(rows["method"])
     shown = runs[runs["dataset"].isin(rows["dataset"])] if same_px else rows
-    table = by_seed(shown, value, ("model", "method")) if len(done(shown)) else pd.DataFrame()
-    listed = [
-        native_row(model, table, same_px) for model in (TOP, *(f"{level}-forward" for level in LEVELS))
-    ]
+    table = by_seed(shown, value, ("model", "method")) if len(finished(shown)) else pd.DataFrame()
+    listed = [native_row(model, table, same_px) for model in (TOP, *(f"{level}-forward" for level in LEVELS))]
     data = DATASETS[rows["dataset"].iloc[0]] if len(rows) else ""
     caption = f"From random weights at 32 px on {data}: best test accuracy in %, deep to shallow."
     note = (

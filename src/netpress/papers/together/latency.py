@@ -54,17 +54,17 @@ def measure(paper: str, edition: str, keys: Iterable[Key], results: Path | None 
     from netpress.runs import timing
     from netpress.training import compute, threads
 
-    how = compute.plain()
+    config = compute.plain()
     work = {}
     for one in sorted(keys):
         model, px, width, classes = one
-        network, image = timing.blank(model, px, width, classes, how), torch.zeros(1, 3, px, px)
-        work[one] = partial(timing.classify, network, [image] * IMAGES, how)
+        network, image = timing.blank(model, px, width, classes, config), torch.zeros(1, 3, px, px)
+        work[one] = partial(timing.classify, network, [image] * IMAGES, config)
     with threads.single():
-        times = timing.in_turns(work, how)
+        times = timing.in_turns(work, config)
         networks = [{"key": list(one), "seconds": [s / IMAGES for s in times[one]]} for one in work]
         record = {"name": KIND, "edition": edition, "images": IMAGES, "networks": networks}
-        return timing.write(path_of(paper, edition, results), record, how)
+        return timing.write(path_of(paper, edition, results), record, config)
 
 
 def conditions(paper: str, edition: str, results: Path | None = None) -> str:
