@@ -51,7 +51,7 @@ def test_does_what_is_missing_and_nothing_twice(results: Path) -> None:
 def test_nothing_is_left_behind_but_records_and_weights(results: Path) -> None:
     ensure((child(),))
     files = {path.name for path in results.parent.rglob("*") if path.is_file()}
-    assert {name for name in files if not name.endswith((".json", ".safetensors"))} == {".claims.lock"}
+    assert {name for name in files if not name.endswith((".json", ".safetensors"))} == {".leases.lock"}
 
 
 def test_a_stale_record_is_set_aside_and_never_taken_for_a_fresh_one(results: Path) -> None:
