@@ -61,7 +61,7 @@ def damageable(folder: Path) -> dict[str, tuple[list[Path], Callable[[], bool]]]
     beginning = [folder / "shelf" / f"beginning.{ending}" for ending in ("safetensors", "json")]
     return {
         "records": ([record], lambda: records.read(record) is not None),
-        "looks": ([record], lambda: records.look(record) is not None),
+        "looks": ([record], lambda: records.header(record) is not None),
         "checkpoints": ([points.paths[0]], lambda: Checkpoints(folder, "run").newest() is not None),
         "weights": (beginning, lambda: store.find("beginning") is not None),
         "decoded images": ([entry, entry.with_suffix(".sha256")], lambda: cache.read(entry) is not None),

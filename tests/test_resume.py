@@ -85,12 +85,12 @@ def test_checkpoints_are_not_written_all_the_time(folder: Path, monkeypatch: pyt
 def test_a_checkpoint_comes_back_as_it_was() -> None:
     before = sweeps.made_up(1, 2)
     after = decode(encode(before))
-    assert after and after.said == before.said and after.order == (1, 2)
+    assert after and after.metadata == before.metadata and after.order == (1, 2)
     assert after.tensors.keys() == before.tensors.keys()
     for name, tensor in before.tensors.items():
         assert torch.equal(tensor, after.tensors[name]) and tensor.dtype == after.tensors[name].dtype
         assert tensor.stride() == after.tensors[name].stride()
-    assert after.position([]).optimiser["state"][0]["step"].item() == 2.0
+    assert after.train_state([]).optimiser["state"][0]["step"].item() == 2.0
 
 
 def test_a_captured_state_does_not_change_with_the_network() -> None:
