@@ -20,7 +20,7 @@ from netpress.book import best_edition, evidence_links, parameters, scoreboard
 from netpress.book.page import Page
 from netpress.errors import UserError
 from netpress.papers.together import latency
-from netpress.runs import records
+from netpress.runs import records, timing
 
 CHAPTERS = books.ROOT / "chapters"
 FOUND = sorted(CHAPTERS.rglob("*.ipynb"))
@@ -249,7 +249,7 @@ def test_the_best_complete_edition_is_chosen(tmp_path, monkeypatch):
 
 def test_times_are_measured_once(tmp_path, monkeypatch):
     monkeypatch.setattr(latency, "IMAGES", 1)
-    monkeypatch.setattr(latency, "PASSES", 2)
+    monkeypatch.setattr(timing, "PASSES", 2)
     assert latency.ensure("triage", "demo", "digits", tmp_path)
     times = latency.read("triage", "demo", tmp_path)
     assert {key[0] for key in times} == {"vgg16", *(f"vgg16-block{i}" for i in range(1, 6))}

@@ -22,7 +22,7 @@ FIGURE = "docs/results.svg"
 ON_PAPER = "color:#1f2328;background:#ffffff;"  # a picture of its own does not follow the reader's theme
 
 # Of each paper the claims to tell, the first that is decided; where none is, the first.
-TOLD = {
+LEADING = {
     "triage": ("T1", "T2", "T3", "T6", "T5", "T4", "T8"),
     "pyramid": ("P5", "P4", "P9", "P3", "P1", "P2", "P6"),
     "compressing": ("K2", "K1", "K6", "K3", "K5", "K4"),
@@ -59,7 +59,7 @@ def finding(paper: str, edition: str, verdicts: list[Verdict]) -> str:
     if not verdicts:
         return f"- **{TITLES[paper][0]}**: not run yet on real images (`netpress run {paper} --edition small`)."
     known = {verdict.claim.id: verdict for verdict in verdicts}
-    verdicts = [known[name] for name in TOLD[paper] if name in known]
+    verdicts = [known[name] for name in LEADING[paper] if name in known]
     chosen = next((v for v in verdicts if v.verdict in VERDICTS[:2]), verdicts[0])
     size = "counted" if chosen.n == "exact" else f"{chosen.n} seeds"
     effect = f": {chosen.effect}" if chosen.effect else ""

@@ -86,9 +86,9 @@ class Scoreboard:
             f'<span class="np-unseen"> {escape(v.verdict)}</span></a></li>'
             for v in verdicts
         )
-        said = escape(f"{authors}; edition {self.page.editions[paper]}")
+        source = escape(f"{authors}; edition {self.page.editions[paper]}")
         return (
-            f'<div class="np-glance-paper"><p><b>{escape(title)}</b><br><span>{said}</span></p><ul>{signs}</ul></div>'
+            f'<div class="np-glance-paper"><p><b>{escape(title)}</b><br><span>{source}</span></p><ul>{signs}</ul></div>'
         )
 
     def short(self, paper: str) -> Table:
@@ -155,7 +155,7 @@ class Scoreboard:
             "Seeds that would decide": str(v.seeds_needed or ""), "Evidence": links,
             "Command": f"<code>{escape(self.command(v))}</code>",
         }  # fmt: skip
-        items = "".join(f"<dt>{name}</dt><dd>{said}</dd>" for name, said in facts.items() if said)
+        items = "".join(f"<dt>{name}</dt><dd>{fact}</dd>" for name, fact in facts.items() if fact)
         rule = f"<details><summary>How it is decided</summary><p>{escape(claim.rule)}</p></details>"
         head = f'<p class="np-box-title">{escape(claim.id)} {_tag(v.verdict)} {escape(claim.statement)}</p>'
         return f'<div class="np-box np-claim" id="{anchor(v)}">{head}<dl>{items}</dl>{rule}</div>'

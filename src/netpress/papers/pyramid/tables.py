@@ -167,7 +167,7 @@ def table_speed(speeds: pd.DataFrame) -> Table:
     top = speeds.loc[speeds["model"] == TOP, "seconds_13000"]
     rows = [
         {
-            "network": name_of(row.model), "depth": depth_said(row.model),
+            "network": name_of(row.model), "depth": depth_text(row.model),
             "parameters": row.parameters, "multiply-adds": row.multiply_adds,
             "s for 13,000": row.seconds_13000, "fastest": row.seconds_fastest, "slowest": row.seconds_slowest,
             "times faster": float(top.iloc[0]) / row.seconds_13000, "ms for one": row.latency,
@@ -190,7 +190,7 @@ def table_sizes(px: int = PX, classes: int = CLASSES, width: float = WIDTH) -> T
     rows = [
         {
             "network": name_of(model), "compressed": " ".join(levels.compressed(model)) or NOTHING,
-            "depth": depth_said(model), "parameters": size.parameters,
+            "depth": depth_text(model), "parameters": size.parameters,
             "times fewer": top.parameters / size.parameters, "multiply-adds": size.multiply_adds,
             "times fewer multiply-adds": top.multiply_adds / size.multiply_adds,
         }
@@ -275,7 +275,7 @@ def table_native(runs: pd.DataFrame, value: str = "best") -> Table:
 def native_row(model: str, table: pd.DataFrame, same_px: bool) -> dict[str, Any]:
     """One network of table_native; `table` has one column a network and method."""
     alone = table.get((model, NATIVE), table.get((model, "parent")))
-    row = {"network": name_of(model), "depth": depth_said(model), "random weights": points(alone)}
+    row = {"network": name_of(model), "depth": depth_text(model), "random weights": points(alone)}
     if not same_px:
         return row
     if model == TOP:
@@ -297,6 +297,6 @@ def name_of(model: str) -> str:
     return f"{level.upper()} {direction}".strip()
 
 
-def depth_said(model: str) -> str:
+def depth_text(model: str) -> str:
     """The real depth: "13+3" is 13 convolutions and 3 fully connected layers."""
     return "{}+{}".format(*levels.depth(model))

@@ -57,8 +57,8 @@ SIZES = {
 
 def approach(run: Run) -> str:
     """The approach by which a run's network was made small; "" for what is a step or a repetition."""
-    told = (run.paper, run.model, run.method)
-    return next((row[3] for row in APPROACHES if all(map(fnmatchcase, told, row[:3]))), "")
+    kind = (run.paper, run.model, run.method)
+    return next((row[3] for row in APPROACHES if all(map(fnmatchcase, kind, row[:3]))), "")
 
 
 def common(editions: Mapping[str, str]) -> str:
@@ -131,5 +131,5 @@ def measure(editions: Mapping[str, str], dataset: str = "") -> None:
 
 def conditions(editions: Mapping[str, str]) -> str:
     """Where times were measured, as words."""
-    said = dict.fromkeys(latency.conditions(paper, edition) for paper, edition in editions.items())
-    return "; ".join(filter(None, said)) or "not measured yet"
+    times = dict.fromkeys(latency.conditions(paper, edition) for paper, edition in editions.items())
+    return "; ".join(filter(None, times)) or "not measured yet"

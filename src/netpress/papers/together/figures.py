@@ -52,7 +52,7 @@ def against(networks: pd.DataFrame, size: str) -> Figure:
     missing = f" {lost} that lose more than {-FLOOR:.0f} points are not drawn." if lost else ""
     caption = (
         f"{SIZES[size].capitalize()} against accuracy, in points above or below the best uncompressed network that saw "
-        f"the same training images. One point is one network, {runs_said(drawn)}; dotted: no other is both smaller "
+        f"the same training images. One point is one network, {runs_text(drawn)}; dotted: no other is both smaller "
         f"and better.{missing}"
     )
     words = Words(alt, caption, SIZES[size], "points above or below the best")
@@ -60,7 +60,7 @@ def against(networks: pd.DataFrame, size: str) -> Figure:
     return scatter(drawn, encoding, words, log=True, named="front")
 
 
-def runs_said(drawn: pd.DataFrame) -> str:
+def runs_text(drawn: pd.DataFrame) -> str:
     """Over how many runs points are averaged: one a seed, and those of two papers where both train the network."""
     least, most = (int(drawn["n"].min()), int(drawn["n"].max())) if len(drawn) else (0, 0)
     if most <= 1:
