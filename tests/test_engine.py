@@ -20,7 +20,7 @@ from netpress.runs.weights import WeightStore
 from netpress.training.cache import Cache, weights_hash
 from netpress.training.compute import ComputeConfig, choose
 from netpress.training.feed import Feed, TrainTestData
-from netpress.training.loop import learning_rates, train
+from netpress.training.loop import learning_rates, make_optimiser, train
 from netpress.training.stage import Stage
 
 BLOCKS = ("block1", "block2", "block3", "block4", "block5")
@@ -286,6 +286,19 @@ def test_learning_rates_are_those_of_pytorch(schedule: str, theirs: dict[str, An
         assert rate == pytest.approx(optimiser.param_groups[0]["lr"], abs=0.005 * peak)
         optimiser.step()
         scheduler.step()
+
+
+def test_momentum_is_that_of_the_stage() -> None:
+    """Two steps on a gradient of 1 against Nesterov's rule, by hand."""
+    weight = torch.nn.Parameter(torch.zeros(1))
+    optimiser = make_optimiser(Stage("s", lr=0.1, momentum=0.5, weight_decay=0.0), [weight])
+    for _ in range(2):
+        weight.grad = torch.ones(1)
+        optimiser.step()
+    # velocities 1 and 1.5; each step is lr (gradient + momentum velocity): 0.1 (1.5 + 1.75)
+    assert weight.item() == pytest.approx(-0.325)
+    still = make_optimiser(Stage("s", lr=0.1, momentum=0.0, weight_decay=0.0), [weight])
+    assert not still.param_groups[0]["nesterov"]
 
 
 def test_bf16_is_as_accurate_as_fp32() -> None:

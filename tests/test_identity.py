@@ -93,6 +93,12 @@ def test_a_setting_that_came_later_leaves_old_records_as_they_were(monkeypatch: 
     assert written(edits.Inherit("teacher")) == {"is": "Inherit", "role": "teacher"}
 
 
+def test_momentum_came_later_and_changes_no_record_of_before() -> None:
+    assert "momentum" not in hashed(STAGE) and "momentum" not in written(STAGE)
+    other = replace(STAGE, momentum=0.5)
+    assert hashed(other)["momentum"] == written(other)["momentum"] == 0.5
+
+
 def test_a_class_without_keys_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delitem(KEYS, "Inherit")
     with pytest.raises(LookupError, match=r"Inherit.*runs/identity\.py"):

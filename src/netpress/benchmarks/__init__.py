@@ -1,8 +1,8 @@
 """`netpress bench`: what the engine gains, measured side by side with what a good engineer writes in an afternoon.
 
 Both arms train the same networks from the same weights for the same number of steps, in one run, in turns. On a CPU
-what counts is seconds of the processor (user and system, loaders included) with one thread: the clock on the wall
-cannot be trusted on a machine that others use. On a GPU it is the clock, with the device waited for.
+the processor's seconds are counted (user and system, loaders included), with one thread, since other people's work
+would spoil a measurement by the clock. On a GPU the clock is used, after the device has finished.
 """
 
 from importlib import import_module

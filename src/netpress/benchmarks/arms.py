@@ -69,7 +69,7 @@ class Plain:
 
 @dataclass(frozen=True)
 class Arms:
-    """Both arms on the same images. `cost(done)` picks what counts from the plain loop's answer."""
+    """Both arms on the same images: the plain loop as a process, and the engine here."""
 
     plain: Plain
     config: ComputeConfig

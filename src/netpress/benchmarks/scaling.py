@@ -75,7 +75,7 @@ def one_sweep(kind: str, workers: int) -> dict[str, Any]:
 
 
 def merged(rows: list[dict[str, Any]]) -> dict[str, Any]:
-    """The median of the rounds. Ray's processes are not its driver's children: their time cannot be facts."""
+    """The median of the rounds. Of Ray there is no processor time: its processes are no children of the driver."""
     numbers = {key: round(median(row[key] for row in rows), 2) for key in ("seconds", "training", "processor")}
     facts = {key: rows[0][key] for key in ("executor", "workers")} | numbers
     return facts if facts["executor"] == "processes" else facts | {"processor": None}

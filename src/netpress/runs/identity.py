@@ -1,9 +1,9 @@
-"""Under which names a run is hashed and written: keys of their own, which no renaming of code changes.
+"""The names under which a run is hashed and recorded. They are written down here, so that code may be renamed.
 
-Every class that a run may hold has an entry, and every field a key in it. Who renames a class or a field renames it on
-the left-hand side of the table; what stands on the right is in committed records and stays. A value that equals the
-one noted here is left out of the hash, so that a new setting leaves old fingerprints as they were; this is not the
-class's own default, which may change.
+Every class that a run may hold has an entry, and every field of it a key. If you rename a class or a field, rename it
+on the left-hand side of the table. The right-hand side is in committed records and stays. A field that equals the value
+noted with its key is left out of the hash: so a new setting leaves old fingerprints as they were. That value is not the
+default of the class, which may change.
 """
 
 from dataclasses import dataclass, fields, is_dataclass
@@ -12,9 +12,10 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Key:
-    """The name of a field in hashes and records. `unless`: the value that is not hashed; `...`: each one is.
+    """The name of a field in hashes and records.
 
-    `later`: the field came when there were records already, so that the value `unless` is not written either.
+    `unless`: the value that is left out of the hash; `...` where every value is hashed. `later`: the field was added
+    when there were records already, so the value `unless` is left out of records too.
     """
 
     name: str
@@ -83,7 +84,7 @@ KEYS = {
 def keys_of(value: Any) -> Keys:
     """The entry of a dataclass's instance. Raises LookupError for a class or field of netpress that has none.
 
-    Classes from elsewhere, such as one that a reader wrote in a notebook, go by their own names.
+    A class from elsewhere, such as one that a reader wrote in a notebook, goes by its own names.
     """
     kind, names = type(value), {field.name: field.default for field in fields(value)}
     found = KEYS.get(kind.__name__)

@@ -1,4 +1,4 @@
-"""What a record says of where it was made, and memory."""
+"""Where a record was made: device, versions, commit, memory."""
 
 import gc
 import os
@@ -61,7 +61,7 @@ def commit() -> str:
 
 
 def reset_peak_memory(device: str) -> None:
-    """Begin to watch the peak anew, where the device can."""
+    """Start a new measurement of peak memory, on devices that measure it."""
     if device.startswith("cuda"):
         torch.cuda.reset_peak_memory_stats(device)
 

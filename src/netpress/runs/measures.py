@@ -31,7 +31,7 @@ class Similarity:
     """How alike a replacement and the parent's block are: filters, and the block's output on test images.
 
     `filter_cosine`: the replacement's filters against those of the parent block's first layer, which has the same
-    shape; `filter_cosine_untrained`: the same for a fresh random layer, as the value to expect from nothing;
+    shape; `filter_cosine_untrained`: the same for a fresh random layer, for comparison;
     `cka`: of the block's output, its max pool included.
     """
 
@@ -67,7 +67,7 @@ class Similarity:
 
 @dataclass(frozen=True)
 class Agreement:
-    """How far the network answers as another one does, on the test images, and how well it fits what it learnt from.
+    """How often the network answers like another one, on the test images, and how well it fits its training images.
 
     `agreement`: share of images with the same answer; `divergence`: mean KL(p_other || p_own) in nats, without a
     temperature; `train_accuracy`: its own on the training images, in eval mode and without augmentation.
@@ -112,7 +112,7 @@ class Integers:
     """The network in 8-bit integers, run on the CPU's integer kernels: accuracy on all test images, bytes on disk.
 
     Ranges are measured on the first CALIBRATED training images. Where the machine has no such kernels both are None
-    and `int8_reason` says why: nothing else of the run depends on it.
+    and `int8_reason` says why; the run is done all the same.
     """
 
     def take(self, trained: "FinishedRun") -> dict[str, Any]:

@@ -41,9 +41,9 @@ Tell = Callable[[Progress], None]
 def perform(run: Run, workspace: Workspace, tell: Tell = lambda _: None) -> dict[str, Any]:
     """Do `run` and put its weights into the store; returns its record's content.
 
-    A run that fails, diverges or runs out of memory has a record too: its status says so, with the reason. What is
-    no fault of the run is raised: CannotWrite where the disk is full, MissingWeights where those of a needed run are
-    gone or damaged, KeyboardInterrupt (a checkpoint is written before).
+    A run that fails, diverges or runs out of memory has a record too, with that status and the reason. Raises only what
+    is no fault of the run: CannotWrite if the disk is full, MissingWeights if the weights of a needed run are gone or
+    damaged, KeyboardInterrupt after a checkpoint was written.
     """
     began = time.time()
     machine.reset_peak_memory(workspace.config.device)
@@ -86,10 +86,10 @@ def work(run: Run, workspace: Workspace, tell: Tell) -> dict[str, Any]:
 
 
 class RunState:
-    """A run under way: its network, what its record will say of the stages done, and its checkpoints.
+    """A run under way: its network, the history of its stages so far, and its checkpoints.
 
-    An interrupted run takes its edits again, for the structure they give the network, passes over the stages that
-    were finished, and goes on in the one that was not.
+    An interrupted run repeats its edits, since they give the network its structure, skips the stages that were
+    finished, and goes on in the one that was not.
     """
 
     def __init__(self, run: Run, workspace: Workspace, tell: Tell):
@@ -105,7 +105,7 @@ class RunState:
         self.reached = self.found.order[0] if self.found else 0
 
     def conditions(self) -> dict[str, Any]:
-        """What must be the same for the bits to be: a run does not go on where it differs, but begins anew."""
+        """What a run's bits depend on beside its settings: if it has changed, an interrupted run begins anew."""
         settings = asdict(self.workspace.config)
         del settings["cache_bytes"]
         return settings | {"threads": torch.get_num_threads(), "torch": torch.__version__}
@@ -122,7 +122,7 @@ class RunState:
             self.train(position, step)
 
     def share(self, position: int, stage: Stage) -> None:
-        """Go through a beginning that other runs have in common with this one: one of them trains it, once."""
+        """Pass a stage that other runs begin with too: the first of them trains it, the others load its weights."""
         key, store = fingerprint(self.run, position + 1), self.workspace.store
         with store.lock(key):
             if found := store.find(key):
@@ -168,7 +168,7 @@ class RunState:
             self.saved.keep(capture(self.network, reached, metadata))
 
     def resumed(self, position: int) -> tuple[TrainState | None, float]:
-        """Where the stage goes on, with the network brought there, and the seconds that it took until then."""
+        """Load the checkpoint of this stage, if there is one: where it goes on, and the seconds it has taken so far."""
         found: Checkpoint | None = self.found
         if found is None or position != self.reached:
             return None, 0.0

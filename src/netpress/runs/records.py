@@ -84,14 +84,14 @@ def read(path: Path) -> Record | None:
 
 
 def bare(record: Record) -> Record:
-    """A record without times and what depends on them: what is the same whenever the run is done again."""
+    """A record without its times: what is equal whenever the run is done again."""
     stages = [{k: v for k, v in stage.items() if k not in TIMES_OF_STAGE} for stage in record.get("stages", [])]
     return {key: value for key, value in record.items() if key not in TIMES} | {"stages": stages}
 
 
 @dataclass(frozen=True)
 class RecordHeader:
-    """What can be told of a record without parsing all of it. `digest`: its SHA-256."""
+    """The start of a record, read without parsing the rest. `digest`: SHA-256 of the whole."""
 
     fingerprint: str
     status: str
@@ -149,8 +149,7 @@ COLUMNS = ("status", "best", "last", "epochs_to_99", "parameters", "multiply_add
 def frame(runs: Sequence[Run], edition: str, results: Path | None = None) -> "pd.DataFrame":
     """One row a run. Accuracies are fractions in 0..1; extra measurements are columns `measures.<name>`.
 
-    A run without a fresh record has the status "missing" or "stale" and no numbers, so that what was not run cannot be
-    overlooked.
+    A run without a fresh record has the status "missing" or "stale" and no numbers, so that nobody overlooks it.
     """
     import pandas as pd
 

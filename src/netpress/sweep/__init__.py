@@ -30,8 +30,7 @@ RETRIED = {
 
 @dataclass
 class Summary:
-    """What a sweep did: the outcomes of its runs, those included that had not ended well before, and how many were
-    done before."""
+    """What a sweep did. `before`: how many runs were done already; `outcomes`: how all others ended."""
 
     before: int = 0
     outcomes: list[Outcome] = field(default_factory=list)
@@ -48,7 +47,7 @@ class Summary:
 
     @property
     def lines(self) -> list[str]:
-        """What to tell at the end: a line for each run that is not done, and the numbers."""
+        """The summary as text: a line for each run that is not done, then the counts."""
         elsewhere = sum(outcome.status == "done" and outcome.earlier for outcome in self.outcomes)
         others = f"{elsewhere} done by another sweep, " if elsewhere else ""
         counts = f"{self.done} done now, {others}{self.before} done before, {len(self.failures)} not done."
@@ -67,9 +66,9 @@ def ensure(
     """Do what is missing of `runs` and of all that they need, with progress on stderr.
 
     Runs with a fresh record are not done again, unless their status is in `retry` ("failed": whatever did not end
-    well). Where only the weights of a needed run are missing, they are remade; its record stays. Runs that another
-    sweep does at this moment are left to it, and waited for. Raises UserError where data are missing or not whole, and
-    CannotWrite where the disk is full.
+    well). If only the weights of a needed run are missing, they are remade and its record stays. Runs that another
+    sweep is doing are left to it, and waited for. Raises UserError if data are missing or damaged, CannotWrite if the
+    disk is full.
     """
     results = results or paths.results_dir()
     runs = with_needs(runs)
@@ -92,7 +91,7 @@ def ensure(
 
 
 def bring(runs: Iterable[Run], edition: str, results: Path) -> None:
-    """Download the data that runs without a record lack. Before anything else: fingerprints hold the data's checksum.
+    """Download missing data of runs without a record. It comes first, as fingerprints hold the data's checksum.
 
     Raises UserError saying where to put the files by hand.
     """
@@ -102,7 +101,7 @@ def bring(runs: Iterable[Run], edition: str, results: Path) -> None:
 
 
 def check(runs: Sequence[Run], with_data: bool) -> None:
-    """What can be told before work is spent: data that are not whole, published weights that cannot be had.
+    """Before any work: are the data whole, and can published weights be had?
 
     Raises UserError.
     """

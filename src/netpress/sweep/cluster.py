@@ -63,7 +63,7 @@ class Remote:
 
     @property
     def slots(self) -> int:
-        """What the cluster can do at a time, and as much again, so that no core waits for the driver."""
+        """Twice what the cluster can do at a time, so that no core waits for the driver."""
         there = self.ray.cluster_resources()
         gpus = self.cluster.gpus_per_run
         capacity = min(there.get("CPU", 0), there.get("GPU", 0) / gpus if gpus else float("inf"))
@@ -117,17 +117,17 @@ class Remote:
 
 
 class ProgressActor:
-    """An actor on the driver's machine: workers say how far they are, the driver takes it."""
+    """An actor on the driver's machine: workers report to it how far they are, the driver asks it."""
 
     def __init__(self) -> None:
         self.latest: dict[str, Any] = {}
 
     def tell(self, key: str, progress: Any) -> None:
-        """Of one run."""
+        """Report the progress of one run."""
         self.latest[key] = progress
 
     def take(self) -> dict[str, Any]:
-        """All that was told since the last time."""
+        """All reports since the last call."""
         latest, self.latest = self.latest, {}
         return latest
 

@@ -1,4 +1,4 @@
-"""Those who do the runs of a sweep: what they have in common, and the plainest, this process."""
+"""What every executor of runs offers, and the simplest of them, which does them in this process."""
 
 import time
 from collections.abc import Callable
@@ -9,8 +9,11 @@ from netpress.sweep.jobs import End, Finished, Job, MissingInput, Tell
 
 
 class Executor(Protocol):
-    """Does runs. Used as a context, which ends all that is under way. `slots`: how many it takes at a time;
-    `one_shelf`: whether those who do runs see each other's weights, and so wait for a shared beginning themselves."""
+    """Does runs. Used as a context manager, which at its end stops what is under way.
+
+    `slots`: how many runs it takes at a time. `one_store`: whether its workers share one store of weights; then they
+    wait for each other where runs share a beginning.
+    """
 
     @property
     def slots(self) -> int: ...
@@ -21,7 +24,7 @@ class Executor(Protocol):
         """Take a job."""
 
     def ended(self, timeout: float) -> list[tuple[Job, End]]:
-        """What has ended, waiting so many seconds for the first. Raises CannotWrite."""
+        """The jobs that have ended; waits `timeout` seconds for the first. Raises CannotWrite."""
 
     def __enter__(self) -> Self: ...
 

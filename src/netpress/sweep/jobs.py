@@ -11,8 +11,7 @@ from netpress.training.stage import Stage
 
 @dataclass(frozen=True)
 class Job:
-    """A run to do. `remake`: only its weights are missing. `digest`: of the record that was there when it
-    was planned."""
+    """A run to do. `remake`: only its weights are missing. `digest`: that of the record at the time of planning."""
 
     run: Run
     remake: bool = False
@@ -44,7 +43,7 @@ class Finished:
 
 @dataclass(frozen=True)
 class WorkerDied:
-    """The process that did a run is gone. `blame`: perhaps through the run itself; a machine went down otherwise."""
+    """The process that did a run is gone. `blame`: perhaps because of the run; False if its machine went down."""
 
     reason: str
     blame: bool = True

@@ -1,8 +1,8 @@
 """Leases: a file `<label>.lease` beside the record says which sweep does a run now, and how far it is.
 
-A lease carries its owner and a count that a thread raises every two seconds. On one machine an owner is dead as soon
-as its process is gone; of an owner on another machine, only a count that stands still for eight seconds tells that.
-Whoever takes or takes over a lease holds the folder's lock meanwhile, so that two never take the same one.
+A lease names its owner and has a count that a thread raises every two seconds. An owner on this machine is dead as soon
+as its process is gone. An owner on another machine counts as dead when the count stands still for eight seconds.
+Whoever takes a lease, a dead owner's too, holds the folder's lock meanwhile, so that two never take the same one.
 """
 
 import json
@@ -55,7 +55,7 @@ def host() -> str:
 
 
 def started(pid: int) -> str | None:
-    """When a process was started, in the system's own unit; None where it is gone, "" where that cannot be told."""
+    """When a process was started, in the system's own unit; None if it is gone, "" if the system does not say."""
     try:
         state, *fields = Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2].split()
         return None if state in "ZX" else fields[18]
@@ -82,7 +82,7 @@ def is_alive_here(lease: Lease) -> bool:
 
 
 def is_alive(path: Path, lease: Lease) -> bool:
-    """The same at one look, for a status: the file of an owner elsewhere must have changed in the last half minute."""
+    """Whether an owner is alive, told at once: elsewhere the file must have changed in the last half minute."""
     if is_here(lease):
         return is_alive_here(lease)
     with suppress(OSError):
@@ -91,7 +91,7 @@ def is_alive(path: Path, lease: Lease) -> bool:
 
 
 class Leases:
-    """What one sweep holds; used as a context, which gives signs of life and lets go of everything at the end."""
+    """The leases of one sweep. Used as a context manager: gives signs of life, and at the end releases all."""
 
     def __init__(self, edition: str, results: Path):
         self.edition, self.results = edition, results
@@ -178,7 +178,7 @@ class Leases:
 
 
 def write(path: Path, lease: Lease) -> None:
-    """Whole or not at all, but without waiting for the disk: after a crash of the machine no lease is of worth."""
+    """Write a lease, whole or not at all, without waiting for the disk: no lease outlives a crash of the machine."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{secrets.token_hex(8)}.tmp")
     try:

@@ -1,4 +1,5 @@
-"""Which run is done next: needs first, none that another sweep does, none that needs one that went wrong."""
+"""Which run is done next: a run waits for those it needs, and is left out if one of them went wrong or if another sweep
+does it."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -18,8 +19,10 @@ TRIES = 3  # so often is a run begun whose process died or whose needs were dama
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a run ended. `earlier`: in an earlier sweep, or in another one at the same time. `notes`: what a user may
-    want to change."""
+    """How a run ended. `earlier`: this sweep did not do it, but an earlier one or another at the same time did.
+
+    `notes`: what a user may want to change.
+    """
 
     run: Run
     status: str
@@ -75,7 +78,7 @@ class Schedule:
                     self.executor.start(job)
 
     def in_order(self) -> Iterator[Job]:
-        """The waiting jobs; last those whose beginning another job under way has too, as they would wait for it."""
+        """The waiting jobs; those that share a beginning with a job under way come last, as they would wait for it."""
         jobs = list(self.waiting.values())
         later: list[Job] = []
         for job in jobs:
@@ -153,13 +156,13 @@ class Schedule:
 
 
 def outcome_of(run: Run, content: dict[str, Any]) -> Outcome:
-    """How a run has ended that this sweep did."""
+    """The outcome of a run that this sweep did, from the content of its record."""
     reason, best, seconds = content.get("reason", ""), content.get("best"), content["made"]["seconds"]
     return Outcome(run, content["status"], reason, best, seconds, notes=notes_on(content))
 
 
 def notes_on(content: dict[str, Any]) -> tuple[str, ...]:
-    """What was computed again in every epoch as the memory for caches did not suffice: slower, with the same result."""
+    """What did not fit into the caches and was computed again in every epoch: slower, with the same result."""
     return tuple(
         f"stage {stage['stage']}: {what} not cached: {why} (NETPRESS_CACHE_GB sets it)"
         for stage in content.get("stages", [])

@@ -1,4 +1,4 @@
-"""How far a sweep is. Importing this needs no torch, and ten thousand records are looked at in under a second."""
+"""How far a sweep is. Needs no torch, and looks at ten thousand records in under a second."""
 
 import os
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ BAD = ("failed", "diverged", "out-of-memory", "blocked")
 
 @dataclass(frozen=True)
 class Survey:
-    """The state of every run, how far those are that are done now, and what blocks those that are blocked."""
+    """The state of every run, the progress of those under way, and the reasons of those that are blocked."""
 
     states: dict[str, str]  # by the run's name
     running: list[dict[str, Any]]
@@ -85,7 +85,7 @@ class Folders:
 
 
 def progress_of(name: str, lease: leases.Lease) -> dict[str, Any]:
-    """What is told of a run under way; None where its first epoch is not over."""
+    """How far a run under way is; None for what is not known before its first epoch is over."""
     keys = ("stage", "epoch", "epochs", "done", "total", "images_per_second", "seconds_left")
     return {"name": name} | {key: lease.get(key) for key in keys}
 

@@ -21,7 +21,7 @@ from netpress.sweep.signals import PATIENCE, Interrupted, interruptible
 
 @dataclass
 class Worker:
-    """A process, our end of its pipe, the file where it leaves its last words, and what it does now."""
+    """A process, our end of its pipe, the file for its last words, and the job that it does now."""
 
     process: BaseProcess
     pipe: Connection
@@ -126,8 +126,7 @@ def stop(workers: list[Worker], patiently: bool) -> None:
 
 
 def serve(pipe: Connection, log: str, share: float) -> None:
-    """The life of a worker, which has a share of the machine: runs come through the pipe, one after the other, until
-    it is closed."""
+    """The main function of a worker: do the runs that come through the pipe until it is closed."""
     with contextlib.suppress(BrokenPipeError):
         try:
             with interruptible(), Path(log).open("w") as last:
@@ -139,7 +138,7 @@ def serve(pipe: Connection, log: str, share: float) -> None:
 
 
 def work(pipe: Connection, share: float) -> None:
-    """Do what comes. One thread: as fast as two for these sizes, and the same bits however many workers there are."""
+    """Do what comes, with one thread: as fast as two here, and the same bits for any number of workers."""
     import torch
 
     from netpress.runs.workspace import new_workspace
@@ -161,7 +160,7 @@ def work(pipe: Connection, share: float) -> None:
 
 
 def end_with_parent() -> None:
-    """Nobody waits for the work of a worker whose sweep was killed, and the next sweep must find the run free."""
+    """End this worker when its sweep was killed, so that the next sweep finds the run free."""
     parent = parent_process()
     if parent:
         connection.wait([parent.sentinel])

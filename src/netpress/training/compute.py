@@ -17,7 +17,7 @@ T = TypeVar("T", nn.Module, torch.Tensor)
 
 @dataclass(frozen=True)
 class ComputeConfig:
-    """How the loop computes. `choose()` gives the fast one for this machine, `plain()` the twin without any of it."""
+    """How the loop computes. `choose()` is the fast one for this machine, `plain()` the one without any shortcut."""
 
     device: str = "cpu"
     precision: str = "fp32"  # "bf16": autocast; parameters, sums and the optimiser stay in fp32
@@ -54,11 +54,10 @@ class ComputeConfig:
 
 
 def choose(share: float = 1.0) -> ComputeConfig:
-    """The fast way on this machine: CUDA, then MPS, then CPU (`NETPRESS_DEVICE` overrides), for a process that
-    has this share of it.
+    """The fast configuration on this machine: CUDA, then MPS, then CPU (`NETPRESS_DEVICE` overrides).
 
-    On a CPU, bf16 and channels_last are used where the processor multiplies bf16 natively (2.0-2.2x there; slower
-    than fp32 elsewhere), and freed memory is kept.
+    `share`: the part of the machine, 0 to 1, that this process has. On a CPU, bf16 and channels_last are used if the
+    processor multiplies bf16 natively (then 2.0-2.2x as fast; otherwise bf16 is slower than fp32).
     """
     keep_memory()
     device = os.environ.get("NETPRESS_DEVICE") or best_device()

@@ -1,4 +1,4 @@
-"""How much memory caches may take, and that freed memory is kept."""
+"""How much memory caches may take, and how freed memory is kept for reuse."""
 
 import contextlib
 import ctypes
@@ -10,8 +10,11 @@ M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # from malloc.h
 
 
 def keep_memory() -> None:
-    """Let glibc keep freed memory for the next batch: to give large maps back to the system and have them zeroed anew
-    costs a quarter of an evaluation. Maps above 128 MiB, which caches hold, are still given back."""
+    """Let glibc keep freed memory for the next batch.
+
+    Giving large maps back to the system, which zeroes them, costs a quarter of an evaluation. Maps above 128 MiB, such
+    as those of caches, are still given back.
+    """
     with contextlib.suppress(OSError, AttributeError):  # another C library
         libc = ctypes.CDLL(None)
         libc.mallopt(M_MMAP_THRESHOLD, 2**27)
@@ -19,8 +22,10 @@ def keep_memory() -> None:
 
 
 def cache_budget(kind: str, share: float = 1.0) -> int:
-    """Bytes that the caches of one process may take (`NETPRESS_CACHE_GB` overrides): its share of half the free memory
-    of a GPU, or of a quarter of the machine's memory, there at most 2 GiB."""
+    """Bytes that the caches of one process may take (`NETPRESS_CACHE_GB` overrides).
+
+    On a GPU: the process's share of half its free memory. Elsewhere: of a quarter of the machine's, at most 2 GiB.
+    """
     if "NETPRESS_CACHE_GB" in os.environ:
         return int(float(os.environ["NETPRESS_CACHE_GB"]) * 2**30)
     if kind == "cuda":
@@ -29,7 +34,7 @@ def cache_budget(kind: str, share: float = 1.0) -> int:
 
 
 def machine_memory() -> int:
-    """Bytes of the machine's memory; 8 GiB where it does not tell."""
+    """Bytes of the machine's memory; 8 GiB if the system does not say."""
     try:
         return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     except (AttributeError, ValueError, OSError):
