@@ -1,7 +1,7 @@
 """What a chapter makes of its parameters, and all that it shows with."""
 
 import shlex
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -49,16 +49,16 @@ class Page(BaseModel):
         try:
             super().__init__(**given)
         except ValidationError as error:
-            raise UserError(_explain(error)) from None
+            raise UserError(explained(error)) from None
 
     @model_validator(mode="after")
     def _exists(self) -> "Page":
         """Values that the chapter's paper and edition have."""
-        _checked("edition", self.edition, lambda: parameters.check_edition(self.edition, self.chapter))
-        _checked(
+        checked("edition", self.edition, lambda: parameters.check_edition(self.edition, self.chapter))
+        checked(
             "dataset", self.dataset, lambda: parameters.check_dataset(self.dataset, self.edition, self.chapter)
         )
-        _checked("seeds", self.seeds, lambda: parameters.check_seeds(self.seeds))
+        checked("seeds", self.seeds, lambda: parameters.check_seeds(self.seeds))
         return self
 
     # what the page shows
@@ -165,14 +165,15 @@ def check_parameters(path: str | Path, given: Mapping[str, Any]) -> Page:
     return Page(chapter=parameters.chapter_of(file), **(known | dict(given)))
 
 
-def _checked(name: str, value: Any, check: Any) -> None:
+def checked(name: str, value: Any, check: Callable[[], None]) -> None:
+    """Do a check; its UserError names the parameter and its value."""
     try:
         check()
     except UserError as error:
         raise UserError(f"Parameter {name} = {value!r}: {error}") from None
 
 
-def _explain(error: ValidationError) -> str:
+def explained(error: ValidationError) -> str:
     """The first thing that is wrong, in one sentence."""
     first = error.errors()[0]
     name = str(first["loc"][0]) if first["loc"] else "?"

@@ -73,14 +73,14 @@ class Scoreboard:
     def glance(self) -> Html:
         """Every claim as a sign, one row a paper: the answer at a glance."""
         rows = "".join(self._row(paper, verdicts) for paper, verdicts in self.verdicts.items())
-        keys = "".join(f"<li>{_sign(word)} {escape(word)}: {escape(MEANS[word])}</li>" for word in VERDICTS)
+        keys = "".join(f"<li>{sign(word)} {escape(word)}: {escape(MEANS[word])}</li>" for word in VERDICTS)
         text = "\n".join(f"{v.claim.id} {v.verdict}" for v in self.all)
         return Html(f'<div class="np-glance">{rows}<ul class="np-glance-keys">{keys}</ul></div>', text)
 
     def _row(self, paper: str, verdicts: Sequence[Verdict]) -> str:
         title, authors = TITLES[paper]
         signs = "".join(
-            f'<li><a class="np-sign np-{_slug(v.verdict)}" href="{escape(self.to(card(v)))}" '
+            f'<li><a class="np-sign np-{slug(v.verdict)}" href="{escape(self.to(card(v)))}" '
             f'title="{escape(v.claim.statement)}"><span aria-hidden="true">{SIGNS[v.verdict]}</span> '
             f"{escape(v.claim.id)}"
             f'<span class="np-unseen"> {escape(v.verdict)}</span></a></li>'
@@ -148,7 +148,7 @@ class Scoreboard:
         links = ", ".join(
             f'<a href="{escape(to)}">{escape(name.replace("_", " "))}</a>' for name, to in self.evidence(v).items()
         )
-        found = [v.effect, f"n = {v.n}" if e.n else "", f"p (Holm) {_p(v)}" if _p(v) else "", e.note]
+        found = [v.effect, f"n = {v.n}" if e.n else "", f"p (Holm) {p_text(v)}" if p_text(v) else "", e.note]
         facts = {
             "Made in": escape(claim.where), "Compared": escape(claim.compares), "Edition": escape(edition),
             "Found": escape("; ".join(part for part in found if part)),
@@ -157,7 +157,7 @@ class Scoreboard:
         }  # fmt: skip
         items = "".join(f"<dt>{name}</dt><dd>{fact}</dd>" for name, fact in facts.items() if fact)
         rule = f"<details><summary>How it is decided</summary><p>{escape(claim.rule)}</p></details>"
-        head = f'<p class="np-box-title">{escape(claim.id)} {_tag(v.verdict)} {escape(claim.statement)}</p>'
+        head = f'<p class="np-box-title">{escape(claim.id)} {tag_html(v.verdict)} {escape(claim.statement)}</p>'
         return f'<div class="np-box np-claim" id="{anchor(v)}">{head}<dl>{items}</dl>{rule}</div>'
 
     def command(self, verdict: Verdict) -> str:
@@ -175,7 +175,7 @@ class Scoreboard:
         shown = [e for e in editions.EDITIONS if any(e in names for names in held.values())]
         found = {(p, e): {v.claim.id: v for v in papers.verdicts(p, e)} for p, names in held.items() for e in names}
         rows: list[dict[str, Any]] = [
-            {"claim": v.claim.id} | {e: _in_cell(found.get((v.claim.paper, e), {}).get(v.claim.id)) for e in shown}
+            {"claim": v.claim.id} | {e: in_cell(found.get((v.claim.paper, e), {}).get(v.claim.id)) for e in shown}
             for v in self.all
         ]
         return listing(rows, "Verdicts by edition, from the smallest scale to the largest.")
@@ -196,21 +196,26 @@ def card(verdict: Verdict) -> str:
     return f"together/scoreboard.html#{anchor(verdict)}"
 
 
-def _in_cell(verdict: Verdict | None) -> Tag | str:
+def in_cell(verdict: Verdict | None) -> Tag | str:
+    """A verdict in a cell; a dash where the edition has none."""
     return Tag(verdict.verdict) if verdict else "–"
 
 
-def _p(verdict: Verdict) -> str | None:
+def p_text(verdict: Verdict) -> str | None:
+    """The corrected p of a verdict as text, None where there is none."""
     return None if verdict.p is None else "below 0.001" if verdict.p < 0.001 else number(verdict.p, 3)
 
 
-def _slug(word: str) -> str:
+def slug(word: str) -> str:
+    """A verdict as part of a CSS class: "not run" -> "not-run"."""
     return word.replace(" ", "-")
 
 
-def _sign(word: str) -> str:
-    return f'<span class="np-sign np-{_slug(word)}" aria-hidden="true">{SIGNS[word]}</span>'
+def sign(word: str) -> str:
+    """The sign of a verdict as HTML, hidden from screen readers."""
+    return f'<span class="np-sign np-{slug(word)}" aria-hidden="true">{SIGNS[word]}</span>'
 
 
-def _tag(word: str) -> str:
-    return f'<span class="np-tag np-{_slug(word)}">{escape(word)}</span>'
+def tag_html(word: str) -> str:
+    """A verdict as a coloured tag."""
+    return f'<span class="np-tag np-{slug(word)}">{escape(word)}</span>'
