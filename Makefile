@@ -63,8 +63,8 @@ test-long: $(READY) ## every test, the long ones too
 	@$(BIN)/python -m pytest -n $(PYTEST_WORKERS) --dist loadfile --timeout 3600 $(PYTEST)
 
 .PHONY: lint
-lint: $(READY) ## style and types
-	@$(BIN)/ruff check . && $(BIN)/mypy
+lint: $(READY) ## style, types, and that imports go downwards
+	@$(BIN)/ruff check . && $(BIN)/mypy && $(BIN)/lint-imports --no-cache --no-logo
 
 .PHONY: lab
 lab: $(READY) ## JupyterLab on the chapters

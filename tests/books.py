@@ -4,7 +4,7 @@ import shutil
 from pathlib import Path
 
 from netpress import papers
-from netpress.sweep import records
+from netpress.runs import records
 
 ROOT = Path(__file__).parent.parent
 SAMPLE = Path(__file__).parent / "sample"

@@ -20,7 +20,7 @@ from typing import Any
 from sweeps import EDITION, environment, found, grid, intricate
 
 from netpress import sweep
-from netpress.sweep.run import Run
+from netpress.runs.run import Run
 
 
 @contextlib.contextmanager
@@ -69,8 +69,6 @@ def warm_up() -> None:
     """Import here what forked processes need, so that they are killed at work and not while they import."""
     import torch
 
-    import netpress.sweep.claims
-    import netpress.sweep.perform  # noqa: F401
     from netpress import data
 
     data.load("digits", "test")
@@ -137,15 +135,15 @@ def do_ray(size: str, nodes: str, killed: str) -> dict[str, Any]:
     os.environ |= {"NETPRESS_CACHE": str(folder / "cache"), "NETPRESS_RESULTS": str(folder / "results")}
     runs, told = (*grid(int(size)), *intricate(2)), []
     jobs, _ = sweep.planned(runs, EDITION, folder / "results")
-    from netpress.sweep.claims import Claims
-    from netpress.sweep.shelf import Shelf
+    from netpress.runs.weights import WeightStore
+    from netpress.sweep.leases import Leases
 
     began = time.monotonic()
     with (
-        Claims(EDITION, folder / "results") as claims,
-        sweep.executor(sweep.Cluster(cluster.address), 0, claims.tell, Shelf()) as executor,
+        Leases(EDITION, folder / "results") as leases,
+        sweep.executor(sweep.Cluster(cluster.address), 0, leases.tell, WeightStore()) as executor,
     ):
-        for outcome in sweep.Schedule(jobs, executor, claims, Shelf()).outcomes():
+        for outcome in sweep.Schedule(jobs, executor, leases, WeightStore()).outcomes():
             told.append(outcome.status)
             if len(told) == int(killed):
                 cluster.remove_node(others.pop(), allow_graceful=False)

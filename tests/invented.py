@@ -5,9 +5,9 @@ from typing import Any
 
 from netpress import papers
 from netpress.atomic import write_atomic
-from netpress.sweep import records
-from netpress.sweep.measures import Agreement, Filters, Integers, Similarity, StoredSize
-from netpress.sweep.run import Run
+from netpress.runs import records
+from netpress.runs.measures import Agreement, Filters, Integers, Similarity, StoredSize
+from netpress.runs.run import Run
 
 MADE = {
     "device": "a <b>processor</b> & more", "kind": "cpu", "precision": "bf16", "threads": 1, "torch": "2.13.0",

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from netpress.compress.edits import Inherit, Prune, Random, ShareWeights
-from netpress.sweep import records
-from netpress.sweep.run import Run
+from netpress.runs import records
+from netpress.runs.run import Run
 from netpress.training.stage import Stage
 
 EDITION = "demo"
@@ -24,19 +24,19 @@ NETPRESS = Path(sys.executable).parent / "netpress"
 
 def tiny(method: str, seed: int = 0, steps: tuple = (), needs: tuple = (), **settings: Any) -> Run:
     """A run of a tenth of a second."""
-    steps = steps or (Stage("train", epochs=1, batch=32),)
+    steps = steps or (Stage("train", epochs=1, batch_size=32),)
     settings = {"model": "cnn-16-32", "images": 96, "width": 1 / 4} | settings
     return Run(paper="triage", dataset="digits", method=method, seed=seed, px=32, steps=steps, needs=needs, **settings)
 
 
 def parent(seed: int = 0) -> Run:
     """A network that others need."""
-    return tiny("parent", seed, (Stage("train", epochs=2, batch=32),))
+    return tiny("parent", seed, (Stage("train", epochs=2, batch_size=32),))
 
 
 def child(seed: int = 0, number: int = 0) -> Run:
     """A network that begins from a parent."""
-    retrain = Stage("retrain", epochs=1, batch=32, rate=0.01 * (number + 1))
+    retrain = Stage("retrain", epochs=1, batch_size=32, lr=0.01 * (number + 1))
     return tiny(f"child{number}", seed, (Inherit(), retrain), (("parent", parent(seed)),))
 
 
@@ -49,7 +49,7 @@ def intricate(epochs: int = 4) -> tuple[Run, ...]:
     """Runs in which most can go wrong when they are resumed: dropout, both optimisers, caches, a beginning that two
     share, masks, code books and several stages."""
     vgg = {"model": "vgg16", "width": 1 / 32, "images": 128}
-    whole = tiny("whole", 0, (Stage("train", epochs=epochs, batch=32, view="crop"),), **vgg)
+    whole = tiny("whole", 0, (Stage("train", epochs=epochs, batch_size=32, view="crop"),), **vgg)
     imitate = Stage(
         "imitate",
         loss="block-l2",
@@ -57,22 +57,22 @@ def intricate(epochs: int = 4) -> tuple[Run, ...]:
         trains=("block5",),
         teacher="parent",
         epochs=epochs,
-        batch=32,
+        batch_size=32,
         optimiser="adam",
-        rate=1e-3,
+        lr=1e-3,
         weight_decay=0.0,
         shared=True,
     )
-    retrain = Stage("retrain", epochs=epochs, batch=32)
+    retrain = Stage("retrain", epochs=epochs, batch_size=32)
     replaced = vgg | {"model": "vgg16-block5"}
     alike = [
         tiny(name, 0, (Inherit(), Random("block5"), imitate, last), (("parent", whole),), **replaced)
         for name, last in (
             ("thawed", retrain),
-            ("frozen", Stage("retrain", trains=("block5",), epochs=epochs, batch=32)),
+            ("frozen", Stage("retrain", trains=("block5",), epochs=epochs, batch_size=32)),
         )
     ]
-    tune = Stage("tune", epochs=epochs, batch=32, optimiser="adam", rate=1e-3)
+    tune = Stage("tune", epochs=epochs, batch_size=32, optimiser="adam", lr=1e-3)
     pruned = tiny("pruned", 0, (Inherit(), Prune(4.0), retrain, ShareWeights(3), tune), (("parent", whole),), **vgg)
     return (whole, *alike, pruned)
 
@@ -96,7 +96,7 @@ class BadMeasure:
 
     file: str
 
-    def take(self, subject: Any) -> dict[str, Any]:
+    def take(self, trained: Any) -> dict[str, Any]:
         if Path(self.file).exists():
             raise ValueError("nothing can be measured")
         return {}

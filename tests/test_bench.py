@@ -10,18 +10,18 @@ from typing import Any
 
 import pytest
 
-from netpress import measure, papers, sweep
+from netpress import benchmarks, papers, sweep
+from netpress.benchmarks import arms as both_arms
+from netpress.benchmarks import distillation, grid, imitation, overhead, remade, results
+from netpress.benchmarks.arms import Arms, arms
 from netpress.errors import UserError
-from netpress.measure import arms as both_arms
-from netpress.measure import distillation, grid, imitation, overhead, remade, results
-from netpress.measure.arms import Arms, arms
-from netpress.sweep import records
+from netpress.runs import records
 from netpress.training.cache import Cache
+from netpress.training.compute import plain
 from netpress.training.loop import train
-from netpress.training.speed import plain
 from netpress.training.stage import Stage
 
-STILL = {"rate": 0.0, "epochs": 1}  # one batch of all 64 images, and nothing learnt: losses depend on no order
+STILL = {"lr": 0.0, "epochs": 1}  # one batch of all 64 images, and nothing learnt: losses depend on no order
 KEYS = ("train_loss", "train_accuracy", "test_loss", "test_accuracy")
 
 
@@ -37,13 +37,13 @@ def digits() -> Iterator[pytest.MonkeyPatch]:
 @pytest.fixture(scope="module")
 def small(digits: pytest.MonkeyPatch) -> Iterator[Arms]:
     with arms("plain.py", 64, 1 / 8) as both:
-        yield replace(both, speed=plain())
+        yield replace(both, config=plain())
 
 
 @pytest.fixture(scope="module")
 def peers(digits: pytest.MonkeyPatch) -> Iterator[Arms]:
     with arms("peers.py", 64, 1 / 8) as both:
-        yield replace(both, speed=plain())
+        yield replace(both, config=plain())
 
 
 def compared(both: Arms, task: str, stage: Stage, model: str, teacher: str | None = None) -> None:
@@ -53,7 +53,7 @@ def compared(both: Arms, task: str, stage: Stage, model: str, teacher: str | Non
     taught = {"teacher": teacher, "taught": parent} if parent else {}
     theirs = both.theirs(task, model, stage, network, **taught)
     feed = both.feed(stage, network, parent, Cache(2**30))
-    ours = train(stage, network, feed, both.speed, 0)[0]
+    ours = train(stage, network, feed, both.config, 0)[0]
     said = {key: value for key, value in theirs["history"][0].items() if key in KEYS and ours[key] is not None}
     assert said == pytest.approx({key: ours[key] for key in said}, rel=1e-4)
     assert theirs["cost"] > 0
@@ -104,27 +104,27 @@ def test_a_measurement_leaves_a_record_and_is_told(
 ) -> None:
     monkeypatch.setattr(overhead, "STEPS", 20)
     monkeypatch.setattr(overhead, "ROUNDS", 2)
-    measure.command("step-overhead", as_json=True, results=tmp_path)
+    benchmarks.command("step-overhead", as_json=True, results=tmp_path)
     told = json.loads(capsys.readouterr().out)
     assert told == results.read(told["made"]["kind"], "step-overhead", tmp_path)
     assert told["bars"][0]["bar"] == "at most 50" and told["bars"][0]["measured"] > 0
-    measure.tell([told], as_json=False)
+    benchmarks.tell([told], as_json=False)
     assert "step-overhead" in capsys.readouterr().out
 
 
 def test_an_unknown_measurement_is_refused_with_the_nearest_name() -> None:
     with pytest.raises(UserError, match="triage-grid"):
-        measure.command("triage-gird")
+        benchmarks.command("triage-gird")
 
 
 def test_without_the_plain_loop_it_says_where_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(UserError, match=r"bench/plain\.py"), arms("plain.py", 64, 1 / 8):
+    with pytest.raises(UserError, match=r"baselines/plain\.py"), arms("plain.py", 64, 1 / 8):
         pass
 
 
 def test_the_package_imports_nothing_of_the_baseline() -> None:
-    code = "import sys, netpress.measure.grid, netpress.measure.distillation; print('plain' in sys.modules)"
+    code = "import sys, netpress.benchmarks.grid, netpress.benchmarks.distillation; print('plain' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
 

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as some
 
 from netpress import book
-from netpress.book import glue, notebooks, parameters, render, site, toc, variants
+from netpress.book import glue, notebooks, render, site, toc, variants
 from netpress.errors import UserError
 
 SAMPLE = books.SAMPLE / "chapters" / "triage" / "sample.ipynb"
@@ -70,11 +70,11 @@ def test_unknown_names_are_refused_with_the_nearest_one():
 
 
 def test_parameters_are_checked_before_a_kernel_starts():
-    assert parameters.check_parameters(SAMPLE, {"edition": "small", "dataset": "mnist"}).dataset == "mnist"
+    assert book.check_parameters(SAMPLE, {"edition": "small", "dataset": "mnist"}).dataset == "mnist"
     with pytest.raises(UserError, match=r"'sed'.*'seeds'"):
-        parameters.check_parameters(SAMPLE, {"sed": [1]})
+        book.check_parameters(SAMPLE, {"sed": [1]})
     with pytest.raises(UserError, match="edition"):
-        parameters.check_parameters(SAMPLE, {"edition": "huge"})
+        book.check_parameters(SAMPLE, {"edition": "huge"})
 
 
 anything = some.one_of(
@@ -86,7 +86,7 @@ anything = some.one_of(
 @given(some.sampled_from(["edition", "dataset", "seeds", "run_missing", "__import__('os').getcwd()"]), anything)
 def test_what_is_not_right_is_refused_by_name(name, value):
     try:
-        made = parameters.check_parameters(SAMPLE, {name: value})
+        made = book.check_parameters(SAMPLE, {name: value})
     except UserError as error:
         assert name in str(error)
     else:
@@ -130,9 +130,9 @@ def test_a_file_that_is_no_notebook_is_named(tmp_path):
     broken = tmp_path / "broken.ipynb"
     broken.write_text('{"cells": [')
     with pytest.raises(UserError, match=r"broken\.ipynb is not a notebook"):
-        parameters.check_parameters(broken, {})
+        book.check_parameters(broken, {})
     with pytest.raises(UserError, match="no chapter"):
-        parameters.check_parameters(tmp_path / "absent.ipynb", {})
+        book.check_parameters(tmp_path / "absent.ipynb", {})
 
 
 def test_the_command_remakes_the_page():
@@ -355,7 +355,7 @@ def test_a_site_is_built_once_and_the_same_again(project, capfd):
 
     # one changed record changes every place that shows it, and only its edition is run again
     changed = next((results / "demo").rglob("*block5-student-teacher-thawed*.json"))
-    from netpress.sweep import records
+    from netpress.runs import records
 
     record = records.read(changed)
     changed.write_bytes(records.encode(record | {"best": 0.987}))

@@ -8,8 +8,8 @@ from sweeps import EDITION, found, grid, intricate
 
 from netpress import sweep
 from netpress.errors import UserError
+from netpress.runs.weights import MemoryStore, MissingWeights, WeightStore, note
 from netpress.sweep.cluster import Cluster, connect
-from netpress.sweep.shelf import Basket, MissingWeights, Shelf, note
 
 pytest.importorskip("ray", reason="Ray is not installed (extra `cluster`)")
 
@@ -23,7 +23,7 @@ def test_a_killed_node_costs_nothing(folder: Path, tmp_path: Path, size: int, no
     print(told)
     assert (told["done"], told["others"]) == (len(runs), 0)
     assert found(tmp_path / "ray" / "results") == found(folder / "results")
-    weights = {path.name: path.read_bytes() for path in Shelf().folder.glob("*.safetensors")}
+    weights = {path.name: path.read_bytes() for path in WeightStore().folder.glob("*.safetensors")}
     assert weights == {path.name: path.read_bytes() for path in (tmp_path / "ray" / "cache").rglob("*.safetensors")}
 
 
@@ -44,16 +44,16 @@ def test_an_address_without_a_cluster_is_told() -> None:
         connect(Cluster("nowhere:1"))
 
 
-def test_a_basket_is_a_shelf_in_memory(tmp_path: Path) -> None:
+def test_a_memory_store_is_a_store_too(tmp_path: Path) -> None:
     import torch
 
-    shelf, state = Shelf(tmp_path), {"a": torch.arange(3.0)}
-    digest = shelf.save("one", state, {"history": []})
-    basket = Basket({"one": shelf.files("one")})
-    found_one = basket.load("one")
+    store, state = WeightStore(tmp_path), {"a": torch.arange(3.0)}
+    digest = store.save("one", state, {"history": []})
+    memory = MemoryStore({"one": store.files("one")})
+    found_one = memory.load("one")
     assert torch.equal(found_one[0]["a"], state["a"]) and found_one[1] == {"history": []}
-    assert basket.made == {} and basket.has("one") and not basket.has("two")
-    assert basket.save("two", state, {}) == digest and basket.made.keys() == {"two"}
-    damaged = Basket({"one": (b"x" + shelf.files("one")[0], note(digest, {}))})
-    with pytest.raises(MissingWeights), basket.lock("one"):
+    assert memory.made == {} and memory.has("one") and not memory.has("two")
+    assert memory.save("two", state, {}) == digest and memory.made.keys() == {"two"}
+    damaged = MemoryStore({"one": (b"x" + store.files("one")[0], note(digest, {}))})
+    with pytest.raises(MissingWeights), memory.lock("one"):
         damaged.load("one")

@@ -9,7 +9,7 @@ from netpress import papers
 from netpress.papers.compressing import distillation, figures, matching, pruning, tables, tidy
 from netpress.papers.compressing.claims import CLAIMS
 from netpress.report.claims import judge_all
-from netpress.sweep.run import fingerprint
+from netpress.runs.run import fingerprint
 
 SWEPT = 1 + 1 + (2 * 7 - 1) + 2 * 9  # teacher, alone, T (1 squared is 1), alpha (0.9 is among those of T)
 BRIEF = 1 + 1 + 2
@@ -51,7 +51,7 @@ def test_table_1_is_as_printed_in_every_edition_with_real_data(edition: str) -> 
             (stage,) = run.stages
             assert stage.epochs == {"mnist": 25, "cifar10": 10}[run.dataset]
             assert (run.images, run.width, run.px) == (None, 1.0, {"mnist": 28, "cifar10": 32}[run.dataset])
-            assert (stage.optimiser, stage.rate, stage.schedule, stage.batch) == ("adam", 3e-4, "constant", 64)
+            assert (stage.optimiser, stage.lr, stage.schedule, stage.batch_size) == ("adam", 3e-4, "constant", 64)
 
 
 def test_table_2_is_as_printed_in_the_edition_paper() -> None:
@@ -77,7 +77,7 @@ def test_pruned_networks_train_equally_long() -> None:
             assert run.epochs == chosen.retrain_epochs
         elif run.method.startswith("narrow"):
             assert run.epochs == chosen.parent_epochs + chosen.retrain_epochs
-            assert run.stages[0].rate == chosen.parent_rate
+            assert run.stages[0].lr == chosen.parent_rate
     assert len({s.name for s in pruning.pruning(settings(), "cifar10")["pruned-20x-gradual-retrained"][2::2]}) == 3
 
 
@@ -127,12 +127,12 @@ def test_only_the_fixed_teacher_has_a_view_of_its_own() -> None:
 
 
 @pytest.fixture(scope="module")
-def bench(tmp_path_factory):
-    from netpress.sweep.perform import Bench
-    from netpress.sweep.shelf import Shelf
-    from netpress.training import speed
+def workspace(tmp_path_factory):
+    from netpress.runs.perform import Workspace
+    from netpress.runs.weights import WeightStore
+    from netpress.training import compute
 
-    return Bench(speed.plain(), Shelf(tmp_path_factory.mktemp("weights")))
+    return Workspace(compute.plain(), WeightStore(tmp_path_factory.mktemp("weights")))
 
 
 def short(pattern: str):
@@ -142,17 +142,17 @@ def short(pattern: str):
 
 
 @pytest.fixture(scope="module")
-def performed(bench):
+def performed(workspace):
     """label -> (run, record's content, network) of some networks of six layers, needs first."""
-    from netpress.sweep.perform import perform
-    from netpress.sweep.run import with_needs
+    from netpress.runs.perform import perform
+    from netpress.runs.run import with_needs
 
     methods = ("pruned-20x-gradual-retrained", "shared-4b-5x-tuned", "pruned-5x-layer-retrained")
     found = {}
     for run in with_needs(short(f"six-layer-{method}-*") for method in methods):
-        content = perform(run, bench)
+        content = perform(run, workspace)
         assert content["status"] == "done", content["reason"]
-        found[run.method] = (run, content, bench.finished(run))
+        found[run.method] = (run, content, workspace.finished(run))
     return found
 
 
@@ -189,7 +189,7 @@ def test_shared_weights_keep_the_zeros_and_take_sixteen_values(performed) -> Non
     assert performed["shared-4b-5x-tuned"][1]["measures"]["sparsity"] >= 0.8 - 1e-3
 
 
-def test_the_file_decodes_to_the_same_network_and_has_the_size_on_record(performed, bench, tmp_path) -> None:
+def test_the_file_decodes_to_the_same_network_and_has_the_size_on_record(performed, workspace, tmp_path) -> None:
     import torch
 
     from netpress.compress import storage
@@ -198,42 +198,42 @@ def test_the_file_decodes_to_the_same_network_and_has_the_size_on_record(perform
     written = storage.write(network, tmp_path / "network", "shared+huffman")
     assert (tmp_path / "network").stat().st_size == written.bytes
     assert written.bytes == pytest.approx(content["measures"]["bytes_shared+huffman"], abs=50)  # order of names alone
-    back = storage.read(tmp_path / "network", bench.blank(run))
+    back = storage.read(tmp_path / "network", workspace.blank(run))
     for name, tensor in network.state_dict().items():
         assert torch.equal(back.state_dict()[name], tensor), name
 
 
-def test_accuracy_in_integers_is_that_of_the_integer_network(performed, bench) -> None:
+def test_accuracy_in_integers_is_that_of_the_integer_network(performed, workspace) -> None:
     from netpress.compress import integer
-    from netpress.sweep.measures import CALIBRATED
+    from netpress.runs.measures import CALIBRATED
 
     run, content, network = performed["pruned-5x-global-retrained"]
     if content["measures"]["int8_accuracy"] is None:
         pytest.skip(content["measures"]["int8_reason"])
-    material = bench.material(run)
-    whole = integer.int8(network, material.normalise(material.train.x[:CALIBRATED]))
+    train_test = workspace.train_test(run)
+    whole = integer.int8(network, train_test.normalise(train_test.train.x[:CALIBRATED]))
     assert len(whole.kernels) == 6
-    right = (whole(material.normalise(material.test.x)).argmax(1) == material.test.y).sum().item()
+    right = (whole(train_test.normalise(train_test.test.x)).argmax(1) == train_test.test.y).sum().item()
     assert content["measures"]["int8_accuracy"] == right / 500
 
 
-def test_a_run_that_was_pruned_last_has_one_accuracy(bench, performed) -> None:
-    from netpress.sweep.perform import perform
+def test_a_run_that_was_pruned_last_has_one_accuracy(workspace, performed) -> None:
+    from netpress.runs.perform import perform
 
-    content = perform(short("six-layer-pruned-5x-global-untouched-*"), bench)
+    content = perform(short("six-layer-pruned-5x-global-untouched-*"), workspace)
     assert content["last"] == content["best"] and content["epochs_to_99"] is None
 
 
-def test_alpha_zero_is_the_student_alone(bench) -> None:
+def test_alpha_zero_is_the_student_alone(workspace) -> None:
     from dataclasses import replace
 
-    from netpress.sweep.perform import perform
+    from netpress.runs.perform import perform
 
     alone = short("cnn-16-32-alone-*")
-    perform(alone.needs[0][1], bench)
+    perform(alone.needs[0][1], workspace)
     taught = short("cnn-16-32-distilled-t10-a0.9-s0")
     taught = replace(taught, steps=(replace(taught.steps[0], alpha=0.0),))
-    records = [perform(run, bench) for run in (alone, taught)]
+    records = [perform(run, workspace) for run in (alone, taught)]
     assert records[0]["weights_sha256"] == records[1]["weights_sha256"]
     assert records[0]["measures"] == records[1]["measures"]
     assert fingerprint(alone) != fingerprint(taught)
@@ -247,21 +247,21 @@ def seen_by_both(stage, caching: bool):
     from netpress.data.views import normalise_of
     from netpress.seeds import generator
     from netpress.training.cache import Cache
-    from netpress.training.feed import Feed, Material
-    from netpress.training.speed import Speed
+    from netpress.training.compute import ComputeConfig
+    from netpress.training.feed import Feed, TrainTestData
 
     images = data.load("digits", "train", images=128, px=16)
-    material = Material(images, images, normalise_of(images))
+    train_test = TrainTestData(images, images, normalise_of(images))
     student, teacher = (nets.build("bit-r14x1", 16, 10, 1 / 8) for _ in range(2))
     entered = {"student": [], "teacher": []}
-    speed = Speed(caching=caching)
-    feed = Feed(stage, student, teacher, material, speed, Cache(speed.cache_bytes))
+    config = ComputeConfig(caching=caching)
+    feed = Feed(stage, student, teacher, train_test, config, Cache(config.cache_bytes))
     for name, network in (("student", student), ("teacher", teacher)):
         network.blocks["stem"].register_forward_pre_hook(lambda m, x, name=name: entered[name].append(x[0].clone()))
     for batch in feed.batches(64, 5, 0):
         feed.forward(batch)
     order = torch.randperm(128, generator=generator(5, "order", 0))
-    return torch.cat(entered["student"]), entered["teacher"], material.normalise(images.x[order])
+    return torch.cat(entered["student"]), entered["teacher"], train_test.normalise(images.x[order])
 
 
 @pytest.mark.parametrize("caching", [False, True])
@@ -295,21 +295,21 @@ def test_a_fixed_teacher_is_the_worse_variant() -> None:
     from netpress.data.views import VIEWS, normalise_of
     from netpress.training import loop
     from netpress.training.cache import Cache
-    from netpress.training.feed import Feed, Material
-    from netpress.training.speed import Speed
+    from netpress.training.compute import ComputeConfig
+    from netpress.training.feed import Feed, TrainTestData
     from netpress.training.stage import Stage
 
     train, test = (data.load("digits", split, px=16) for split in ("train", "test"))
-    material, speed = Material(train, test, normalise_of(train)), Speed(caching=True)
+    train_test, config = TrainTestData(train, test, normalise_of(train)), ComputeConfig(caching=True)
 
     def taught(stage, teacher):
         torch.manual_seed(0)
         network = nets.build("cnn-16-32", 16, 10)
-        loop.train(stage, network, Feed(stage, network, teacher, material, speed, Cache(2**30)), speed, 1)
+        loop.train(stage, network, Feed(stage, network, teacher, train_test, config, Cache(2**30)), config, 1)
         return network.eval()
 
-    teacher = taught(Stage("train", epochs=10, optimiser="adam", rate=3e-3, view="inception"), None)
-    x = material.normalise(VIEWS["inception"](test.x, seeds.generator("seen")))
+    teacher = taught(Stage("train", epochs=10, optimiser="adam", lr=3e-3, view="inception"), None)
+    x = train_test.normalise(VIEWS["inception"](test.x, seeds.generator("seen")))
     apart = {}
     for way in ("matched", "consistent", "fixed"):
         student = taught(stage_of(way, 15), teacher)

@@ -15,12 +15,12 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as some
 
-from netpress import editions, papers
-from netpress.book import best, board, parameters, places
+from netpress import book, editions, papers
+from netpress.book import best_edition, evidence_links, parameters, scoreboard
 from netpress.book.page import Page
 from netpress.errors import UserError
 from netpress.papers.together import latency
-from netpress.sweep import records
+from netpress.runs import records, timing
 
 CHAPTERS = books.ROOT / "chapters"
 FOUND = sorted(CHAPTERS.rglob("*.ipynb"))
@@ -158,7 +158,7 @@ def test_wrong_parameters_are_refused_by_name(path, name, value):
     known = parameters.defaults(path)
     assume(name not in known or type(value) is not type(known[name]) or value not in right_values(path)[name])
     try:
-        parameters.check_parameters(path, {name: value})
+        book.check_parameters(path, {name: value})
     except UserError as error:
         assert repr(name) in str(error) or name in str(error)
     else:
@@ -186,7 +186,7 @@ def test_right_parameters_are_accepted(path, data):
     chosen = {name: data.draw(some.sampled_from(values), name) for name, values in right_values(path).items()}
     if chosen.get("dataset", "all") != "all":
         chosen["edition"] = "small"
-    page = parameters.check_parameters(path, chosen)
+    page = book.check_parameters(path, chosen)
     assert {name: getattr(page, name) for name in chosen} == chosen
     assert chosen["edition"] in page.command()
 
@@ -218,38 +218,38 @@ def test_right_parameters_make_pages_without_a_warning(path, both_editions):
 
 def test_every_paper_has_its_claims_on_the_board(results):
     page = Page(chapter="together/scoreboard", edition="demo", run_missing=False)
-    shown = board.Board(page)
+    shown = scoreboard.Scoreboard(page)
     ids = [verdict.claim.id for verdict in shown.all]
     assert ids == [f"{letter}{n}" for letter, count in (("T", 9), ("P", 9), ("K", 6)) for n in range(1, count + 1)]
-    assert sum(shown.count(word) for word in board.VERDICTS) == len(ids)
+    assert sum(shown.count(word) for word in scoreboard.VERDICTS) == len(ids)
     cards = "".join(shown.cards(paper).html for paper in editions.PAPERS)
     assert all(cards.count(f'id="claim-{i}"') == 1 and shown.glance().html.count(f"#claim-{i}") == 1 for i in ids)
 
 
 def test_claims_lead_to_their_figures():
-    known = places.places("triage", books.ROOT)
+    known = evidence_links.links("triage", books.ROOT)
     assert known["figure_2"] == "triage/accuracy.html#fig-triage-figure-2" and known[""] == "triage/verdicts.html"
     page = Page(chapter="together/scoreboard", edition="demo", run_missing=False)
-    first = board.Board(page).all[0]
-    assert board.Board(page).evidence(first) == {
+    first = scoreboard.Scoreboard(page).all[0]
+    assert scoreboard.Scoreboard(page).evidence(first) == {
         "figure_2": "../triage/accuracy.html#fig-triage-figure-2",
         "criticality": "../triage/accuracy.html#tab-triage-criticality",
     }
-    assert "chapters/triage/accuracy.ipynb" in board.Board(page).command(first)
+    assert "chapters/triage/accuracy.ipynb" in scoreboard.Scoreboard(page).command(first)
 
 
 def test_the_best_complete_edition_is_chosen(tmp_path, monkeypatch):
     monkeypatch.setenv("NETPRESS_RESULTS", str(tmp_path))
-    assert best.best("triage") == "demo"
+    assert best_edition.best("triage") == "demo"
     runs = invented.fill(tmp_path, "small", ("triage",))
-    assert best.best("triage") == "small" and best.best("pyramid") == "demo"
+    assert best_edition.best("triage") == "small" and best_edition.best("pyramid") == "demo"
     records.path_of(runs[7], "small", tmp_path).unlink()
-    assert best.best("triage") == "demo"
+    assert best_edition.best("triage") == "demo"
 
 
 def test_times_are_measured_once(tmp_path, monkeypatch):
     monkeypatch.setattr(latency, "IMAGES", 1)
-    monkeypatch.setattr(latency, "PASSES", 2)
+    monkeypatch.setattr(timing, "PASSES", 2)
     assert latency.ensure("triage", "demo", "digits", tmp_path)
     times = latency.read("triage", "demo", tmp_path)
     assert {key[0] for key in times} == {"vgg16", *(f"vgg16-block{i}" for i in range(1, 6))}

@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from netpress import data, papers
-from netpress.sweep import cost, records
-from netpress.sweep.run import Run
+from netpress.runs import records
+from netpress.runs.run import Run
+from netpress.sweep import cost
 from netpress.training.stage import Stage
 
 EDITION = "demo+width=1.0+epochs=3+imitation_epochs=2"

@@ -15,11 +15,11 @@ from sweeps import EDITION, found, intricate, parent
 from netpress import sweep
 from netpress.data import cache, files
 from netpress.errors import UserError
-from netpress.sweep import records
-from netpress.sweep.bench import Bench
-from netpress.sweep.perform import perform
-from netpress.sweep.shelf import Shelf
-from netpress.training import speed
+from netpress.runs import records
+from netpress.runs.perform import perform
+from netpress.runs.weights import WeightStore
+from netpress.runs.workspace import Workspace
+from netpress.training import compute
 from netpress.training.checkpoint import Checkpoints
 
 slow = pytest.mark.slow
@@ -38,10 +38,10 @@ def cut(content: bytes, chance: random.Random) -> bytes:
 
 def damageable(folder: Path) -> dict[str, tuple[list[Path], Callable[[], bool]]]:
     """Of each kind: the files, and whether what they hold is taken for whole."""
-    run, shelf = parent(), Shelf(folder / "shelf")
-    records.write(run, EDITION, perform(run, Bench(speed.plain(), shelf)), folder)
+    run, store = parent(), WeightStore(folder / "shelf")
+    records.write(run, EDITION, perform(run, Workspace(compute.plain(), store)), folder)
     record, key = records.path_of(run, EDITION, folder), run.fingerprint
-    shelf.save("beginning", load((folder / "shelf" / f"{key}.safetensors").read_bytes()), {"history": [{"loss": 0.25}]})
+    store.save("beginning", load((folder / "shelf" / f"{key}.safetensors").read_bytes()), {"history": [{"loss": 0.25}]})
     points = Checkpoints(folder, "run")
     points.keep(sweeps.made_up(0, 1))
     entry = folder / "entry.safetensors"
@@ -61,9 +61,9 @@ def damageable(folder: Path) -> dict[str, tuple[list[Path], Callable[[], bool]]]
     beginning = [folder / "shelf" / f"beginning.{ending}" for ending in ("safetensors", "json")]
     return {
         "records": ([record], lambda: records.read(record) is not None),
-        "looks": ([record], lambda: records.look(record) is not None),
+        "looks": ([record], lambda: records.header(record) is not None),
         "checkpoints": ([points.paths[0]], lambda: Checkpoints(folder, "run").newest() is not None),
-        "weights": (beginning, lambda: shelf.find("beginning") is not None),
+        "weights": (beginning, lambda: store.find("beginning") is not None),
         "decoded images": ([entry, entry.with_suffix(".sha256")], lambda: cache.read(entry) is not None),
         "sources": ([source], source_is_whole),
     }
@@ -102,7 +102,7 @@ def test_damage_is_set_aside_and_made_again_with_the_same_bits(folder: Path) -> 
     sweep.ensure(runs, EDITION, workers=1)
     before = found(results)
     record = records.path_of(runs[1], EDITION)
-    weights = Shelf().folder / f"{runs[0].fingerprint}.safetensors"  # of the parent of all
+    weights = WeightStore().folder / f"{runs[0].fingerprint}.safetensors"  # of the parent of all
     for path in (record, weights):
         path.write_bytes(flipped(path.read_bytes(), random.Random(3)))
     for run in runs[2:]:

@@ -13,14 +13,14 @@ from netpress import data, nets, papers, sweep
 from netpress.compress.edits import Inherit
 from netpress.data.views import normalise_of
 from netpress.nets.network import Network
-from netpress.sweep import records
-from netpress.sweep.perform import Bench, perform
-from netpress.sweep.run import with_needs
-from netpress.sweep.shelf import Shelf
+from netpress.runs import records
+from netpress.runs.perform import Workspace, perform
+from netpress.runs.run import with_needs
+from netpress.runs.weights import WeightStore
 from netpress.training.cache import Cache, weights_hash
-from netpress.training.feed import Feed, Material
-from netpress.training.loop import learning_rates, train
-from netpress.training.speed import Speed, choose
+from netpress.training.compute import ComputeConfig, choose
+from netpress.training.feed import Feed, TrainTestData
+from netpress.training.loop import learning_rates, make_optimiser, train
 from netpress.training.stage import Stage
 
 BLOCKS = ("block1", "block2", "block3", "block4", "block5")
@@ -28,7 +28,7 @@ PRECISIONS = ("fp32", "bf16")
 WIDTH = 1 / 16
 # AMX rounds an image's bf16 output by its place in the batch, now and then, and a cache is filled in another order.
 PLACE_MATTERS = getattr(torch.cpu, "_is_amx_tile_supported", bool)()
-TWENTY = {"batch": 32, "epochs": 2}  # 320 images: 20 steps
+TWENTY = {"batch_size": 32, "epochs": 2}  # 320 images: 20 steps
 
 
 @pytest.fixture(autouse=True)
@@ -42,10 +42,10 @@ def one_thread(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Mon
 
 
 @cache
-def material(count: int = 320, test: int = 70, px: int = 32) -> Material:
+def train_test(count: int = 320, test: int = 70, px: int = 32) -> TrainTestData:
     images, judged = data.load("digits", "train", images=count, px=px), data.load("digits", "test", px=px)
     judged = replace(judged, x=judged.x[:test], y=judged.y[:test], checksum=f"the first {test}")
-    return Material(images, judged, normalise_of(images))
+    return TrainTestData(images, judged, normalise_of(images))
 
 
 def network_of(model: str, seed: int = 0, width: float = WIDTH) -> Network:
@@ -59,22 +59,22 @@ def network_of(model: str, seed: int = 0, width: float = WIDTH) -> Network:
     return network.eval()
 
 
-def speed_of(precision: str, caching: bool, **more: Any) -> Speed:
-    return Speed(precision=precision, channels_last=precision == "bf16", caching=caching, **more)
+def speed_of(precision: str, caching: bool, **more: Any) -> ComputeConfig:
+    return ComputeConfig(precision=precision, channels_last=precision == "bf16", caching=caching, **more)
 
 
 def trained(
-    stage: Stage, model: str, speed: Speed, teacher: str | None = None, cache: Cache | None = None
+    stage: Stage, model: str, config: ComputeConfig, teacher: str | None = None, cache: Cache | None = None
 ) -> tuple[Network, list[dict], Feed]:
     """A network, inheriting from its teacher where there is one, after one stage."""
-    parent = speed.place(network_of(teacher, seed=1)).requires_grad_(False) if teacher else None
+    parent = config.place(network_of(teacher, seed=1)).requires_grad_(False) if teacher else None
     network = network_of(model)
     if parent:
         Inherit().apply(network, {"parent": parent})
-    network = speed.place(network)
+    network = config.place(network)
     torch.manual_seed(7)
-    feed = Feed(stage, network, parent, material(), speed, cache or Cache(speed.cache_bytes))
-    return network, train(stage, network, feed, speed, seed=3), feed
+    feed = Feed(stage, network, parent, train_test(), config, cache or Cache(config.cache_bytes))
+    return network, train(stage, network, feed, config, seed=3), feed
 
 
 def losses_of(rows: list[dict]) -> list[float]:
@@ -111,7 +111,7 @@ def test_a_thawed_network_is_the_same_cached_and_live(block: str, precision: str
 @pytest.mark.parametrize("block", BLOCKS)
 def test_a_student_teacher_stage_is_the_same_cached_and_live(block: str, precision: str) -> None:
     stage = Stage(
-        "imitate", loss="block-l2", at=block, trains=(block,), teacher="parent", optimiser="adam", rate=1e-3,
+        "imitate", loss="block-l2", at=block, trains=(block,), teacher="parent", optimiser="adam", lr=1e-3,
         weight_decay=0.0, **TWENTY,
     )
     same_cached_and_live(stage, f"vgg16-{block}", precision, "vgg16")
@@ -134,7 +134,7 @@ def test_a_student_teacher_stage_is_the_same_cached_and_live(block: str, precisi
 def test_a_stage_with_a_teacher_is_the_same_cached_and_live(
     loss: str, at: str | None, trains: tuple[str, ...], student: str, precision: str
 ) -> None:
-    stage = Stage("taught", loss=loss, at=at, trains=trains, teacher="parent", rate=1e-3, temperature=4.0, alpha=0.5,
+    stage = Stage("taught", loss=loss, at=at, trains=trains, teacher="parent", lr=1e-3, temperature=4.0, alpha=0.5,
                   **TWENTY)
     same_cached_and_live(stage, student, precision, "vgg19")
 
@@ -156,20 +156,20 @@ def test_what_changes_from_epoch_to_epoch_is_never_cached() -> None:
 
 
 def test_a_cached_entry_serves_the_networks_that_share_it_and_no_other() -> None:
-    store, speed = Cache(2**30), speed_of("fp32", True)
-    stage = Stage("retrain", trains=("block3",), batch=64, epochs=1)
+    store, config = Cache(2**30), speed_of("fp32", True)
+    stage = Stage("retrain", trains=("block3",), batch_size=64, epochs=1)
     parent = network_of("vgg16")
     for _ in range(2):
         network = Inherit().apply(network_of("vgg16-block3"), {"parent": parent})
-        train(stage, network, Feed(stage, network, None, material(), speed, store), speed, 0)
+        train(stage, network, Feed(stage, network, None, train_test(), config, store), config, 0)
     assert len(store.entries) == 2  # training and test images, behind one prefix
-    other = material()
+    other = train_test()
     other = replace(other, normalise=replace(other.normalise, mean=(0.5, 0.5, 0.5)))
-    Feed(stage, network, None, other, speed, store)
+    Feed(stage, network, None, other, config, store)
     assert len(store.entries) == 3
     with torch.no_grad():
         next(network["block1"].parameters()).add_(1e-6)
-    Feed(stage, network, None, material(), speed, store)
+    Feed(stage, network, None, train_test(), config, store)
     assert len(store.entries) == 4
 
 
@@ -203,8 +203,8 @@ def test_what_does_not_fit_is_computed_live_with_the_same_result_and_is_told() -
     rich, rows, feed = trained(stage, "vgg16-block3", speed_of("bf16", True), "vgg16")
     assert feed.declined == {}
     for budget in (0, feed.x.held.nbytes, feed.x.held.nbytes + feed.targets.held.nbytes - 1):
-        speed = speed_of("bf16", True, cache_bytes=budget)
-        poor, poor_rows, tight = trained(stage, "vgg16-block3", speed, "vgg16")
+        config = speed_of("bf16", True, cache_bytes=budget)
+        poor, poor_rows, tight = trained(stage, "vgg16-block3", config, "vgg16")
         assert "train targets" in tight.declined and "allowed" in tight.declined["train targets"]
         assert (tight.x is None) == (budget == 0)
         assert weights_hash(poor) == weights_hash(rich) and poor_rows == rows
@@ -212,9 +212,9 @@ def test_what_does_not_fit_is_computed_live_with_the_same_result_and_is_told() -
 
 @pytest.mark.parametrize("share", [0.0, 0.5, 1.0, 1.5])
 def test_the_budget_is_never_exceeded(share: float) -> None:
-    stage = Stage("retrain", trains=("block2",), batch=64, epochs=1)
+    stage = Stage("retrain", trains=("block2",), batch_size=64, epochs=1)
     network, store = network_of("vgg16-block2"), Cache(2**30)
-    whole = Feed(stage, network, None, material(), speed_of("fp32", True), store)
+    whole = Feed(stage, network, None, train_test(), speed_of("fp32", True), store)
     assert whole.x is not None
     store = Watched(int(share * whole.x.held.nbytes))
     for model in ("vgg16-block2", "vgg16-block3", "vgg16-block4"):
@@ -244,11 +244,11 @@ class Watched(Cache):
 
 def test_a_seed_gives_the_same_bits_and_another_seed_others() -> None:
     def result(seed: int) -> tuple[str, list[dict]]:
-        speed, stage = speed_of("bf16", True), Stage("train", view="crop", **TWENTY)
-        network = speed.place(network_of("vgg16"))
+        config, stage = speed_of("bf16", True), Stage("train", view="crop", **TWENTY)
+        network = config.place(network_of("vgg16"))
         torch.manual_seed(seed)
-        feed = Feed(stage, network, None, material(), speed, Cache(2**30))
-        rows = train(stage, network, feed, speed, seed)
+        feed = Feed(stage, network, None, train_test(), config, Cache(2**30))
+        rows = train(stage, network, feed, config, seed)
         return weights_hash(network), rows
 
     assert result(1) == result(1)
@@ -257,12 +257,12 @@ def test_a_seed_gives_the_same_bits_and_another_seed_others() -> None:
 
 def accuracy_after(precision: str, seed: int, model: str, width: float, px: int) -> float:
     """Test accuracy of a new network trained on all digits for twelve epochs."""
-    speed = speed_of(precision, True)
+    config = speed_of(precision, True)
     torch.manual_seed(seed)
-    network = speed.place(nets.build(model, px, 10, width))
-    stage = Stage("train", epochs=12, rate=0.1, view="crop")
-    feed = Feed(stage, network, None, material(1437, 360, px), speed, Cache(2**30))
-    return train(stage, network, feed, speed, seed)[-1]["test_accuracy"]
+    network = config.place(nets.build(model, px, 10, width))
+    stage = Stage("train", epochs=12, lr=0.1, view="crop")
+    feed = Feed(stage, network, None, train_test(1437, 360, px), config, Cache(2**30))
+    return train(stage, network, feed, config, seed)[-1]["test_accuracy"]
 
 
 def mean_gap(model: str, width: float, px: int) -> float:
@@ -280,12 +280,25 @@ def test_learning_rates_are_those_of_pytorch(schedule: str, theirs: dict[str, An
     optimiser = torch.optim.SGD([torch.zeros(1)], peak)
     cycle = {"total_steps": steps + 1, "cycle_momentum": False} | theirs
     scheduler = torch.optim.lr_scheduler.OneCycleLR(optimiser, peak, **cycle)
-    rates = learning_rates(Stage("s", schedule=schedule, rate=peak), steps)
+    rates = learning_rates(Stage("s", schedule=schedule, lr=peak), steps)
     assert len(rates) == steps
     for rate in rates:
         assert rate == pytest.approx(optimiser.param_groups[0]["lr"], abs=0.005 * peak)
         optimiser.step()
         scheduler.step()
+
+
+def test_momentum_is_that_of_the_stage() -> None:
+    """Two steps on a gradient of 1 against Nesterov's rule, by hand."""
+    weight = torch.nn.Parameter(torch.zeros(1))
+    optimiser = make_optimiser(Stage("s", lr=0.1, momentum=0.5, weight_decay=0.0), [weight])
+    for _ in range(2):
+        weight.grad = torch.ones(1)
+        optimiser.step()
+    # velocities 1 and 1.5; each step is lr (gradient + momentum velocity): 0.1 (1.5 + 1.75)
+    assert weight.item() == pytest.approx(-0.325)
+    still = make_optimiser(Stage("s", lr=0.1, momentum=0.0, weight_decay=0.0), [weight])
+    assert not still.param_groups[0]["nesterov"]
 
 
 def test_bf16_is_as_accurate_as_fp32() -> None:
@@ -305,9 +318,9 @@ def test_bf16_is_as_accurate_as_fp32_in_vgg16() -> None:
 
 def records_of(pattern: str, edition: str, caching: bool, folder: Path) -> dict[str, dict[str, Any]]:
     """What a sweep's runs leave, times aside."""
-    bench = Bench(replace(choose(), device="cpu", caching=caching, capture=False), Shelf(folder))
+    workspace = Workspace(replace(choose(), device="cpu", caching=caching, capture=False), WeightStore(folder))
     runs = with_needs(papers.matching(papers.grid("triage", edition), pattern))
-    found = {run.name: perform(run, bench) for run in runs}
+    found = {run.name: perform(run, workspace) for run in runs}
     for record in found.values():
         assert record["status"] == "done", record
         assert all(stage["cached"] == (caching and stage["stage"] != "train") for stage in record["stages"])

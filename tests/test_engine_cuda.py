@@ -15,17 +15,19 @@ from netpress import papers, sweep
 from netpress.data import Images
 from netpress.nets import build
 from netpress.nets.network import Network
-from netpress.sweep import records
-from netpress.training import speed as speeds
+from netpress.runs import records
+from netpress.training import compute as speeds
+from netpress.training import memory
 from netpress.training.cache import Cache
-from netpress.training.feed import Batch, Feed, Material
+from netpress.training.capture import Captured
+from netpress.training.compute import ComputeConfig, choose
+from netpress.training.feed import Batch, Feed, TrainTestData
 from netpress.training.loop import learning_rates, make_optimiser, set_modes, step_of, thaw, train
-from netpress.training.speed import Captured, Speed, choose
 from netpress.training.stage import Stage
 
 gpu = [pytest.mark.gpu, pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU: none is here")]
 BLOCKS = ("block1", "block2", "block3", "block4", "block5")
-TWENTY = {"batch": 32, "epochs": 2}  # 320 images: 20 steps
+TWENTY = {"batch_size": 32, "epochs": 2}  # 320 images: 20 steps
 
 
 def on_gpu(test: Callable) -> Callable:
@@ -35,7 +37,7 @@ def on_gpu(test: Callable) -> Callable:
     return test
 
 
-def material(device: str) -> Material:
+def train_test(device: str) -> TrainTestData:
     """320 random images of ten classes, 70 to test, on the device."""
     random = torch.Generator().manual_seed(0)
     parts = []
@@ -46,7 +48,7 @@ def material(device: str) -> Material:
         parts.append(Images(x.to(device), y.to(device), names, "noise", "train", "random numbers", f"{count} random"))
     from netpress.data.views import normalise_of
 
-    return Material(parts[0], parts[1], normalise_of(parts[0]))
+    return TrainTestData(parts[0], parts[1], normalise_of(parts[0]))
 
 
 def network_of(model: str, seed: int = 0) -> Network:
@@ -54,13 +56,15 @@ def network_of(model: str, seed: int = 0) -> Network:
     return build(model, 32, 10, 1 / 8)
 
 
-def result(stage: Stage, model: str, speed: Speed, teacher: str | None = None) -> tuple[dict[str, Tensor], list[dict]]:
+def result(
+    stage: Stage, model: str, config: ComputeConfig, teacher: str | None = None
+) -> tuple[dict[str, Tensor], list[dict]]:
     """Weights and history after one stage."""
-    parent = speed.place(network_of(teacher, 1)).requires_grad_(False).eval() if teacher else None
-    network = speed.place(network_of(model))
+    parent = config.place(network_of(teacher, 1)).requires_grad_(False).eval() if teacher else None
+    network = config.place(network_of(model))
     torch.manual_seed(5)
-    feed = Feed(stage, network, parent, material(speed.device), speed, Cache(speed.cache_bytes))
-    rows = train(stage, network, feed, speed, seed=3)
+    feed = Feed(stage, network, parent, train_test(config.device), config, Cache(config.cache_bytes))
+    rows = train(stage, network, feed, config, seed=3)
     return {name: tensor.float().cpu() for name, tensor in network.state_dict().items()}, rows
 
 
@@ -78,12 +82,12 @@ def exact(monkeypatch: pytest.MonkeyPatch) -> None:
 
 # --- on a GPU -----------------------------------------------------------------------------------------------------
 
-FP32 = Speed("cuda", "fp32", False, True, False)
+FP32 = ComputeConfig("cuda", "fp32", False, True, False)
 STAGES = [
     pytest.param(Stage("train", view="crop", **TWENTY), "vgg16", None, id="train"),
     pytest.param(Stage("retrain", trains=("block3",), **TWENTY), "vgg16-block3", None, id="frozen"),
     pytest.param(
-        Stage("imitate", loss="block-l2", at="block2", trains=("block2",), teacher="p", optimiser="adam", rate=1e-3,
+        Stage("imitate", loss="block-l2", at="block2", trains=("block2",), teacher="p", optimiser="adam", lr=1e-3,
               weight_decay=0.0, **TWENTY), "vgg16-block2", "vgg16", id="imitate"),
     pytest.param(Stage("distil", loss="distillation", teacher="p", alpha=0.5, **TWENTY), "vgg16-block1", "vgg16",
                  id="distil"),
@@ -93,7 +97,7 @@ STAGES = [
 @on_gpu
 @pytest.mark.parametrize("block", BLOCKS)
 def test_cached_is_live_in_fp32(block: str, exact: None) -> None:
-    stage = Stage("retrain", trains=(block,), rate=0.01, **TWENTY)
+    stage = Stage("retrain", trains=(block,), lr=0.01, **TWENTY)
     fast, fast_rows = result(stage, f"vgg16-{block}", FP32)
     live, live_rows = result(stage, f"vgg16-{block}", replace(FP32, caching=False))
     assert distance(fast, live) <= 1e-5
@@ -108,7 +112,7 @@ def test_captured_is_eager_to_rounding(
 ) -> None:
     """Dropout included: a graph draws what eager steps draw."""
     eager = replace(FP32, precision=precision, channels_last=precision == "bf16")
-    stage = replace(stage, rate=min(stage.rate, 0.01))
+    stage = replace(stage, lr=min(stage.lr, 0.01))
     one, rows = result(stage, model, replace(eager, capture=True), teacher)
     other, told = result(stage, model, eager, teacher)
     near = 1e-4 if precision == "fp32" else 3e-2
@@ -119,19 +123,19 @@ def test_captured_is_eager_to_rounding(
 @on_gpu
 @pytest.mark.parametrize("view", ["plain", "crop-flip", "inception-mixup"])
 def test_nothing_in_the_loop_waits_for_the_device(view: str) -> None:
-    speed, stage = choose(), Stage("train", view=view, **TWENTY)
-    network = speed.place(network_of("vgg16"))
-    feed = Feed(stage, network, None, material("cuda"), speed, Cache(speed.cache_bytes))
+    config, stage = choose(), Stage("train", view=view, **TWENTY)
+    network = config.place(network_of("vgg16"))
+    feed = Feed(stage, network, None, train_test("cuda"), config, Cache(config.cache_bytes))
     parameters = thaw(network, ())
     optimiser = make_optimiser(stage, parameters)
     set_modes(network, ())
-    advance = speed.captured(step_of(feed, optimiser, parameters, speed), optimiser)
+    advance = config.captured(step_of(feed, optimiser, parameters, config), optimiser)
     list(map(advance, feed.batches(32, 0, 0)))
     torch.cuda.synchronize()
     torch.cuda.set_sync_debug_mode("error")
     try:
         for batch in feed.batches(32, 0, 1):
-            speed.set_rate(optimiser, 0.01)
+            config.set_lr(optimiser, 0.01)
             advance(batch)
     finally:
         torch.cuda.set_sync_debug_mode("default")
@@ -139,9 +143,9 @@ def test_nothing_in_the_loop_waits_for_the_device(view: str) -> None:
 
 @on_gpu
 def test_data_and_caches_lie_on_the_device() -> None:
-    speed, stage = choose(), Stage("retrain", trains=("block4",), **TWENTY)
-    network = speed.place(network_of("vgg16-block4"))
-    feed = Feed(stage, network, None, material("cuda"), speed, Cache(speed.cache_bytes))
+    config, stage = choose(), Stage("retrain", trains=("block4",), **TWENTY)
+    network = config.place(network_of("vgg16-block4"))
+    feed = Feed(stage, network, None, train_test("cuda"), config, Cache(config.cache_bytes))
     assert feed.x is not None and feed.x.held.is_cuda and next(feed.batches(32, 0, 0)).x.is_cuda
 
 
@@ -160,10 +164,10 @@ def test_two_networks_at_once_are_as_one_after_the_other(tmp_path: Path, monkeyp
 
 @on_gpu
 def test_memory_of_a_stage_is_given_back() -> None:
-    speed = choose()
+    config = choose()
     held = []
     for _ in range(3):
-        result(Stage("train", **TWENTY), "vgg16", speed)
+        result(Stage("train", **TWENTY), "vgg16", config)
         torch.cuda.synchronize()
         held.append(torch.cuda.memory_allocated())
     assert held[2] <= held[1] * 1.05 + 2**20
@@ -193,8 +197,8 @@ class PlayedByHand(Captured):
 def test_a_captured_step_sees_every_batch_and_every_learning_rate(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "Stream", lambda: None)
     monkeypatch.setattr(speeds, "Captured", PlayedByHand)
-    stage = Stage("train", rate=0.1, **TWENTY)
-    eager = Speed(caching=True)
+    stage = Stage("train", lr=0.1, **TWENTY)
+    eager = ComputeConfig(caching=True)
     one, rows = result(stage, "vgg16-block5", eager)
     other, told = result(stage, "vgg16-block5", replace(eager, capture=True))
     assert rows == told and distance(one, other) == 0
@@ -207,7 +211,7 @@ def test_the_learning_rate_of_a_captured_step_is_a_tensor_that_is_filled(monkeyp
     step = PlayedByHand(lambda batch: (batch.x, batch.y), optimiser)
     held = optimiser.param_groups[0]["lr"]
     for rate in learning_rates(Stage("s"), 6):
-        Speed(capture=True).set_rate(optimiser, rate)
+        ComputeConfig(capture=True).set_lr(optimiser, rate)
         assert optimiser.param_groups[0]["lr"] is held and held.item() == pytest.approx(rate)
     for value in range(6):
         told = step(Batch(torch.full((2,), float(value)), torch.zeros(2), None))
@@ -218,18 +222,18 @@ def test_the_learning_rate_of_a_captured_step_is_a_tensor_that_is_filled(monkeyp
 def test_choice_of_device_precision_and_budget(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NETPRESS_CACHE_GB", "0.5")
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    assert choose() == Speed("cuda", "bf16", True, True, True, 2**29)
+    assert choose() == ComputeConfig("cuda", "bf16", True, True, True, 2**29)
     monkeypatch.setenv("NETPRESS_DEVICE", "cpu")
     assert (choose().device, choose().capture) == ("cpu", False)
     monkeypatch.delenv("NETPRESS_DEVICE")
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: True)
-    assert choose() == Speed("mps", "fp32", False, True, False, 2**29)
+    assert choose() == ComputeConfig("mps", "fp32", False, True, False, 2**29)
 
 
 def test_processes_share_the_memory_for_caches(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("NETPRESS_CACHE_GB", raising=False)
-    monkeypatch.setattr(speeds, "machine_memory", lambda: 16 * 2**30)
-    assert [speeds.cache_budget("cpu", share) for share in (1.0, 1 / 2, 1 / 16)] == [2 * 2**30, 2 * 2**30, 2**28]
+    monkeypatch.setattr(memory, "machine_memory", lambda: 16 * 2**30)
+    assert [memory.cache_budget("cpu", share) for share in (1.0, 1 / 2, 1 / 16)] == [2 * 2**30, 2 * 2**30, 2**28]
     monkeypatch.setattr(torch.cuda, "mem_get_info", lambda: (80 * 2**30, 140 * 2**30))
-    assert [speeds.cache_budget("cuda", share) for share in (1.0, 1 / 4)] == [40 * 2**30, 10 * 2**30]
+    assert [memory.cache_budget("cuda", share) for share in (1.0, 1 / 4)] == [40 * 2**30, 10 * 2**30]

@@ -12,7 +12,7 @@ import pytest
 from netpress import papers
 from netpress.report import explorer
 from netpress.report.explorer import Explorer, coded, in_script, plain
-from netpress.sweep import records
+from netpress.runs import records
 
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 HOSTILE = '</script><img src=x onerror="document.title=1">'

@@ -22,13 +22,13 @@ from netpress.papers.pyramid import NAMES, claims, figures, speed, tables
 from netpress.report.claims import judge_all
 from netpress.report.estimates import Estimate
 from netpress.report.tables import NOTHING
+from netpress.runs.run import Run
 from netpress.seeds import seed_of
-from netpress.sweep.run import Run
 from netpress.training.cache import Cache
-from netpress.training.feed import Feed, Material
+from netpress.training.compute import ComputeConfig, plain
+from netpress.training.feed import Feed, TrainTestData
 from netpress.training.loop import train
 from netpress.training.objectives import OBJECTIVES
-from netpress.training.speed import Speed, plain
 from netpress.training.stage import Stage
 
 DEMO = papers.grid("pyramid", "demo")
@@ -224,9 +224,9 @@ def test_settings_are_the_same_for_every_method(edition: str) -> None:
 
 
 @pytest.fixture(scope="module")
-def material() -> Material:
+def train_test() -> TrainTestData:
     images, test = (data.load("digits", split, images=32, px=32) for split in ("train", "fit"))
-    return Material(images, test, normalise_of(images))
+    return TrainTestData(images, test, normalise_of(images))
 
 
 def small(model: str, seed: int) -> nn.Module:
@@ -251,18 +251,18 @@ def touched(before: dict[str, Tensor], after: dict[str, Tensor]) -> set[str]:
     return {name.split(".")[1] if name.startswith("blocks.") else "head" for name in names}
 
 
-def walk(run: Run, material: Material, how: Speed) -> list[set[str]]:
+def walk(run: Run, train_test: TrainTestData, config: ComputeConfig) -> list[set[str]]:
     """Take the steps of a run with a teacher of random weights; for each step the slices that it touched."""
     (role, above), *_ = run.needs
     teacher = small(above.model, 1).requires_grad_(False).eval()
-    network = how.place(small(run.model, 2))
+    network = config.place(small(run.model, 2))
     found = []
     for position, step in enumerate(run.steps):
         before = state(network)
         if isinstance(step, Stage):
-            stage = replace(step, epochs=1, batch=16)
-            feed = Feed(stage, network, teacher, material, how, Cache(2**24))  # type: ignore[arg-type]
-            train(stage, network, feed, how, seed_of(0, position))  # type: ignore[arg-type]
+            stage = replace(step, epochs=1, batch_size=16)
+            feed = Feed(stage, network, teacher, train_test, config, Cache(2**24))  # type: ignore[arg-type]
+            train(stage, network, feed, config, seed_of(0, position))  # type: ignore[arg-type]
         else:
             network = step.apply(network, {role: teacher})  # type: ignore[arg-type,assignment]
         found.append(touched(before, state(network)))
@@ -270,29 +270,29 @@ def walk(run: Run, material: Material, how: Speed) -> list[set[str]]:
 
 
 @pytest.mark.parametrize("run", [r for r in DEMO if r.needs], ids=lambda run: run.label)
-def test_a_stage_touches_what_it_trains_and_nothing_else(run: Run, material: Material) -> None:
-    _, *stages = walk(run, material, plain())
+def test_a_stage_touches_what_it_trains_and_nothing_else(run: Run, train_test: TrainTestData) -> None:
+    _, *stages = walk(run, train_test, plain())
     assert stages == [set(trained(stage)) for stage in run.stages]
 
 
 @pytest.mark.parametrize("model", [*FORWARD[1:], *BACKWARD[:-1]])
-def test_stage_1_touches_nothing_behind_the_replacement(model: str, material: Material) -> None:
-    _, imitate, retrain = walk(run_named(f"{model}-gram-s0"), material, plain())
+def test_stage_1_touches_nothing_behind_the_replacement(model: str, train_test: TrainTestData) -> None:
+    _, imitate, retrain = walk(run_named(f"{model}-gram-s0"), train_test, plain())
     behind = set(SLICES[SLICES.index(REPLACED[model]) + 1 :])
     assert behind and not imitate & behind
     assert (not retrain & behind) == (model in FORWARD)  # forward's frozen layers stay as they were in stage 2 too
 
 
-def test_caches_change_nothing(material: Material) -> None:
+def test_caches_change_nothing(train_test: TrainTestData) -> None:
     run = run_named("svgg11-forward-gram-s0")
     (_, above), *_ = run.needs
     results = []
-    for how in (plain(), replace(plain(), caching=True)):
+    for config in (plain(), replace(plain(), caching=True)):
         teacher, network = small(above.model, 1).requires_grad_(False).eval(), small(run.model, 2)
-        stage = replace(run.stages[0], epochs=2, batch=16)
-        feed = Feed(stage, network, teacher, material, how, Cache(2**24))  # type: ignore[arg-type]
-        assert (feed.targets is not None) == how.caching
-        train(stage, network, feed, how, 0)  # type: ignore[arg-type]
+        stage = replace(run.stages[0], epochs=2, batch_size=16)
+        feed = Feed(stage, network, teacher, train_test, config, Cache(2**24))  # type: ignore[arg-type]
+        assert (feed.targets is not None) == config.caching
+        train(stage, network, feed, config, 0)  # type: ignore[arg-type]
         results.append(state(network))
     assert not touched(*results)
 
@@ -515,7 +515,7 @@ def tiny_speed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("NETPRESS_RESULTS", str(tmp_path))
     monkeypatch.setattr(speed, "WIDTH", 1 / 32)
     monkeypatch.setattr(speed, "PX", 32)
-    return speed.measure_speed("demo", how=plain())
+    return speed.measure_speed("demo", config=plain())
 
 
 def test_speed_is_measured_and_kept(tiny_speed: Path, tmp_path: Path) -> None:

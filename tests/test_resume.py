@@ -10,13 +10,14 @@ import sweeps
 import torch
 from sweeps import intricate, parent
 
-from netpress.sweep import records, signals
-from netpress.sweep.bench import Bench
-from netpress.sweep.perform import Progress, perform
-from netpress.sweep.shelf import Shelf
-from netpress.training import speed
+from netpress.runs import records
+from netpress.runs.perform import Progress, perform
+from netpress.runs.weights import WeightStore
+from netpress.runs.workspace import Workspace
+from netpress.sweep import signals
+from netpress.training import compute
 from netpress.training.checkpoint import Checkpoints, capture, decode, encode
-from netpress.training.loop import Position
+from netpress.training.loop import TrainState
 
 slow = pytest.mark.slow
 
@@ -43,8 +44,10 @@ def stop_after_each(told: list[int]) -> Callable[[Progress], None]:
 
 @pytest.mark.parametrize("plain", [False, pytest.param(True, marks=slow)], ids=["fast", "plain"])
 def test_interrupted_after_every_epoch_ends_with_the_same_bits(folder: Path, plain: bool) -> None:
-    chosen = speed.plain() if plain else speed.choose()
-    whole, broken = (Bench(chosen, Shelf(folder / name), folder / f"{name}-points") for name in ("whole", "broken"))
+    chosen = compute.plain() if plain else compute.choose()
+    whole, broken = (
+        Workspace(chosen, WeightStore(folder / name), folder / f"{name}-points") for name in ("whole", "broken")
+    )
     for run in intricate(epochs=2):
         expected = perform(run, whole)
         assert expected["status"] == "done", expected
@@ -60,34 +63,34 @@ def test_interrupted_after_every_epoch_ends_with_the_same_bits(folder: Path, pla
 
 def test_a_checkpoint_of_other_conditions_is_not_gone_on_from(folder: Path) -> None:
     run = parent()
-    bench = Bench(speed.plain(), Shelf(folder / "shelf"), folder / "points")
+    workspace = Workspace(compute.plain(), WeightStore(folder / "shelf"), folder / "points")
     with pytest.raises(KeyboardInterrupt):
-        perform(run, bench, interrupted_at(1))
+        perform(run, workspace, interrupted_at(1))
     told: list[Progress] = []
-    other = Bench(speed.Speed(precision="bf16"), Shelf(folder / "shelf"), folder / "points")
+    other = Workspace(compute.ComputeConfig(precision="bf16"), WeightStore(folder / "shelf"), folder / "points")
     perform(run, other, told.append)
     assert [progress.done for progress in told] == [1, 2]
 
 
 def test_checkpoints_are_not_written_all_the_time(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NETPRESS_CHECKPOINT_SECONDS", "1000")
-    bench = Bench(speed.plain(), Shelf(folder / "shelf"), folder / "points")
-    perform(parent(), bench)
+    workspace = Workspace(compute.plain(), WeightStore(folder / "shelf"), folder / "points")
+    perform(parent(), workspace)
     assert not (folder / "points").exists()
     with pytest.raises(KeyboardInterrupt):  # but one is when the run is stopped
-        perform(parent(), bench, interrupted_at(1))
+        perform(parent(), workspace, interrupted_at(1))
     assert len(list((folder / "points").iterdir())) == 1
 
 
 def test_a_checkpoint_comes_back_as_it_was() -> None:
     before = sweeps.made_up(1, 2)
     after = decode(encode(before))
-    assert after and after.said == before.said and after.order == (1, 2)
+    assert after and after.metadata == before.metadata and after.order == (1, 2)
     assert after.tensors.keys() == before.tensors.keys()
     for name, tensor in before.tensors.items():
         assert torch.equal(tensor, after.tensors[name]) and tensor.dtype == after.tensors[name].dtype
         assert tensor.stride() == after.tensors[name].stride()
-    assert after.position([]).optimiser["state"][0]["step"].item() == 2.0
+    assert after.train_state([]).optimiser["state"][0]["step"].item() == 2.0
 
 
 def test_a_captured_state_does_not_change_with_the_network() -> None:
@@ -97,7 +100,7 @@ def test_a_captured_state_does_not_change_with_the_network() -> None:
     optimiser = torch.optim.SGD(network.parameters(), 0.1, momentum=0.9)
     sum(p.sum() for p in network.parameters()).backward()
     optimiser.step()
-    kept = capture(network, Position(1, [], optimiser.state_dict()), {"done": 0})
+    kept = capture(network, TrainState(1, [], optimiser.state_dict()), {"done": 0})
     before = {name: tensor.clone() for name, tensor in kept.tensors.items()}
     optimiser.step()
     assert all(torch.equal(before[name], tensor) for name, tensor in kept.tensors.items())

@@ -19,8 +19,9 @@ from sweeps import EDITION, BadMeasure, Trouble, child, found, grid, intricate, 
 
 from netpress import sweep
 from netpress.atomic import CannotWrite
-from netpress.sweep import claims, records
-from netpress.sweep.shelf import Shelf
+from netpress.runs import records
+from netpress.runs.weights import WeightStore
+from netpress.sweep import leases
 from netpress.training.stage import Stage
 
 slow = pytest.mark.slow
@@ -45,7 +46,7 @@ def test_kills_of_a_sweep_with_worker_processes(tmp_path: Path) -> None:
     expected, place = found(tmp_path / "reference" / "results"), tmp_path / "killed"
     while kills < 50:
         process = sweeps.start(place, "sweep", 300, 2)
-        sweeps.wait_for(lambda: list(place.rglob("*.claim")), 60)
+        sweeps.wait_for(lambda: list(place.rglob("*.lease")), 60)
         time.sleep(chance.uniform(0, 2))
         sweeps.kill(process, whole_group=kills % 2 == 0)
         kills += 1
@@ -82,8 +83,8 @@ def test_a_signal_writes_a_checkpoint_and_ends_the_sweep(tmp_path: Path, number:
     told: list[Any] = []
 
     def under_way() -> bool:
-        told[:] = [claim for path in tmp_path.rglob("*.claim") if (claim := claims.read(path))]
-        return len(told) == workers and all(claim.get("epoch", 0) > 0 for claim in told)
+        told[:] = [lease for path in tmp_path.rglob("*.lease") if (lease := leases.read(path))]
+        return len(told) == workers and all(lease.get("epoch", 0) > 0 for lease in told)
 
     sweeps.wait_for(under_way, 200)
     shown = sweeps.command(tmp_path, "status", "triage", "--json", "--edition", sweeps.edition_of(tmp_path))
@@ -100,7 +101,7 @@ def test_a_signal_writes_a_checkpoint_and_ends_the_sweep(tmp_path: Path, number:
         == f"netpress: stopped by {signal.Signals(number).name}; the same command goes on from there."
     )
     assert len(list((tmp_path / "cache").rglob("*.checkpoint"))) == workers
-    assert list(tmp_path.rglob("*.claim")) == []
+    assert list(tmp_path.rglob("*.lease")) == []
     running = json.loads(shown.stdout)
     assert running["running"] == 1 == len(running["now"])  # the edition has one seed
     assert all(row["epochs"] == 4000 and row["images_per_second"] > 0 for row in running["now"])
@@ -167,7 +168,7 @@ def test_a_run_does_not_fail_because_the_disk_is_full(folder: Path, monkeypatch:
     def full(*_: object) -> str:
         raise CannotWrite("No space to write x: 1 bytes are needed.")
 
-    monkeypatch.setattr(Shelf, "save", full)
+    monkeypatch.setattr(WeightStore, "save", full)
     with pytest.raises(CannotWrite):
         sweep.ensure((parent(),), EDITION, workers=1)
     assert records.state(parent(), EDITION) == "missing"
@@ -179,7 +180,7 @@ def test_a_run_does_not_fail_because_the_disk_is_full(folder: Path, monkeypatch:
 def test_thirty_runs_of_which_five_fail_in_five_ways(folder: Path) -> None:
     trouble = folder / "trouble"
     trouble.touch()
-    train = Stage("train", batch=32)
+    train = Stage("train", batch_size=32)
     ways = ("raise", "memory", "diverge", "kill")
     bad = tuple(tiny(how, steps=(Trouble(how, str(trouble)), train)) for how in ways)
     bad += (tiny("measure", steps=(train,), measures=(BadMeasure(str(trouble)),)),)

@@ -12,8 +12,9 @@ from sweeps import EDITION, BadMeasure, Trouble, child, grid, parent, tiny
 
 from netpress import paths, sweep
 from netpress.errors import UserError
-from netpress.sweep import records, status
-from netpress.sweep.run import Run
+from netpress.runs import records
+from netpress.runs.run import Run
+from netpress.sweep import status
 from netpress.training.stage import Stage
 
 
@@ -50,7 +51,7 @@ def test_does_what_is_missing_and_nothing_twice(results: Path) -> None:
 def test_nothing_is_left_behind_but_records_and_weights(results: Path) -> None:
     ensure((child(),))
     files = {path.name for path in results.parent.rglob("*") if path.is_file()}
-    assert {name for name in files if not name.endswith((".json", ".safetensors"))} == {".claims.lock"}
+    assert {name for name in files if not name.endswith((".json", ".safetensors"))} == {".leases.lock"}
 
 
 def test_a_stale_record_is_set_aside_and_never_taken_for_a_fresh_one(results: Path) -> None:
@@ -81,7 +82,7 @@ def test_lost_weights_of_a_parent_are_remade_and_its_record_stays(results: Path)
 def test_failures_stay_visible_and_can_be_retried(results: Path, tmp_path: Path) -> None:
     trouble = tmp_path / "trouble"
     trouble.touch()
-    train = Stage("train", batch=32)
+    train = Stage("train", batch_size=32)
     ways = ("raise", "memory", "diverge")
     bad = {how: tiny(how, steps=(Trouble(how, str(trouble)), train)) for how in ways}
     bad["measure"] = tiny("measure", steps=(train,), measures=(BadMeasure(str(trouble)),))

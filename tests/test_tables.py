@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from netpress.errors import UserError
-from netpress.report.frames import by_seed, estimates, pick
+from netpress.report.frames import by_seed, estimates, rows_where
 from netpress.report.statistics import Estimate, interval, rank_correlation
 from netpress.report.tables import Lines, Link, Printed, Signed, Table, Tag, Whole, beside, listing, number, shown
 
@@ -144,12 +144,12 @@ def test_only_finished_runs_count_and_editions_never_mix():
 
 def test_pick_by_value_glob_collection_and_predicate():
     frame = runs()
-    assert set(pick(frame, {"method": "*-thawed"})["method"]) == {"mean-thawed"}
-    assert set(pick(frame, {"seed": (0, 1), "model": "vgg16-block?"})["seed"]) == {0, 1}
-    assert len(pick(frame, {"best": lambda x: x > 0.7215})) == 2
-    assert len(pick(frame, {"method": ["random-*", "mean-*"]})) == len(frame)
+    assert set(rows_where(frame, {"method": "*-thawed"})["method"]) == {"mean-thawed"}
+    assert set(rows_where(frame, {"seed": (0, 1), "model": "vgg16-block?"})["seed"]) == {0, 1}
+    assert len(rows_where(frame, {"best": lambda x: x > 0.7215})) == 2
+    assert len(rows_where(frame, {"method": ["random-*", "mean-*"]})) == len(frame)
     with pytest.raises(UserError, match="lacks level"):
-        pick(frame, {"level": 1})
+        rows_where(frame, {"level": 1})
 
 
 def table_1():

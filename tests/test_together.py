@@ -1,4 +1,4 @@
-"""All ways side by side: every run has its way, sizes and differences against a hand calculation."""
+"""All approaches side by side: every run has its approach, sizes and differences against a hand calculation."""
 
 import json
 from importlib import import_module
@@ -8,27 +8,27 @@ import pandas as pd
 import pytest
 
 from netpress import papers, paths
-from netpress.book import places
+from netpress.book import evidence_links
 from netpress.papers import together
 from netpress.papers.together import INTEGERS, ORDER, UNCOMPRESSED, answers, figures
 from netpress.report.estimates import Estimate
 from netpress.report.scatter import brief
-from netpress.sweep import records
+from netpress.runs import records
 
 EDITIONS = dict.fromkeys(("triage", "pyramid", "compressing"), "demo")
 
 
 def test_every_run_has_a_way_or_is_a_step():
-    ways: dict[str, set[str]] = {}
+    approaches: dict[str, set[str]] = {}
     for paper, edition in EDITIONS.items():
         for run in papers.grid(paper, edition):
-            ways.setdefault(together.way(run), set()).add(f"{run.model} {run.method}")
-    assert set(ways) - {""} == set(ORDER) - {INTEGERS}
+            approaches.setdefault(together.approach(run), set()).add(f"{run.model} {run.method}")
+    assert set(approaches) - {""} == set(ORDER) - {INTEGERS}
     steps = ("untouched", "untuned", "pruned-1x", "bit-")
-    assert all(any(step in name for step in steps) for name in ways[""])
-    assert ways[UNCOMPRESSED] == {
+    assert all(any(step in name for step in steps) for name in approaches[""])
+    assert approaches[UNCOMPRESSED] == {
         "vgg16 parent", "vgg19 parent", "six-layer parent", "cnn-256-512 teacher",
-    } | ({"vgg19 native"} & ways[UNCOMPRESSED])  # fmt: skip
+    } | ({"vgg19 native"} & approaches[UNCOMPRESSED])  # fmt: skip
 
 
 def test_the_common_data_set_is_that_of_most_papers():
@@ -54,7 +54,7 @@ def test_sizes_are_those_of_the_records(frame):
     assert row["bytes"] == min(held["bytes_dense32"], held["bytes_sparse32"]) and row["written"]
     assert row["accuracy"] == record["last"] and pd.isna(row["latency"])
     integers = frame[frame["network"] == f"{run.model} {run.method} int8"].iloc[0]
-    assert (integers["way"], integers["accuracy"], integers["bytes"]) == (INTEGERS, 0.8, held["bytes_int8"])
+    assert (integers["approach"], integers["accuracy"], integers["bytes"]) == (INTEGERS, 0.8, held["bytes_int8"])
     triage = frame[frame["paper"] == "triage"]
     assert not triage["written"].any() and (triage["latency"] > 0).all()
     sizes = dict(zip(triage["network"], triage["bytes"], strict=True))
@@ -63,7 +63,7 @@ def test_sizes_are_those_of_the_records(frame):
 
 
 def small(rows) -> pd.DataFrame:
-    columns = ["way", "network", "seed", "images", "accuracy", "parameters", "multiply_adds", "bytes", "latency"]
+    columns = ["approach", "network", "seed", "images", "accuracy", "parameters", "multiply_adds", "bytes", "latency"]
     frame = pd.DataFrame(rows, columns=columns)
     return frame.assign(below=together.below(frame))
 
@@ -148,7 +148,7 @@ def test_answers_by_hand(frame):
 
 @pytest.mark.parametrize("paper", list(EDITIONS))
 def test_every_answer_and_every_claim_leads_to_a_figure_or_table_of_the_book(paper):
-    shown = places.places(paper)
+    shown = evidence_links.links(paper)
     assert {answer.shown for answer in answers.ANSWERS if answer.paper == paper} < set(shown)
     for claim in import_module(f"netpress.papers.{paper}.claims").CLAIMS:
         assert claim.rests_on and set(claim.rests_on) <= set(shown), claim.id

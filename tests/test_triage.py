@@ -11,7 +11,7 @@ from netpress.errors import UserError
 from netpress.papers import triage
 from netpress.papers.triage import figures
 from netpress.papers.triage.claims import CLAIMS
-from netpress.sweep.run import fingerprint
+from netpress.runs.run import fingerprint
 
 
 @pytest.mark.parametrize(
@@ -57,7 +57,7 @@ def test_regimes_train_the_replacement_or_everything():
 
 def test_hyper_parameters_are_the_same_for_every_method():
     finals = {
-        (s.epochs, s.rate, s.batch, s.optimiser, s.schedule, s.weight_decay, s.view)
+        (s.epochs, s.lr, s.batch_size, s.optimiser, s.schedule, s.weight_decay, s.view)
         for r in papers.grid("triage", "small", seeds=(0,)) if r.method != "parent"
         for s in r.stages[-1:]
     }

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from netpress import editions
+from netpress import console, editions
 from netpress.errors import UserError
 
 app = typer.Typer(
@@ -42,33 +42,6 @@ def main() -> None:
         sys.exit(0)
 
 
-def out(value: Any) -> None:
-    """Print a value as JSON."""
-    print(json.dumps(value, indent=2, allow_nan=False, ensure_ascii=False))
-
-
-def console() -> Any:
-    """Prints tables that fit the terminal or a pipe."""
-    from rich.console import Console
-
-    return Console(width=None if sys.stdout.isatty() else 200, markup=False, highlight=False)
-
-
-def show(rows: list[dict[str, Any]], columns: tuple[str, ...]) -> None:
-    """Print rows as a plain table."""
-    from rich.table import Table
-
-    table = Table(*columns, box=None, pad_edge=False)
-    for row in rows:
-        table.add_row(*(cell(row[column]) for column in columns))
-    console().print(table)
-
-
-def cell(value: Any) -> str:
-    """A value in a cell."""
-    return "" if value is None else f"{value:.4g}" if isinstance(value, float) else str(value)
-
-
 @app.command("editions")
 def show_editions(as_json: AsJson = False) -> None:
     """The editions and what they set."""
@@ -77,24 +50,18 @@ def show_editions(as_json: AsJson = False) -> None:
         for i, name in enumerate(editions.EDITIONS)
     }
     if as_json:
-        return out(columns)
+        return console.print_json(columns)
     keys = ["meant for", *editions.ROWS]
-    rows = [{"setting": key} | {name: brief(columns[name][key]) for name in columns} for key in keys]
-    show(rows, ("setting", *editions.EDITIONS))
-
-
-def brief(value: Any) -> str:
-    """A setting in a cell."""
-    if isinstance(value, dict):
-        return " ".join(sorted({str(v) for v in value.values()}))
-    return "all" if value is None else " ".join(map(str, value)) if isinstance(value, tuple) else str(value)
+    rows = [{"setting": key} | {name: console.brief(columns[name][key]) for name in columns} for key in keys]
+    console.print_table(rows, ("setting", *editions.EDITIONS))
 
 
 @app.command()
 def plan(paper: Paper, edition: Edition = "demo", as_json: AsJson = False) -> None:
     """The runs of a paper: name, needs, state, estimated cost."""
     from netpress import papers
-    from netpress.sweep import cost, records
+    from netpress.runs import records
+    from netpress.sweep import cost
 
     runs = papers.grid(paper, edition)
     costs = cost.estimates(runs, edition)
@@ -109,8 +76,8 @@ def plan(paper: Paper, edition: Edition = "demo", as_json: AsJson = False) -> No
         for run in runs
     ]
     if as_json:
-        return out(rows)
-    show(rows, ("name", "needs", "state", "epochs", "minutes"))
+        return console.print_json(rows)
+    console.print_table(rows, ("name", "needs", "state", "epochs", "minutes"))
     missing = sum(costs[run] for run, row in zip(runs, rows, strict=True) if row["state"] == "missing")
     print(f"{len(runs)} networks; {cost.spoken(missing)} of one core for what is missing. {cost.basis(runs, edition)}")
 
@@ -181,10 +148,10 @@ def status(
 
     if as_json:
         rows = [state.as_json(found, paper=name, edition=edition) for name, found in look().items()]
-        return out(rows if paper == "all" else rows[0])
+        return console.print_json(rows if paper == "all" else rows[0])
     if watch:
-        return state.watch(lambda: state.table(look()))
-    console().print(state.table(look()))
+        return console.watch(lambda: console.survey_table(look()))
+    console.printer().print(console.survey_table(look()))
 
 
 @app.command()
@@ -204,7 +171,7 @@ def results(
         print(table.to_json(orient="records", indent=2))
     else:
         columns = ["name", "status", "best", "last", "epochs_to_99", "parameters", "seconds"]
-        show(json.loads(table.reindex(columns=columns).to_json(orient="records")), tuple(columns))
+        console.print_table(json.loads(table.reindex(columns=columns).to_json(orient="records")), tuple(columns))
 
 
 @app.command()
@@ -233,9 +200,9 @@ def describe(
         for row in size.layers
     ]
     if as_json:
-        return out(total | {"layers": rows})
+        return console.print_json(total | {"layers": rows})
     shapes = ["x".join(map(str, layer.shape)) for layer in size.layers]
-    show([row | {"shape": shape} for row, shape in zip(rows, shapes, strict=True)], tuple(rows[0]))
+    console.print_table([row | {"shape": shape} for row, shape in zip(rows, shapes, strict=True)], tuple(rows[0]))
     print(f"{model}: {size.parameters:,} parameters, {size.multiply_adds:,} multiply-adds an image")
 
 
@@ -246,14 +213,9 @@ def claims(edition: Edition = "small", as_json: AsJson = False, results: Results
 
     rows = [v.as_dict() for name in editions.PAPERS for v in papers.verdicts(name, edition, results)]
     if as_json:
-        return out(rows)
+        return console.print_json(rows)
     columns = ("id", "statement", "verdict", "effect", "interval", "unit", "n")
-    show([row | {"interval": interval(row)} for row in rows], columns)
-
-
-def interval(row: dict[str, Any]) -> str:
-    """The interval of a verdict in a cell."""
-    return "[{:.2f}, {:.2f}]".format(*row["interval"]) if row["interval"] else ""
+    console.print_table([row | {"interval": console.interval(row)} for row in rows], columns)
 
 
 @app.command()
@@ -288,20 +250,20 @@ def bench(
     name: Annotated[str, typer.Argument(help="One measurement; all where left out.")] = "", as_json: AsJson = False
 ) -> None:
     """Side-by-side ratios against the plain loop."""
-    from netpress import measure
+    from netpress import benchmarks
 
-    measure.command(name, as_json)
+    benchmarks.command(name, as_json)
 
 
 @app.command()
 def doctor() -> None:
     """Device, versions, data found and missing, what to do about it."""
     from netpress import data, paths
-    from netpress.sweep import machine
-    from netpress.sweep.executors import default_workers
-    from netpress.training import speed
+    from netpress.runs import machine
+    from netpress.sweep.workers import default_workers
+    from netpress.training import compute
 
-    chosen = speed.choose()
+    chosen = compute.choose()
     made = machine.made(chosen)
     for key in ("device", "kind", "precision", "torch", "python", "netpress", "commit"):
         print(f"{key:12}{made[key]}")

@@ -6,8 +6,8 @@ A chapter's second cell makes a `Page` of the parameters in its first; everythin
 
 from typing import Any
 
-from netpress.book.page import Page
-from netpress.book.parameters import check_parameters, parameter
+from netpress.book.page import Page, check_parameters
+from netpress.book.parameters import parameter
 
 __all__ = ["Page", "build", "check_parameters", "parameter", "rerun"]
 

@@ -17,11 +17,11 @@ def glue(name: str, value: Any, form: str = "", caption: str = "") -> None:
     from IPython.display import display
 
     if isinstance(value, str | numbers.Number) or value is None:
-        bundle, said = {"text/plain": repr(written(name, value, form))}, ""
+        bundle, title = {"text/plain": repr(written(name, value, form))}, ""
     else:
         display(value)  # where it is made; the page shows the copy that is kept, where its caption is
-        bundle, said = shown(name, value), caption or own_caption(value)
-    metadata = {"scrapbook": {"name": name, "mime_prefix": KEPT}, "netpress": {"caption": said}}
+        bundle, title = shown(name, value), caption or own_caption(value)
+    metadata = {"scrapbook": {"name": name, "mime_prefix": KEPT}, "netpress": {"caption": title}}
     display({KEPT + mime: content for mime, content in bundle.items()}, raw=True, metadata=metadata)
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from netpress.atomic import write_atomic
-from netpress.book.parameters import check_parameters
+from netpress.book.page import check_parameters
 from netpress.errors import UserError
 
 HIDDEN = ("parameters", "injected-parameters")  # the box "made with" says what they say
@@ -63,8 +63,8 @@ def execute(job: Job) -> Any:
             options |= {"extra_arguments": ["--log-level=50"], "shutdown_kernel": "immediate"}  # nothing to save
             return papermill.execute_notebook(nbformat.read(job.source, as_version=4), None, job.parameters, **options)
     except PapermillExecutionError as error:
-        told = error.evalue if error.ename == "UserError" else f"{error.ename}: {error.evalue}"
-        raise UserError(f"The chapter {job.chapter} failed in its code cell {error.exec_count}: {told}") from None
+        message = error.evalue if error.ename == "UserError" else f"{error.ename}: {error.evalue}"
+        raise UserError(f"The chapter {job.chapter} failed in its code cell {error.exec_count}: {message}") from None
 
 
 @contextmanager

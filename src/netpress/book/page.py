@@ -1,18 +1,21 @@
 """What a chapter makes of its parameters, and all that it shows with."""
 
 import shlex
+from collections.abc import Callable, Mapping
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
-from netpress.book import best, boxes, glue, parameters
+from netpress.book import best_edition, glue, made_with, parameters
+from netpress.book.html import Html
 from netpress.errors import UserError
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from netpress.sweep.run import Run
+    from netpress.runs.run import Run
 
 EXPECTED = {
     "edition": 'an edition in quotes, such as "demo"',
@@ -46,16 +49,16 @@ class Page(BaseModel):
         try:
             super().__init__(**given)
         except ValidationError as error:
-            raise UserError(_explain(error)) from None
+            raise UserError(explained(error)) from None
 
     @model_validator(mode="after")
     def _exists(self) -> "Page":
         """Values that the chapter's paper and edition have."""
-        _checked("edition", self.edition, lambda: parameters.check_edition(self.edition, self.chapter))
-        _checked(
+        checked("edition", self.edition, lambda: parameters.check_edition(self.edition, self.chapter))
+        checked(
             "dataset", self.dataset, lambda: parameters.check_dataset(self.dataset, self.edition, self.chapter)
         )
-        _checked("seeds", self.seeds, lambda: parameters.check_seeds(self.seeds))
+        checked("seeds", self.seeds, lambda: parameters.check_seeds(self.seeds))
         return self
 
     # what the page shows
@@ -63,7 +66,7 @@ class Page(BaseModel):
     @cached_property
     def editions(self) -> dict[str, str]:
         """Paper -> the edition that the page shows of it: the same for all, unless it shows the best of each."""
-        return best.of(self.edition, parameters.papers_of(self.chapter))
+        return best_edition.of(self.edition, parameters.papers_of(self.chapter))
 
     @cached_property
     def parts(self) -> "dict[str, tuple[Run, ...]]":
@@ -81,7 +84,7 @@ class Page(BaseModel):
     def records(self) -> "pd.DataFrame":
         """One row a run; those without a record are trained first where `run_missing` says so.
 
-        Columns as in `netpress.sweep.records.frame`; accuracies are fractions in 0..1. Raises UserError where there
+        Columns as in `netpress.runs.records.frame`; accuracies are fractions in 0..1. Raises UserError where there
         is nothing to show.
         """
         if self.run_missing:
@@ -98,7 +101,7 @@ class Page(BaseModel):
         """The same as it is: nothing is trained, and it may be empty."""
         import pandas as pd
 
-        from netpress.sweep import records
+        from netpress.runs import records
 
         tables = [records.frame(runs, edition) for edition, runs in self.parts.items()]
         return pd.concat(tables, ignore_index=True) if len(tables) > 1 else tables[0]
@@ -107,7 +110,7 @@ class Page(BaseModel):
         """One row an epoch of the runs that have a record: losses, and accuracies as fractions in 0..1."""
         import pandas as pd
 
-        from netpress.sweep import records
+        from netpress.runs import records
 
         histories = [records.history(runs, edition) for edition, runs in self.parts.items()]
         return pd.concat(histories, ignore_index=True) if len(histories) > 1 else histories[0]
@@ -121,13 +124,13 @@ class Page(BaseModel):
         """
         glue.glue(name, value, form, caption)
 
-    def made_with(self) -> "boxes.Html":
+    def made_with(self) -> Html:
         """The box "made with": edition, data, seeds, runs and what was not run, devices, commits, dates, cost."""
-        return boxes.made_with(self)
+        return made_with.made_with(self.parts, self.table())
 
-    def rerun(self) -> "boxes.Html":
+    def rerun(self) -> Html:
         """The exact command that remakes this page."""
-        return boxes.rerun(self)
+        return made_with.rerun(self.command())
 
     def command(self, out: str = "out.ipynb") -> str:
         """The papermill command that remakes this page, to be typed in the project's folder."""
@@ -146,18 +149,31 @@ class Page(BaseModel):
 
     def _sweep_command(self) -> str:
         papers = parameters.papers_of(self.chapter)
-        edition = best.LAST_RESORT if self.edition == best.BEST else self.edition
+        edition = best_edition.LAST_RESORT if self.edition == best_edition.BEST else self.edition
         return f"netpress run {papers[0] if len(papers) == 1 else 'all'} --edition {edition}"
 
 
-def _checked(name: str, value: Any, check: Any) -> None:
+def check_parameters(path: str | Path, given: Mapping[str, Any]) -> Page:
+    """Check parameters for a chapter without starting a kernel; return the Page that they make.
+
+    Raises UserError, naming the parameter, for a name that the chapter does not take, a value of the wrong type,
+    and a value that its paper and edition do not have.
+    """
+    file = Path(path)
+    known = parameters.defaults(file)
+    parameters.check_names(given, known)
+    return Page(chapter=parameters.chapter_of(file), **(known | dict(given)))
+
+
+def checked(name: str, value: Any, check: Callable[[], None]) -> None:
+    """Do a check; its UserError names the parameter and its value."""
     try:
         check()
     except UserError as error:
         raise UserError(f"Parameter {name} = {value!r}: {error}") from None
 
 
-def _explain(error: ValidationError) -> str:
+def explained(error: ValidationError) -> str:
     """The first thing that is wrong, in one sentence."""
     first = error.errors()[0]
     name = str(first["loc"][0]) if first["loc"] else "?"

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from netpress import editions, papers
-from netpress.book import best
+from netpress.book import best_edition
 from netpress.errors import UserError
 
 INJECTED = "# Parameters"  # the first line of the cell that papermill puts behind the chapter's own
@@ -95,20 +95,6 @@ def check_names(given: Iterable[str], known: Iterable[str]) -> None:
         raise UserError(f"Unknown parameter {name!r}: {hint}This page takes {', '.join(names)}.")
 
 
-def check_parameters(path: str | Path, given: Mapping[str, Any]) -> Any:
-    """Check parameters for a chapter without starting a kernel; return the Page that they make.
-
-    Raises UserError, naming the parameter, for a name that the chapter does not take, a value of the wrong type,
-    and a value that its paper and edition do not have.
-    """
-    from netpress.book.page import Page
-
-    file = Path(path)
-    known = defaults(file)
-    check_names(given, known)
-    return Page(chapter=chapter_of(file), **(known | dict(given)))
-
-
 def chapter_of(path: Path) -> str:
     """chapters/triage/accuracy.ipynb -> triage/accuracy."""
     parts = path.with_suffix("").parts
@@ -129,7 +115,7 @@ def check_edition(value: str, chapter: str) -> None:
 
     A chapter of all papers also takes "best".
     """
-    if value == best.BEST and len(papers_of(chapter)) > 1:
+    if value == best_edition.BEST and len(papers_of(chapter)) > 1:
         return
     proper = editions.with_changes(value, [])
     if value != proper:
@@ -138,7 +124,7 @@ def check_edition(value: str, chapter: str) -> None:
 
 def check_dataset(value: str, edition: str, chapter: str) -> None:
     """ "all", or a data set that the chapter's papers use in the edition."""
-    shown = best.of(edition, papers_of(chapter)).items() if value != "all" else ()
+    shown = best_edition.of(edition, papers_of(chapter)).items() if value != "all" else ()
     used = sorted({dataset for paper, name in shown for dataset in editions.settings(name, paper).datasets})
     editions.known(value, ["all", *used], f"data set in edition {edition}")
 

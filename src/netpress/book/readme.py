@@ -10,8 +10,8 @@ import sys
 from pathlib import Path
 
 from netpress import papers, paths
-from netpress.book import best
-from netpress.book.board import TITLES, judged
+from netpress.book import best_edition
+from netpress.book.scoreboard import TITLES, judged
 from netpress.errors import UserError
 from netpress.report.claims import NOT_RUN, VERDICTS, Verdict
 
@@ -22,7 +22,7 @@ FIGURE = "docs/results.svg"
 ON_PAPER = "color:#1f2328;background:#ffffff;"  # a picture of its own does not follow the reader's theme
 
 # Of each paper the claims to tell, the first that is decided; where none is, the first.
-TOLD = {
+LEADING = {
     "triage": ("T1", "T2", "T3", "T6", "T5", "T4", "T8"),
     "pyramid": ("P5", "P4", "P9", "P3", "P1", "P2", "P6"),
     "compressing": ("K2", "K1", "K6", "K3", "K5", "K4"),
@@ -31,7 +31,7 @@ TOLD = {
 
 def shown() -> dict[str, str]:
     """Paper -> its best complete committed edition, "" where there is none."""
-    return {paper: best.best(paper, COMMITTED, "") for paper in TITLES}
+    return {paper: best_edition.best(paper, COMMITTED, "") for paper in TITLES}
 
 
 def section(editions: dict[str, str]) -> str:
@@ -59,8 +59,8 @@ def finding(paper: str, edition: str, verdicts: list[Verdict]) -> str:
     if not verdicts:
         return f"- **{TITLES[paper][0]}**: not run yet on real images (`netpress run {paper} --edition small`)."
     known = {verdict.claim.id: verdict for verdict in verdicts}
-    told = [known[name] for name in TOLD[paper] if name in known]
-    chosen = next((v for v in told if v.verdict in VERDICTS[:2]), told[0])
+    verdicts = [known[name] for name in LEADING[paper] if name in known]
+    chosen = next((v for v in verdicts if v.verdict in VERDICTS[:2]), verdicts[0])
     size = "counted" if chosen.n == "exact" else f"{chosen.n} seeds"
     effect = f": {chosen.effect}" if chosen.effect else ""
     facts = [chosen.evidence.note, size, f"claim {chosen.claim.id}", f"edition {edition}"]

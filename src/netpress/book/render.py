@@ -63,10 +63,12 @@ def sphinx(book: Path, builder: str = "html") -> None:
     done = subprocess.run(words, capture_output=True, text=True, stdin=subprocess.DEVNULL, env=environment)
     if done.returncode == 0:
         return
-    said = COLOURS.sub("", done.stderr + done.stdout)
-    lines = [line for line in said.splitlines() if re.search(r"WARNING|ERROR|Error|error", line)] or said.splitlines()
-    told = "\n".join(lines[-20:]).replace(f"{book}/", "")
-    raise UserError(f"The site was not built: Sphinx warns, and here a warning is an error.\n{told}")
+    output = COLOURS.sub("", done.stderr + done.stdout)
+    lines = [
+        line for line in output.splitlines() if re.search(r"WARNING|ERROR|Error|error", line)
+    ] or output.splitlines()
+    shown = "\n".join(lines[-20:]).replace(f"{book}/", "")
+    raise UserError(f"The site was not built: Sphinx warns, and here a warning is an error.\n{shown}")
 
 
 def prune(html: Path) -> None:

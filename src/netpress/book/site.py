@@ -14,9 +14,10 @@ from typing import Any
 
 import netpress
 from netpress import editions, papers, paths
-from netpress.book import best, notebooks, render, toc, variants
+from netpress.book import best_edition, notebooks, render, toc, variants
 from netpress.book.notebooks import Job
-from netpress.book.parameters import chapter_of, check_parameters, defaults, papers_of
+from netpress.book.page import check_parameters
+from netpress.book.parameters import chapter_of, defaults, papers_of
 from netpress.errors import UserError
 
 TRAINED_HERE = "demo"  # the only edition that a build trains; the others are read from their records
@@ -104,11 +105,11 @@ def planned(contents: dict[str, Any], project: Path, chosen: Sequence[str]) -> P
     """For each chapter the editions to show: the best one whose records are complete, then the others."""
     candidates = list(dict.fromkeys(chosen or editions.EDITIONS))
     order = sorted(candidates, key=lambda name: -editions.EDITIONS.index(editions.parse(name)[0]))
-    states = {paper: {e: best.have(paper, e) for e in order} for paper in editions.PAPERS if exists(paper)}
+    states = {paper: {e: best_edition.have(paper, e) for e in order} for paper in editions.PAPERS if exists(paper)}
     made: dict[str, tuple[str, ...]] = {}
     for chapter in chapters_of(contents, project):
-        if defaults(project / "chapters" / f"{chapter}.ipynb").get("edition") == best.BEST:
-            made[chapter] = (chosen[0] if len(chosen) == 1 else best.BEST,)  # one page for all editions
+        if defaults(project / "chapters" / f"{chapter}.ipynb").get("edition") == best_edition.BEST:
+            made[chapter] = (chosen[0] if len(chosen) == 1 else best_edition.BEST,)  # one page for all editions
             continue
         shown = [paper for paper in papers_of(chapter) if paper in states]
         with_some = [e for e in order if any(states[paper][e][0] for paper in shown)]
@@ -166,7 +167,7 @@ def job_of(project: Path, chapter: str, edition: str, code: str) -> Job:
     source = project / "chapters" / f"{chapter}.ipynb"
     wanted = {"edition": edition, "run_missing": False}
     parameters = {name: value for name, value in wanted.items() if name in defaults(source)}
-    shown = editions.EDITIONS if edition == best.BEST else (edition,)
+    shown = editions.EDITIONS if edition == best_edition.BEST else (edition,)
     folders = [paths.results_dir() / name / paper for name in shown for paper in papers_of(chapter)]
     recorded = digest((file for folder in folders for file in folder.rglob("*.json")), (".json",))
     parts = [hashlib.sha256(source.read_bytes()).hexdigest(), parameters, recorded, code, versions()]

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 from netpress import editions
 from netpress.editions import PAPERS
 from netpress.errors import UserError
-from netpress.sweep import records
-from netpress.sweep.run import Run
+from netpress.runs import records
+from netpress.runs.run import Run
 
 if TYPE_CHECKING:
     import pandas as pd

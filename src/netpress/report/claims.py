@@ -26,7 +26,7 @@ from netpress.report.evidence import (
     certainty,
     weakest,
 )
-from netpress.report.frames import done, one_edition
+from netpress.report.frames import finished, one_edition
 from netpress.report.judges import (
     all_of,
     difference_judge,
@@ -189,7 +189,7 @@ def judge_all(
 
 def _look(claim: Claim, runs: pd.DataFrame, history: pd.DataFrame) -> Evidence:
     own = runs[runs["paper"] == claim.paper] if "paper" in runs else runs
-    if done(own).empty:
+    if finished(own).empty:
         return Evidence(None, None, None, 0, "")
     if "name" in history and "name" in own:
         history = history[history["name"].isin(set(own["name"]))]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from netpress.report.estimates import interval
-from netpress.report.frames import done, need, one_edition
+from netpress.report.frames import finished, one_edition, require_columns
 
 
 @dataclass(frozen=True)
@@ -40,8 +40,8 @@ def summary(runs: pd.DataFrame, encoding: Encoding) -> pd.DataFrame:
     """
     one_edition(runs)
     values = [column for column in (encoding.y, encoding.beside) if column]
-    need(runs, [*encoding.keys, *values])
-    rows = done(runs)
+    require_columns(runs, [*encoding.keys, *values])
+    rows = finished(runs)
     scaled = {name: pd.to_numeric(rows[name], errors="coerce").astype("float64") for name in values}
     rows = rows.assign(**{name: column * encoding.scale for name, column in scaled.items()})
     points = []

@@ -14,14 +14,14 @@ from netpress.report.estimates import Estimate, interval
 Where = Mapping[str, Any]
 
 
-def need(frame: pd.DataFrame, columns: Sequence[str]) -> None:
+def require_columns(frame: pd.DataFrame, columns: Sequence[str]) -> None:
     """Raise UserError that names the columns which `frame` lacks."""
     missing = [column for column in columns if column not in frame]
     if missing:
         raise UserError(f"The frame lacks {', '.join(missing)}; it has {', '.join(map(str, frame.columns))}.")
 
 
-def done(runs: pd.DataFrame) -> pd.DataFrame:
+def finished(runs: pd.DataFrame) -> pd.DataFrame:
     """The rows whose run is finished and current; all rows where the frame has no status."""
     return runs[runs["status"] == "done"] if "status" in runs else runs
 
@@ -33,12 +33,12 @@ def one_edition(runs: pd.DataFrame) -> None:
         raise UserError(f"Runs of several editions ({names}) are never averaged; choose the rows of one.")
 
 
-def pick(runs: pd.DataFrame, where: Where) -> pd.DataFrame:
+def rows_where(runs: pd.DataFrame, where: Where) -> pd.DataFrame:
     """Rows that meet every condition, by column: a value, a glob ("*-thawed"), a collection, a predicate.
 
     A predicate takes one value of the column and returns true or false.
     """
-    need(runs, list(where))
+    require_columns(runs, list(where))
     chosen = pd.Series(True, index=runs.index)
     for column, wanted in where.items():
         chosen &= runs[column].map(lambda value, wanted=wanted: _meets(value, wanted)).astype(bool)
@@ -67,8 +67,8 @@ def by_seed(runs: pd.DataFrame, column: str, over: Sequence[str] = ()) -> pd.Dat
 
     Columns keep the order in which they first occur. Without `over` there is one column, called "all".
     """
-    need(runs, [column, "seed", *over])
-    rows = done(runs)
+    require_columns(runs, [column, "seed", *over])
+    rows = finished(runs)
     if "edition" in rows and rows["edition"].nunique() > 1:
         raise UserError(
             f"Runs of {rows['edition'].nunique()} editions are never averaged; choose one edition."

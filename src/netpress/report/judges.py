@@ -17,7 +17,7 @@ import pandas as pd
 from netpress.errors import UserError
 from netpress.report.estimates import Estimate, above, below, interval
 from netpress.report.evidence import ACCURACY, EPOCHS, Contrast, Evidence, Judge, Measure, weakest
-from netpress.report.frames import Where, done, need, one_edition, pick
+from netpress.report.frames import Where, finished, one_edition, require_columns, rows_where
 from netpress.report.statistics import equivalence, trend
 
 
@@ -93,7 +93,7 @@ def trend_judge(
 
     def find(runs: pd.DataFrame, history: pd.DataFrame) -> Evidence:
         rows = _pick(runs, where, measure)
-        need(rows, [over])
+        require_columns(rows, [over])
         table = _table(rows[rows[over].isin(list(order))], over, by, measure)
         if table.shape[1] < 3:
             return Evidence(None, None, None, 0, "tau", note=f"A trend needs three values of {over} or more.")
@@ -121,7 +121,7 @@ def exact_judge(
     rule = f"supported if the number is {' and '.join(bounds)} {unit}, contradicted if not (exact: nothing is random)"
 
     def find(runs: pd.DataFrame, history: pd.DataFrame) -> Evidence:
-        value = measure(done(runs))
+        value = measure(finished(runs))
         if value is None:
             return Evidence(None, None, None, 0, unit)
         value = float(value)
@@ -171,13 +171,13 @@ def _evidence(
 def _pick(runs: pd.DataFrame, where: Where, measure: Measure) -> pd.DataFrame:
     """The runs of one side with their measure in the column "value"; missing where the run is not finished."""
     one_edition(runs)
-    rows = pick(runs, where)
+    rows = rows_where(runs, where)
     values = measure.of(rows[measure.column]) if measure.column in rows else pd.Series(math.nan, rows.index)
-    return rows.assign(value=values.where(rows.index.isin(done(rows).index)))
+    return rows.assign(value=values.where(rows.index.isin(finished(rows).index)))
 
 
 def _split(rows: pd.DataFrame, every: tuple[str, ...]) -> Iterator[tuple[str, pd.DataFrame]]:
-    need(rows, every)
+    require_columns(rows, every)
     if not every:
         yield "all", rows
         return
@@ -199,15 +199,15 @@ def _parts(
 def _paired(left: pd.DataFrame, right: pd.DataFrame, contrast: Contrast) -> pd.Series:
     """One difference a seed: the mean over the combinations of `by` that both sides have."""
     keys = ["seed", *contrast.by]
-    need(left, keys)
-    need(right, keys)
+    require_columns(left, keys)
+    require_columns(right, keys)
     pairs = left.groupby(keys)["value"].mean() - right.groupby(keys)["value"].mean()
     return pairs.dropna().groupby("seed").mean()
 
 
 def _table(rows: pd.DataFrame, over: str, by: tuple[str, ...], measure: Measure) -> pd.DataFrame:
     """Seeds down, values of `over` across, each the mean over the combinations of `by` that are complete."""
-    need(rows, ["seed", *by, over])
+    require_columns(rows, ["seed", *by, over])
     kept = rows.dropna(subset=["value"])
     cells = kept.groupby(["seed", *by, over], sort=False)["value"].mean().unstack(over, sort=False)
     return cells.dropna().groupby("seed").mean()

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from netpress.report.encoding import Encoding
-from netpress.report.frames import done, need
+from netpress.report.frames import finished, require_columns
 from netpress.report.theme import INK, WIDTH, Figure, Words, colour, figure, marker
 
 if TYPE_CHECKING:
@@ -100,8 +100,8 @@ def brief(value: float) -> str:
 
 def _points(runs: pd.DataFrame, encoding: Encoding) -> pd.DataFrame:
     keys = list(dict.fromkeys(key for key in (encoding.series, encoding.label) if key))
-    need(runs, [*keys, encoding.x, encoding.y])
-    rows = done(runs)
+    require_columns(runs, [*keys, encoding.x, encoding.y])
+    rows = finished(runs)
     if keys:
         rows = rows.groupby(keys, sort=False)[[encoding.x, encoding.y]].mean().reset_index()
     points = rows[[*keys, encoding.x, encoding.y]].dropna().reset_index(drop=True)

@@ -10,12 +10,14 @@ from netpress import data, editions, paths
 from netpress.atomic import sweep_away
 from netpress.compress.edits import Pretrained
 from netpress.errors import UserError
-from netpress.sweep import records
+from netpress.runs import records
+from netpress.runs.run import Run, with_needs
 from netpress.sweep.cluster import Cluster
-from netpress.sweep.executors import Executor, Here, Job, Tell, default_workers
-from netpress.sweep.run import Run, with_needs
+from netpress.sweep.executors import Executor, Here
+from netpress.sweep.jobs import Job, Tell
 from netpress.sweep.schedule import Outcome, Schedule
 from netpress.sweep.signals import Interrupted, interruptible
+from netpress.sweep.workers import default_workers
 
 __all__ = ["Cluster", "Interrupted", "Outcome", "Summary", "ensure", "interruptible"]
 
@@ -28,8 +30,7 @@ RETRIED = {
 
 @dataclass
 class Summary:
-    """What a sweep did: the outcomes of its runs, those included that had not ended well before, and how many were
-    done before."""
+    """What a sweep did. `before`: how many runs were done already; `outcomes`: how all others ended."""
 
     before: int = 0
     outcomes: list[Outcome] = field(default_factory=list)
@@ -46,12 +47,12 @@ class Summary:
 
     @property
     def lines(self) -> list[str]:
-        """What to tell at the end: a line for each run that is not done, and the numbers."""
+        """The summary as text: a line for each run that is not done, then the counts."""
         elsewhere = sum(outcome.status == "done" and outcome.earlier for outcome in self.outcomes)
         others = f"{elsewhere} done by another sweep, " if elsewhere else ""
-        told = f"{self.done} done now, {others}{self.before} done before, {len(self.failures)} not done."
+        counts = f"{self.done} done now, {others}{self.before} done before, {len(self.failures)} not done."
         hint = " --retry failed does them again." if self.failures else ""
-        return [*(outcome.line for outcome in self.failures), told + hint]
+        return [*(outcome.line for outcome in self.failures), counts + hint]
 
 
 def ensure(
@@ -65,9 +66,9 @@ def ensure(
     """Do what is missing of `runs` and of all that they need, with progress on stderr.
 
     Runs with a fresh record are not done again, unless their status is in `retry` ("failed": whatever did not end
-    well). Where only the weights of a needed run are missing, they are remade; its record stays. Runs that another
-    sweep does at this moment are left to it, and waited for. Raises UserError where data are missing or not whole, and
-    CannotWrite where the disk is full.
+    well). If only the weights of a needed run are missing, they are remade and its record stays. Runs that another
+    sweep is doing are left to it, and waited for. Raises UserError if data are missing or damaged, CannotWrite if the
+    disk is full.
     """
     results = results or paths.results_dir()
     runs = with_needs(runs)
@@ -77,20 +78,20 @@ def ensure(
     if not jobs:
         return summary
     check([job.run for job in jobs], with_data=not cluster)
-    from netpress.sweep.claims import Claims
-    from netpress.sweep.shelf import Shelf
+    from netpress.runs.weights import WeightStore
+    from netpress.sweep.leases import Leases
 
-    shelf, count = Shelf(), min(workers or default_workers(), len(jobs))
+    store, count = WeightStore(), min(workers or default_workers(), len(jobs))
     folders = {records.path_of(job.run, edition, results).parent for job in jobs}
     for folder in {paths.weights_dir(), paths.checkpoints_dir(), *folders}:
         sweep_away(folder)
-    with Claims(edition, results) as claims, executor(cluster, count, claims.tell, shelf) as chosen:
-        summary.outcomes += progress(Schedule(jobs, chosen, claims, shelf))
+    with Leases(edition, results) as leases, executor(cluster, count, leases.tell, store) as chosen:
+        summary.outcomes += progress(Schedule(jobs, chosen, leases, store))
     return summary
 
 
 def bring(runs: Iterable[Run], edition: str, results: Path) -> None:
-    """Download the data that runs without a record lack. Before anything else: fingerprints hold the data's checksum.
+    """Download missing data of runs without a record. It comes first, as fingerprints hold the data's checksum.
 
     Raises UserError saying where to put the files by hand.
     """
@@ -100,7 +101,7 @@ def bring(runs: Iterable[Run], edition: str, results: Path) -> None:
 
 
 def check(runs: Sequence[Run], with_data: bool) -> None:
-    """What can be told before work is spent: data that are not whole, published weights that cannot be had.
+    """Before any work: are the data whole, and can published weights be had?
 
     Raises UserError.
     """
@@ -112,12 +113,12 @@ def check(runs: Sequence[Run], with_data: bool) -> None:
             step.check()
 
 
-def executor(cluster: Cluster | None, workers: int, tell: Tell, shelf: Any) -> Executor:
+def executor(cluster: Cluster | None, workers: int, tell: Tell, store: Any) -> Executor:
     """A Ray cluster, worker processes, or this process."""
     if cluster:
         from netpress.sweep.cluster import Remote
 
-        return Remote(cluster, tell, shelf)
+        return Remote(cluster, tell, store)
     if workers > 1:
         from netpress.sweep.workers import Processes
 
@@ -135,9 +136,9 @@ def planned(
     jobs, summary = [], Summary()
     for run in runs:
         path = records.path_of(run, edition, results)
-        seen = records.look(path)
+        seen = records.header(path)
         if seen is None or seen.fingerprint != run.fingerprint or seen.status in again:
-            jobs.append(Job(run, mark=seen.mark if seen else None))
+            jobs.append(Job(run, digest=seen.digest if seen else None))
         elif seen.status == "done":
             summary.before += 1
         else:

@@ -16,14 +16,15 @@ from typing import Any, Self
 
 from netpress import paths
 from netpress.errors import UserError
-from netpress.sweep.executors import Died, End, Finished, Job, Tell, end_of
-from netpress.sweep.run import Run
+from netpress.runs.run import Run
+from netpress.sweep.executors import end_of
+from netpress.sweep.jobs import End, Finished, Job, Tell, WorkerDied
 
 LOOK = 2.0  # seconds between two looks at how far the runs are
 KEPT = 32  # weights of so many runs stay in the object store for runs that need them
 QUIET = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0"}
 
-Files = dict[str, tuple[bytes, bytes]]  # what a shelf holds, by fingerprint: weights and the note beside them
+Files = dict[str, tuple[bytes, bytes]]  # what a store holds, by fingerprint: weights and the note beside them
 
 
 @dataclass(frozen=True)
@@ -38,10 +39,10 @@ class Cluster:
 class Remote:
     """Ray tasks. A task takes a core, and part of a GPU where `gpus_per_run` says so."""
 
-    one_shelf = False
+    one_store = False
 
-    def __init__(self, cluster: Cluster, tell: Tell, shelf: Any):
-        self.cluster, self.tell, self.shelf = cluster, tell, shelf
+    def __init__(self, cluster: Cluster, tell: Tell, store: Any):
+        self.cluster, self.tell, self.store = cluster, tell, store
         self.jobs: dict[Any, Job] = {}  # by the reference to a task's result
         self.stored: OrderedDict[str, Any] = OrderedDict()
 
@@ -49,8 +50,8 @@ class Remote:
         self.ray = connect(self.cluster)
         here = self.ray.get_runtime_context().get_node_id()
         stay = self.ray.util.scheduling_strategies.NodeAffinitySchedulingStrategy(here, soft=False)
-        self.board = self.ray.remote(Board).options(num_cpus=0, scheduling_strategy=stay).remote()
-        self.asked = self.board.take.remote()
+        self.actor = self.ray.remote(ProgressActor).options(num_cpus=0, scheduling_strategy=stay).remote()
+        self.asked = self.actor.take.remote()
         own = {"num_cpus": 1, "num_gpus": self.cluster.gpus_per_run, "max_retries": 0}
         self.task = self.ray.remote(run_there).options(**own, scheduling_strategy="SPREAD")
         return self
@@ -62,7 +63,7 @@ class Remote:
 
     @property
     def slots(self) -> int:
-        """What the cluster can do at a time, and as much again, so that no core waits for the driver."""
+        """Twice what the cluster can do at a time, so that no core waits for the driver."""
         there = self.ray.cluster_resources()
         gpus = self.cluster.gpus_per_run
         capacity = min(there.get("CPU", 0), there.get("GPU", 0) / gpus if gpus else float("inf"))
@@ -70,15 +71,15 @@ class Remote:
 
     def start(self, job: Job) -> None:
         """Hand the run to Ray, with the weights that it needs."""
-        wanted = [key for key in (*job.needs, *job.beginnings) if self.shelf.has(key)]
+        wanted = [key for key in (*job.needs, *job.beginnings) if self.store.has(key)]
         there = [self.reference(key) for key in wanted]
-        reference = self.task.remote(job.run, self.cluster.gpus_per_run, self.board, wanted, *there)
+        reference = self.task.remote(job.run, self.cluster.gpus_per_run, self.actor, wanted, *there)
         self.jobs[reference] = job
 
     def reference(self, key: str) -> Any:
         """Weights in the object store, put there from this machine, which outlives the others."""
         if key not in self.stored:
-            self.stored[key] = self.ray.put(self.shelf.files(key))
+            self.stored[key] = self.ray.put(self.store.files(key))
         self.stored.move_to_end(key)
         if len(self.stored) > KEPT:
             self.stored.popitem(last=False)
@@ -93,14 +94,14 @@ class Remote:
         return [(job, self.end(reference)) for reference in ready for job in [self.jobs.pop(reference)]]
 
     def end(self, reference: Any) -> End:
-        """How a task ended; the weights that it made are put on the shelf here."""
+        """How a task ended; the weights that it made are put into the store here."""
         try:
             end, made = self.ray.get(reference)
         except self.ray.exceptions.RayError as error:
             node = isinstance(error, self.ray.exceptions.NodeDiedError)
-            return Died(f"on the cluster: {error}", blame=not node)
+            return WorkerDied(f"on the cluster: {error}", blame=not node)
         for key, (weights, note) in made.items():
-            self.shelf.put(key, weights, note)
+            self.store.put(key, weights, note)
         return end
 
     def listen(self) -> None:
@@ -112,23 +113,23 @@ class Remote:
                 for key, progress in self.ray.get(self.asked).items():
                     if key in runs:
                         self.tell(runs[key], progress)
-            self.asked = self.board.take.remote()
+            self.asked = self.actor.take.remote()
 
 
-class Board:
-    """An actor on the driver's machine: workers say how far they are, the driver takes it."""
+class ProgressActor:
+    """An actor on the driver's machine: workers report to it how far they are, the driver asks it."""
 
     def __init__(self) -> None:
-        self.told: dict[str, Any] = {}
+        self.latest: dict[str, Any] = {}
 
     def tell(self, key: str, progress: Any) -> None:
-        """Of one run."""
-        self.told[key] = progress
+        """Report the progress of one run."""
+        self.latest[key] = progress
 
     def take(self) -> dict[str, Any]:
-        """All that was told since the last time."""
-        told, self.told = self.told, {}
-        return told
+        """All reports since the last call."""
+        latest, self.latest = self.latest, {}
+        return latest
 
 
 def connect(cluster: Cluster) -> Any:
@@ -174,40 +175,42 @@ def absent(address: str, error: BaseException) -> UserError:
     return UserError(f"No Ray cluster at {address!r} ({reason}): start one with `ray start`, or use --ray local.")
 
 
-def run_there(run: Run, gpus: float, board: Any, keys: list[str], *weights: tuple[bytes, bytes]) -> tuple[End, Files]:
-    """The task: do a run with these weights on the shelf; how it ended, and the weights that it made."""
+def run_there(run: Run, gpus: float, actor: Any, keys: list[str], *weights: tuple[bytes, bytes]) -> tuple[End, Files]:
+    """The task: do a run with these weights in the store; how it ended, and the weights that it made."""
     import torch
 
-    from netpress.sweep.shelf import Basket
+    from netpress.runs.weights import MemoryStore
 
     torch.set_num_threads(1)
-    own = bench(gpus)
-    own.shelf = Basket(dict(zip(keys, weights, strict=True)))
-    end = end_of(run, own, telling(board, run.fingerprint))
+    own = workspace(gpus)
+    own.store = MemoryStore(dict(zip(keys, weights, strict=True)))
+    end = end_of(run, own, telling(actor, run.fingerprint))
     points = own.checkpoints(run)
     if isinstance(end, Finished) and points:
         points.remove()
-    return end, own.shelf.made
+    return end, own.store.made
 
 
-def telling(board: Any, key: str) -> Callable[[Any], None]:
-    """A function that says on the board how far a run is."""
+def telling(actor: Any, key: str) -> Callable[[Any], None]:
+    """A function that tells the actor how far a run is."""
 
     def tell(progress: Any) -> None:
-        board.tell.remote(key, progress)
+        actor.tell.remote(key, progress)
 
     return tell
 
 
 @cache
-def bench(gpus: float) -> Any:
-    """The bench of this worker process, which Ray keeps for further tasks. It has checkpoints only where somebody has
-    named a folder for them, which may be one that all nodes see."""
-    from netpress.sweep.bench import Bench
-    from netpress.sweep.shelf import Basket
-    from netpress.training import speed
+def workspace(gpus: float) -> Any:
+    """The workspace of this worker process, which Ray keeps for further tasks.
+
+    It has checkpoints only where a folder for them is named, which may be one that all nodes see.
+    """
+    from netpress.runs.weights import MemoryStore
+    from netpress.runs.workspace import Workspace
+    from netpress.training import compute
 
     if not gpus:
         os.environ.setdefault("NETPRESS_DEVICE", "cpu")
     folder = paths.checkpoints_dir() if "NETPRESS_CACHE" in os.environ else None
-    return Bench(speed.choose(min(1.0, gpus) or 1.0), Basket({}), folder)
+    return Workspace(compute.choose(min(1.0, gpus) or 1.0), MemoryStore({}), folder)

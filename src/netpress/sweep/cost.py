@@ -6,8 +6,8 @@ from functools import cache
 from statistics import median
 
 from netpress import data
-from netpress.sweep import records
-from netpress.sweep.run import Run, fingerprint
+from netpress.runs import records
+from netpress.runs.run import Run, fingerprint
 from netpress.training.stage import Stage
 
 NOMINAL = 6e10  # multiply-adds per second, where nothing was measured yet: one AVX-512 core in bf16
@@ -43,9 +43,11 @@ def images_of(run: Run) -> tuple[int, int]:
 
 
 def stage_work(run: Run, stage: Stage) -> int:
-    """Multiply-adds of one stage: what is frozen before the first block that trains is passed once where the view is
-    fixed, and so is the teacher; then forwards, back to that block, and the weights of what trains, in every epoch,
-    each with an evaluation."""
+    """Multiply-adds of one stage.
+
+    Once, if the view is fixed: the frozen blocks before the first one that trains, and the teacher. In every epoch: a
+    forward pass from that block, a backward pass down to it, the gradients of the weights that train, an evaluation.
+    """
     from netpress.training.objectives import OBJECTIVES
 
     train, test = images_of(run)
@@ -72,7 +74,7 @@ def teacher_work(run: Run, stage: Stage, train: int) -> int:
 
 
 def answers_once(stage: Stage) -> bool:
-    """Whether a teacher's answers can be kept: its images look the same in every epoch."""
+    """Whether a teacher answers only once, as its images look the same in every epoch."""
     return (stage.teacher_view or stage.view) == FIXED
 
 
@@ -82,8 +84,7 @@ def work(run: Run) -> int:
 
 
 def works(runs: Sequence[Run]) -> dict[Run, int]:
-    """Multiply-adds of each run, without what one before it has left behind: a beginning that both share, or a
-    teacher's answers to the same images, which a worker keeps."""
+    """Multiply-adds of each run, less what an earlier one leaves for it: a shared beginning, or a teacher's answers."""
     seen: set[str] = set()
     found = {}
     for run in runs:
@@ -94,7 +95,7 @@ def works(runs: Sequence[Run]) -> dict[Run, int]:
 
 
 def left_behind(run: Run) -> Iterator[tuple[str, int]]:
-    """What later runs need not compute again, by a key of its own, in multiply-adds."""
+    """What later runs need not compute again: (key, multiply-adds) each."""
     for n, step in enumerate(run.steps, 1):
         if not isinstance(step, Stage):
             continue
@@ -106,8 +107,10 @@ def left_behind(run: Run) -> Iterator[tuple[str, int]]:
 
 
 def rates(runs: Sequence[Run], edition: str) -> dict[str, float]:
-    """Multiply-adds per second of every network of which there are records, the median over them, and under "" the
-    median over all networks: a small one spends its time beside the multiply-adds."""
+    """Network -> multiply-adds per second, the median over its records; "" -> the median over all networks.
+
+    Networks differ, since a small one spends much of its time on other work.
+    """
     found: dict[str, list[float]] = {}
     done = records.fresh(runs, edition)
     for run, worked in works(tuple(done)).items():

@@ -1,4 +1,5 @@
-"""Which run is done next: needs first, none that another sweep does, none that needs one that went wrong."""
+"""Which run is done next: a run waits for those it needs, and is left out if one of them went wrong or if another sweep
+does it."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -6,10 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from netpress import paths
-from netpress.sweep import records
-from netpress.sweep.claims import Claims
-from netpress.sweep.executors import Died, End, Executor, Finished, Job, Lacks
-from netpress.sweep.run import Run
+from netpress.runs import records
+from netpress.runs.run import Run
+from netpress.sweep.executors import Executor
+from netpress.sweep.jobs import End, Finished, Job, MissingInput, WorkerDied
+from netpress.sweep.leases import Leases
 
 TICK = 0.5  # seconds between two looks at what other sweeps do
 TRIES = 3  # so often is a run begun whose process died or whose needs were damaged
@@ -17,8 +19,10 @@ TRIES = 3  # so often is a run begun whose process died or whose needs were dama
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a run ended. `earlier`: in an earlier sweep, or in another one at the same time. `notes`: what a user may
-    want to change."""
+    """How a run ended. `earlier`: this sweep did not do it, but an earlier one or another at the same time did.
+
+    `notes`: what a user may want to change.
+    """
 
     run: Run
     status: str
@@ -37,10 +41,10 @@ class Outcome:
 class Schedule:
     """The jobs of one sweep on their way through an executor. `outcomes` yields how each ended, as they end."""
 
-    def __init__(self, jobs: list[Job], executor: Executor, claims: Claims, shelf: Any):
+    def __init__(self, jobs: list[Job], executor: Executor, leases: Leases, store: Any):
         self.waiting = {job.key: job for job in jobs}
         self.under_way: dict[str, Job] = {}
-        self.executor, self.claims, self.shelf = executor, claims, shelf
+        self.executor, self.leases, self.store = executor, leases, store
         self.ended: dict[str, str] = {}
         self.tries: Counter[str] = Counter()
 
@@ -65,16 +69,16 @@ class Schedule:
                 continue
             if reason := self.blocked(job):
                 yield self.leave(job, Outcome(job.run, "blocked", reason))
-            elif not self.lacking(job) and self.claims.take(job.run):
+            elif not self.lacking(job) and self.leases.take(job.run):
                 if outcome := self.done_elsewhere(job):
-                    self.claims.release(job.run)
+                    self.leases.release(job.run)
                     yield self.leave(job, outcome)
                 else:
                     self.under_way[job.key] = self.waiting.pop(job.key)
                     self.executor.start(job)
 
     def in_order(self) -> Iterator[Job]:
-        """The waiting jobs; last those whose beginning another job under way has too, as they would wait for it."""
+        """The waiting jobs; those that share a beginning with a job under way come last, as they would wait for it."""
         jobs = list(self.waiting.values())
         later: list[Job] = []
         for job in jobs:
@@ -82,7 +86,7 @@ class Schedule:
                 later.append(job)
             else:
                 yield job
-        if self.executor.one_shelf:
+        if self.executor.one_store:
             yield from later
 
     def blocked(self, job: Job) -> str | None:
@@ -90,7 +94,7 @@ class Schedule:
         for _, need in job.run.needs:
             key = need.fingerprint
             if self.ended.get(key) != "done":
-                status = self.ended.get(key) or records.state(need, self.claims.edition, self.claims.results)
+                status = self.ended.get(key) or records.state(need, self.leases.edition, self.leases.results)
                 if status != "done":
                     return f"needs {need.name}, which is {status}"
                 self.ended[key] = status
@@ -98,7 +102,7 @@ class Schedule:
 
     def lacking(self, job: Job) -> bool:
         """Whether weights of needed runs are not here; they are remade first then."""
-        lacking = [need for _, need in job.run.needs if not self.shelf.has(need.fingerprint)]
+        lacking = [need for _, need in job.run.needs if not self.store.has(need.fingerprint)]
         self.remake(lacking)
         return bool(lacking)
 
@@ -110,10 +114,10 @@ class Schedule:
     def done_elsewhere(self, job: Job) -> Outcome | None:
         """Whether another sweep has done the run since this one was planned."""
         if job.remake:
-            return Outcome(job.run, "done", earlier=True) if self.shelf.has(job.key) else None
-        path = records.path_of(job.run, self.claims.edition, self.claims.results)
-        seen = records.look(path)
-        if seen is None or seen.mark == job.mark or seen.fingerprint != job.key:
+            return Outcome(job.run, "done", earlier=True) if self.store.has(job.key) else None
+        path = records.path_of(job.run, self.leases.edition, self.leases.results)
+        seen = records.header(path)
+        if seen is None or seen.digest == job.digest or seen.fingerprint != job.key:
             return None
         record = records.read(path) or {}
         return Outcome(job.run, seen.status, record.get("reason", ""), record.get("best"), earlier=True)
@@ -128,34 +132,37 @@ class Schedule:
         """A job came back from the executor."""
         del self.under_way[job.key]
         if not isinstance(end, Finished):
-            self.tries[job.key] += not isinstance(end, Died) or end.blame
+            self.tries[job.key] += not isinstance(end, WorkerDied) or end.blame
             if self.tries[job.key] < TRIES:
                 self.again(job, end)
                 return
             end = Finished(given_up(end))
-        if not self.claims.is_mine(job.run):  # we were stopped for so long that another sweep has taken over
+        if not self.leases.is_mine(job.run):  # we were stopped for so long that another sweep has taken over
             self.waiting[job.key] = job
             return
         if not job.remake:
-            records.write(job.run, self.claims.edition, end.content, self.claims.results)
+            records.write(job.run, self.leases.edition, end.content, self.leases.results)
         for left in paths.checkpoints_dir().glob(f"{job.key}.*.checkpoint"):
             left.unlink(missing_ok=True)
-        self.claims.release(job.run)
-        said = end.content
-        seconds, notes = said["made"]["seconds"], notes_on(said)
-        outcome = Outcome(job.run, said["status"], said.get("reason", ""), said.get("best"), seconds, notes=notes)
-        yield self.leave(job, outcome)
+        self.leases.release(job.run)
+        yield self.leave(job, outcome_of(job.run, end.content))
 
     def again(self, job: Job, end: End) -> None:
         """Try once more, before everything else; what it lacked comes first."""
-        self.claims.release(job.run)
+        self.leases.release(job.run)
         self.waiting = {job.key: job} | self.waiting
-        if isinstance(end, Lacks):
+        if isinstance(end, MissingInput):
             self.remake([need for _, need in job.run.needs if need.fingerprint == end.fingerprint])
 
 
+def outcome_of(run: Run, content: dict[str, Any]) -> Outcome:
+    """The outcome of a run that this sweep did, from the content of its record."""
+    reason, best, seconds = content.get("reason", ""), content.get("best"), content["made"]["seconds"]
+    return Outcome(run, content["status"], reason, best, seconds, notes=notes_on(content))
+
+
 def notes_on(content: dict[str, Any]) -> tuple[str, ...]:
-    """What was computed again in every epoch as the memory for caches did not suffice: slower, with the same result."""
+    """What did not fit into the caches and was computed again in every epoch: slower, with the same result."""
     return tuple(
         f"stage {stage['stage']}: {what} not cached: {why} (NETPRESS_CACHE_GB sets it)"
         for stage in content.get("stages", [])
@@ -165,9 +172,9 @@ def notes_on(content: dict[str, Any]) -> tuple[str, ...]:
 
 def given_up(end: End) -> dict[str, Any]:
     """The record of a run whose process died again and again."""
-    from netpress.sweep import machine
-    from netpress.training import speed
+    from netpress.runs import machine
+    from netpress.training import compute
 
-    reason = end.reason if isinstance(end, Died) else "the weights of a needed run are damaged again and again"
-    made = machine.made(speed.choose()) | {"seconds": 0.0}
+    reason = end.reason if isinstance(end, WorkerDied) else "the weights of a needed run are damaged again and again"
+    made = machine.made(compute.choose()) | {"seconds": 0.0}
     return {"status": "failed", "reason": machine.without_paths(reason), "peak_memory": 0, "made": made}

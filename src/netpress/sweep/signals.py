@@ -12,7 +12,7 @@ PATIENCE = 3.5  # seconds from the signal to the end, whatever hangs
 
 
 class Interrupted(KeyboardInterrupt):
-    """The process was asked to end: what it has reached is on disk, so it need not take down everything in order."""
+    """The process was asked to end. What it has reached is on disk, so it may end at once."""
 
     def __init__(self, number: int):
         self.number = number
@@ -32,8 +32,10 @@ class Interrupted(KeyboardInterrupt):
 
 @contextmanager
 def interruptible() -> Iterator[None]:
-    """Inside, the first SIGINT or SIGTERM raises `Interrupted` and later ones are ignored; should the way out take
-    longer than `PATIENCE`, the process ends at once. Only for the main thread of a process that is then to end."""
+    """Inside, the first SIGINT or SIGTERM raises `Interrupted`, and later ones are ignored.
+
+    If the process has not ended `PATIENCE` seconds later, it is ended. For the main thread of a process that shall end.
+    """
     timers: list[Timer] = []
 
     def stop(number: int, frame: object) -> None:

@@ -14,13 +14,14 @@ from threading import Thread
 from typing import Any, Self
 
 from netpress.atomic import CannotWrite
-from netpress.sweep.executors import Died, End, Job, Tell, end_of, new_bench
+from netpress.sweep.executors import end_of
+from netpress.sweep.jobs import End, Job, Tell, WorkerDied
 from netpress.sweep.signals import PATIENCE, Interrupted, interruptible
 
 
 @dataclass
 class Worker:
-    """A process, our end of its pipe, the file where it leaves its last words, and what it does now."""
+    """A process, our end of its pipe, the file for its last words, and the job that it does now."""
 
     process: BaseProcess
     pipe: Connection
@@ -28,10 +29,19 @@ class Worker:
     job: Job | None = None
 
 
+def default_workers() -> int:
+    """One per core on a CPU, one on a GPU."""
+    from netpress.training import compute
+
+    if compute.best_device() != "cpu":
+        return 1
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 class Processes:
     """Up to `slots` worker processes, started when there is work for them."""
 
-    one_shelf = True
+    one_store = True
 
     def __init__(self, slots: int, tell: Tell):
         self.slots, self.tell = slots, tell
@@ -80,17 +90,17 @@ class Processes:
         """What a worker says: how far it is, or how its run ended. A pipe that breaks is a worker that died."""
         try:
             while worker.pipe.poll():
-                said: Any = worker.pipe.recv()
-                if isinstance(said, CannotWrite):
-                    raise said
-                if isinstance(said, End):
-                    return [said]
+                message: Any = worker.pipe.recv()
+                if isinstance(message, CannotWrite):
+                    raise message
+                if isinstance(message, End):
+                    return [message]
                 if worker.job:
-                    self.tell(worker.job.run, said)
+                    self.tell(worker.job.run, message)
         except (EOFError, OSError):
             self.workers.remove(worker)
             worker.process.join(PATIENCE)
-            return [Died(last_words(worker))] if worker.job else []
+            return [WorkerDied(last_words(worker))] if worker.job else []
         return []
 
 
@@ -116,8 +126,7 @@ def stop(workers: list[Worker], patiently: bool) -> None:
 
 
 def serve(pipe: Connection, log: str, share: float) -> None:
-    """The life of a worker, which has a share of the machine: runs come through the pipe, one after the other, until
-    it is closed."""
+    """The main function of a worker: do the runs that come through the pipe until it is closed."""
     with contextlib.suppress(BrokenPipeError):
         try:
             with interruptible(), Path(log).open("w") as last:
@@ -129,11 +138,13 @@ def serve(pipe: Connection, log: str, share: float) -> None:
 
 
 def work(pipe: Connection, share: float) -> None:
-    """Do what comes. One thread: as fast as two for these sizes, and the same bits however many workers there are."""
+    """Do what comes, with one thread: as fast as two here, and the same bits for any number of workers."""
     import torch
 
+    from netpress.runs.workspace import new_workspace
+
     torch.set_num_threads(1)
-    bench = new_bench(share)
+    workspace = new_workspace(share)
 
     def tell(progress: Any) -> None:
         with contextlib.suppress(OSError):  # nobody listens any more: we are about to be ended
@@ -143,13 +154,13 @@ def work(pipe: Connection, share: float) -> None:
         while True:
             run = pipe.recv()
             try:
-                pipe.send(end_of(run, bench, tell))
+                pipe.send(end_of(run, workspace, tell))
             except CannotWrite as error:
                 pipe.send(error)
 
 
 def end_with_parent() -> None:
-    """Nobody waits for the work of a worker whose sweep was killed, and the next sweep must find the run free."""
+    """End this worker when its sweep was killed, so that the next sweep finds the run free."""
     parent = parent_process()
     if parent:
         connection.wait([parent.sentinel])

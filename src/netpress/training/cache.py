@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from netpress.training.speed import Speed
+from netpress.training.compute import ComputeConfig
 
 CHUNK = 256  # images per forward pass while a cache is filled
 
@@ -56,24 +56,24 @@ class Cache:
         self.held.clear()
         self.declined.clear()
 
-    def rows(self, key: str, count: int, batch: Callable[[Tensor], Tensor], speed: Speed) -> Rows | None:
+    def rows(self, key: str, count: int, batch: Callable[[Tensor], Tensor], config: ComputeConfig) -> Rows | None:
         """The output of `batch(index)` for all `count` images, or None where it would exceed the budget."""
         if key in self.declined:
             return None
         if key not in self.entries:
-            pieces = self.pieces(count, batch, speed)
+            pieces = self.pieces(count, batch, config)
             first = next(pieces)
             if not self.make_room(first.nbytes * count // len(first), key):
                 return None
-            self.entries[key] = collect(first, pieces, count, speed.channels_last and first.dim() == 4)
+            self.entries[key] = collect(first, pieces, count, config.channels_last and first.dim() == 4)
         self.entries.move_to_end(key)
         self.held.add(key)
         return self.entries[key]
 
-    def pieces(self, count: int, batch: Callable[[Tensor], Tensor], speed: Speed) -> Iterator[Tensor]:
+    def pieces(self, count: int, batch: Callable[[Tensor], Tensor], config: ComputeConfig) -> Iterator[Tensor]:
         """The outputs, chunk after chunk, without gradients."""
-        for index in torch.arange(count, device=speed.device).split(CHUNK):
-            with torch.no_grad(), speed.autocast():
+        for index in torch.arange(count, device=config.device).split(CHUNK):
+            with torch.no_grad(), config.autocast():
                 yield batch(index)
 
     def make_room(self, needed: int, key: str) -> bool:

@@ -19,7 +19,7 @@ from torch import Tensor
 
 from netpress.atomic import set_aside, write_atomic
 from netpress.nets.network import Network
-from netpress.training.loop import Position
+from netpress.training.loop import TrainState
 
 MARK = b"netpress checkpoint 1 "
 SECONDS = 5.0  # at least so long between two checkpoints on disk (`NETPRESS_CHECKPOINT_SECONDS` overrides)
@@ -31,25 +31,27 @@ class Checkpoint:
     """Tensors by name, and what JSON can hold. `order` says which of two is newer."""
 
     tensors: dict[str, Tensor]
-    said: dict[str, Any]
+    metadata: dict[str, Any]
 
     @property
     def order(self) -> tuple[int, int]:
         """Steps of the run that were done, and epochs of the stage that follows them."""
-        return self.said["done"], self.said["epochs"]
+        return self.metadata["done"], self.metadata["epochs"]
 
     def network(self) -> dict[str, Tensor]:
         """The network's state."""
         return {n.removeprefix("network."): t for n, t in self.tensors.items() if n.startswith("network.")}
 
-    def position(self, history: list[dict[str, Any]]) -> Position:
+    def train_state(self, history: list[dict[str, Any]]) -> TrainState:
         """Where the stage goes on; `history` are its rows."""
-        state: dict[int, dict[str, Tensor]] = {}
+        optimiser: dict[int, dict[str, Tensor]] = {}
         for name, tensor in self.tensors.items():
             kind, *parts = name.split(".", 2)
             if kind == "optimiser":
-                state.setdefault(int(parts[0]), {})[parts[1]] = tensor
-        return Position(self.said["epochs"], history, {"state": state, "param_groups": self.said["groups"]})
+                optimiser.setdefault(int(parts[0]), {})[parts[1]] = tensor
+        return TrainState(
+            self.metadata["epochs"], history, {"state": optimiser, "param_groups": self.metadata["groups"]}
+        )
 
     def restore_random(self) -> None:
         """Set torch's global generators as they were."""
@@ -58,27 +60,29 @@ class Checkpoint:
             torch.cuda.set_rng_state(self.tensors["random.cuda"].cpu())
 
 
-def capture(network: Network, position: Position, said: dict[str, Any]) -> Checkpoint:
+def capture(network: Network, state: TrainState, metadata: dict[str, Any]) -> Checkpoint:
     """A copy of the state at the end of an epoch, left on the device: writing it may wait, or never be needed."""
     tensors = {f"network.{name}": tensor for name, tensor in network.state_dict().items()}
-    for index, held in position.optimiser["state"].items():
+    for index, held in state.optimiser["state"].items():
         tensors |= {f"optimiser.{index}.{key}": t for key, t in held.items() if isinstance(t, Tensor)}
     tensors["random.cpu"] = torch.get_rng_state()
     if next(network.parameters()).is_cuda:
         tensors["random.cuda"] = torch.cuda.get_rng_state()
     groups = [
         {key: v.item() if isinstance(v, Tensor) else v for key, v in group.items()}
-        for group in position.optimiser["param_groups"]
+        for group in state.optimiser["param_groups"]
     ]
     copies = {name: tensor.detach().clone() for name, tensor in tensors.items()}
-    return Checkpoint(copies, said | {"epochs": position.epochs, "groups": groups})
+    return Checkpoint(copies, metadata | {"epochs": state.epochs, "groups": groups})
 
 
 def encode(checkpoint: Checkpoint) -> bytes:
     """A checkpoint as the bytes of its file."""
     tensors = {name: tensor.cpu() for name, tensor in checkpoint.tensors.items()}
-    said = checkpoint.said | {"channels_last": [name for name, tensor in tensors.items() if is_channels_last(tensor)]}
-    body = json.dumps(said).encode() + b"\n" + serialise({name: t.contiguous() for name, t in tensors.items()})
+    metadata = checkpoint.metadata | {
+        "channels_last": [name for name, tensor in tensors.items() if is_channels_last(tensor)]
+    }
+    body = json.dumps(metadata).encode() + b"\n" + serialise({name: t.contiguous() for name, t in tensors.items()})
     return MARK + hashlib.sha256(body).hexdigest().encode() + b"\n" + body
 
 
@@ -88,12 +92,12 @@ def decode(content: bytes) -> Checkpoint | None:
     if head != MARK + hashlib.sha256(body).hexdigest().encode():
         return None
     text, _, packed = body.partition(b"\n")
-    said = json.loads(text)
+    metadata = json.loads(text)
     tensors = parse(packed)
     # The layout decides in which order elements are summed and fused: it comes back as it was.
-    for name in said.pop("channels_last"):
+    for name in metadata.pop("channels_last"):
         tensors[name] = tensors[name].contiguous(memory_format=torch.channels_last)
-    return Checkpoint(tensors, said)
+    return Checkpoint(tensors, metadata)
 
 
 def is_channels_last(tensor: Tensor) -> bool:

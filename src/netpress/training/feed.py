@@ -14,8 +14,8 @@ from netpress.data.views import VIEWS, Normalise, moved
 from netpress.nets.network import Network
 from netpress.seeds import generator
 from netpress.training.cache import Cache, Rows, weights_hash
+from netpress.training.compute import ComputeConfig
 from netpress.training.objectives import OBJECTIVES, between
-from netpress.training.speed import Speed
 from netpress.training.stage import Stage
 
 EVALUATED_AT_ONCE = 500
@@ -31,7 +31,7 @@ class Batch(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Material:
+class TrainTestData:
     """The images of a run on their device, as uint8 (N, 3, px, px), and how they are normalised."""
 
     train: Images
@@ -44,20 +44,26 @@ class Material:
 
 
 class Feed:
-    """What one stage trains on. Everything fixed is cached where `speed` allows; the rest is computed live.
+    """What one stage trains on. Everything fixed is cached where `config` allows; the rest is computed live.
 
-    `declined` says what could have been cached, had the memory allowed by `speed` sufficed.
+    `declined` says what could have been cached, had the memory allowed by `config` sufficed.
     """
 
     def __init__(
-        self, stage: Stage, network: Network, teacher: Network | None, material: Material, speed: Speed, cache: Cache
+        self,
+        stage: Stage,
+        network: Network,
+        teacher: Network | None,
+        train_test: TrainTestData,
+        config: ComputeConfig,
+        cache: Cache,
     ):
-        self.stage, self.material, self.speed, self.cache = stage, material, speed, cache
+        self.stage, self.train_test, self.config, self.cache = stage, train_test, config, cache
         cache.begin_stage()
         self.declined: dict[str, str] = {}
         self.objective = OBJECTIVES[stage.loss]
         self.sees_logits = self.objective.sees_logits
-        self.count = len(material.train.y)
+        self.count = len(train_test.train.y)
         trains = stage.trains or network.names
         self.first = next(name for name in network.names if name in trains)
         self.prefix = network.before(self.first).eval()
@@ -65,20 +71,20 @@ class Feed:
         self.body = between(network, self.first, None)
         self.target = self.objective.target(teacher.eval(), stage) if self.objective.target and teacher else None
         self.teacher = teacher
-        self.prefix_hash = weights_hash(self.prefix) if speed.caching else ""
+        self.prefix_hash = weights_hash(self.prefix) if config.caching else ""
         self.x = self.cached_inputs("train") if stage.view == FIXED else None
         self.targets = self.cached_targets()
 
     def cached_inputs(self, split: str) -> Rows | None:
         """The output of the frozen prefix for a whole split in the fixed view."""
-        if not self.speed.caching:
+        if not self.config.caching:
             return None
         return self.cached(f"{self.prefix_hash} inputs", split, lambda i: self.prefix(self.pixels(split, i)))
 
     def cached_targets(self) -> Rows | None:
         """The teacher's side of the loss for the whole training set, where the teacher's view is fixed."""
         fixed = (self.stage.teacher_view or self.stage.view) == FIXED
-        if not (self.speed.caching and fixed and self.target and self.teacher):
+        if not (self.config.caching and fixed and self.target and self.teacher):
             return None
         target, inputs = self.target, self.x
         what = f"{weights_hash(self.teacher)} {self.stage.loss} {self.stage.at} targets"
@@ -93,29 +99,31 @@ class Feed:
 
     def cached(self, what: str, split: str, batch: Callable[[Tensor], Tensor]) -> Rows | None:
         """The output of `batch` for a whole split; the key says all that it depends on."""
-        images, view = self.material.images(split), self.material.normalise
-        key = f"{what} {images.checksum} {view} {self.speed.precision} {self.speed.channels_last}"
-        rows = self.cache.rows(key, len(images.y), batch, self.speed)
+        images, view = self.train_test.images(split), self.train_test.normalise
+        key = f"{what} {images.checksum} {view} {self.config.precision} {self.config.channels_last}"
+        rows = self.cache.rows(key, len(images.y), batch, self.config)
         if rows is None:
             self.declined[f"{split} {what.split()[-1]}"] = self.cache.declined[key]
         return rows
 
     def pixels(self, split: str, index: Tensor) -> Tensor:
         """Normalised images in the fixed view, float32 (len(index), 3, px, px)."""
-        return self.speed.place(self.material.normalise(self.material.images(split).x[index]))
+        return self.config.place(self.train_test.normalise(self.train_test.images(split).x[index]))
 
     def viewed(self, index: Tensor, view: str, random: torch.Generator) -> Tensor:
         """Normalised training images in a view."""
-        seen = VIEWS[view](self.material.train.x[index], random)
-        return self.speed.place(self.material.normalise(seen))
+        seen = VIEWS[view](self.train_test.train.x[index], random)
+        return self.config.place(self.train_test.normalise(seen))
 
     def batches(self, size: int, seed: int, epoch: int) -> Iterator[Batch]:
         """One epoch in a random order that depends on seed and epoch alone; the last incomplete batch is left out."""
         random = generator(seed, "order", epoch)
-        order = moved(torch.randperm(self.count, generator=random)[: self.count // size * size], self.material.train.y)
+        order = moved(
+            torch.randperm(self.count, generator=random)[: self.count // size * size], self.train_test.train.y
+        )
         view = partial(self.viewed, view=self.stage.view, random=random)
         for index in order.split(size):
-            y = self.material.train.y.index_select(0, index)
+            y = self.train_test.train.y.index_select(0, index)
             x = self.x[index] if self.x else view(index)
             yield Batch(x, y, self.targets[index] if self.targets else self.own_target(index, random))
 
@@ -125,7 +133,7 @@ class Feed:
         if not self.target or (self.stage.teacher_view is None and not self.x):
             return None
         view = self.stage.teacher_view or self.stage.view
-        with torch.no_grad(), self.speed.autocast():
+        with torch.no_grad(), self.config.autocast():
             return self.target(self.viewed(index, view, random))
 
     def forward(self, batch: Batch) -> tuple[Tensor, Tensor | None]:
@@ -153,11 +161,11 @@ class Feed:
         if not self.sees_logits:
             return {"test_loss": None, "test_accuracy": None}
         inputs = self.cached_inputs("test")
-        body, prefix, speed, y = self.body.eval(), self.prefix, self.speed, self.material.test.y
-        loss = torch.zeros((), device=speed.device)
-        hits = torch.zeros((), device=speed.device)
-        for index in torch.arange(len(y), device=speed.device).split(EVALUATED_AT_ONCE):
-            with torch.no_grad(), speed.autocast():
+        body, prefix, config, y = self.body.eval(), self.prefix, self.config, self.train_test.test.y
+        loss = torch.zeros((), device=config.device)
+        hits = torch.zeros((), device=config.device)
+        for index in torch.arange(len(y), device=config.device).split(EVALUATED_AT_ONCE):
+            with torch.no_grad(), config.autocast():
                 output = body(inputs[index] if inputs else prefix(self.pixels("test", index))).float()
             loss += functional.cross_entropy(output, y[index], reduction="sum")
             hits += (output.argmax(1) == y[index]).sum()

@@ -1,7 +1,7 @@
 """THE training loop: the only one in the package.
 
 A stage is data (`stage.py`). `objectives.py` says what each named loss compares, `feed.py` brings the batches (live or
-cached), `speed.py` decides device and precision. The loop below only goes through them.
+cached), `compute.py` decides device and precision. The loop below only goes through them.
 """
 
 from collections.abc import Callable
@@ -14,8 +14,8 @@ from torch import Tensor, nn
 
 from netpress.errors import UserError
 from netpress.nets.network import Network
+from netpress.training.compute import ComputeConfig
 from netpress.training.feed import Feed
-from netpress.training.speed import Speed
 from netpress.training.stage import Stage
 
 
@@ -27,7 +27,7 @@ class Diverged(Exception):
 
 
 @dataclass(frozen=True)
-class Position:
+class TrainState:
     """Where an interrupted stage goes on: epochs done, the history so far, and the optimiser's state."""
 
     epochs: int
@@ -39,10 +39,10 @@ def train(
     stage: Stage,
     network: Network,
     feed: Feed,
-    speed: Speed,
+    config: ComputeConfig,
     seed: int,
-    after_epoch: Callable[[Position], None] = lambda _: None,
-    begin: Position | None = None,
+    after_epoch: Callable[[TrainState], None] = lambda _: None,
+    begin: TrainState | None = None,
 ) -> list[dict[str, Any]]:
     """Train `network` in place through one stage.
 
@@ -51,40 +51,40 @@ def train(
     the order is new in every epoch. Raises `Diverged` at the end of an epoch in which a loss was not finite, and
     UserError where there is no whole batch.
     """
-    if feed.count < stage.batch:
-        raise UserError(f"{feed.count} training images are no whole batch of {stage.batch}: use more images.")
+    if feed.count < stage.batch_size:
+        raise UserError(f"{feed.count} training images are no whole batch of {stage.batch_size}: use more images.")
     parameters = thaw(network, stage.trains)
     optimiser = make_optimiser(stage, parameters)
-    steps = feed.count // stage.batch
+    steps = feed.count // stage.batch_size
     rates = learning_rates(stage, steps * stage.epochs)
     history = list(begin.history) if begin else []
     if begin:
         optimiser.load_state_dict(begin.optimiser)
-    advance = speed.captured(step_of(feed, optimiser, parameters, speed), optimiser)
+    advance = config.captured(step_of(feed, optimiser, parameters, config), optimiser)
     for epoch in range(begin.epochs if begin else 0, stage.epochs):
         set_modes(network, stage.trains)
-        told = []
-        for step, batch in enumerate(feed.batches(stage.batch, seed, epoch), epoch * steps):
-            speed.set_rate(optimiser, rates[step])
-            told.append(advance(batch))
-        losses, hits = (torch.stack(values) for values in zip(*told, strict=True))
+        steps_done = []
+        for step, batch in enumerate(feed.batches(stage.batch_size, seed, epoch), epoch * steps):
+            config.set_lr(optimiser, rates[step])
+            steps_done.append(advance(batch))
+        losses, hits = (torch.stack(values) for values in zip(*steps_done, strict=True))
         check_finite(losses, stage, epoch)
-        accuracy = hits.sum().item() / (steps * stage.batch) if feed.sees_logits else None
+        accuracy = hits.sum().item() / (steps * stage.batch_size) if feed.sees_logits else None
         row = {"stage": stage.name, "epoch": epoch + 1, "train_loss": losses.mean().item(), "train_accuracy": accuracy}
         network.eval()
         history.append(row | feed.evaluate())
-        after_epoch(Position(epoch + 1, history, optimiser.state_dict()))
+        after_epoch(TrainState(epoch + 1, history, optimiser.state_dict()))
     forget_gradients(parameters)
     return history
 
 
 def step_of(
-    feed: Feed, optimiser: torch.optim.Optimizer, parameters: list[nn.Parameter], speed: Speed
+    feed: Feed, optimiser: torch.optim.Optimizer, parameters: list[nn.Parameter], config: ComputeConfig
 ) -> Callable[[Any], tuple[Tensor, Tensor]]:
     """One step of the optimiser on one batch, as a function that never waits for the device: loss and hits."""
 
     def step(batch: Any) -> tuple[Tensor, Tensor]:
-        with speed.autocast():
+        with config.autocast():
             output = feed.forward(batch)
         loss = feed.loss(output, batch)
         forget_gradients(parameters)
@@ -117,12 +117,14 @@ def set_modes(network: Network, trains: tuple[str, ...]) -> None:
 
 
 def make_optimiser(stage: Stage, parameters: list[nn.Parameter]) -> torch.optim.Optimizer:
-    """SGD with Nesterov momentum 0.9, or Adam, all parameters in one kernel: half the time of the loop over them. On a
+    """SGD with Nesterov's momentum, or Adam, all parameters in one kernel: half the time of the loop over them. On a
     GPU Adam is `capturable`, which a captured step needs."""
-    rate, decay = stage.rate, stage.weight_decay
+    lr, decay = stage.lr, stage.weight_decay
     if stage.optimiser == "adam":
-        return torch.optim.Adam(parameters, rate, weight_decay=decay, capturable=parameters[0].is_cuda, fused=True)
-    return torch.optim.SGD(parameters, rate, momentum=0.9, nesterov=True, weight_decay=decay, fused=True)
+        return torch.optim.Adam(parameters, lr, weight_decay=decay, capturable=parameters[0].is_cuda, fused=True)
+    return torch.optim.SGD(
+        parameters, lr, momentum=stage.momentum, nesterov=stage.momentum > 0, weight_decay=decay, fused=True
+    )
 
 
 def learning_rates(stage: Stage, steps: int) -> list[float]:
@@ -133,15 +135,15 @@ def learning_rates(stage: Stage, steps: int) -> list[float]:
     a network settles.
     """
     if stage.schedule == "constant":
-        return [stage.rate] * steps
+        return [stage.lr] * steps
     if stage.schedule == "cosine":
-        return falling(stage.rate, steps)
+        return falling(stage.lr, steps)
     if stage.schedule == "one-cycle":
         up = max(1, round(0.3 * steps))
-        return rising(stage.rate, up) + falling(stage.rate, steps - up)
+        return rising(stage.lr, up) + falling(stage.lr, steps - up)
     up = max(1, round(0.4 * steps))
-    down = [stage.rate, *rising(stage.rate, up)[:0:-1]]
-    return rising(stage.rate, up) + down + falling(stage.rate / 25, steps - 2 * up)
+    down = [stage.lr, *rising(stage.lr, up)[:0:-1]]
+    return rising(stage.lr, up) + down + falling(stage.lr / 25, steps - 2 * up)
 
 
 def rising(peak: float, steps: int) -> list[float]:

@@ -13,11 +13,12 @@ class Stage:
     at: str | None = None  # the block whose output the loss sees; None = the logits
     teacher: str | None = None  # the role, in the run's needs, of the network that teaches
     epochs: int = 1
-    batch: int = 64
-    optimiser: str = "sgd"  # "sgd": Nesterov momentum 0.9; "adam"
-    rate: float = 0.05  # peak learning rate
+    batch_size: int = 64
+    optimiser: str = "sgd"  # "sgd", with Nesterov's momentum; "adam", which has its own
+    lr: float = 0.05  # peak learning rate
     schedule: str = "one-cycle"  # "one-cycle", "three-phase", "cosine" or "constant"
     weight_decay: float = 5e-4
+    momentum: float = 0.9  # of SGD
     view: str = "plain"  # a name in data.views.VIEWS: what the student sees
     teacher_view: str | None = None  # None = the very same pixels as the student
     temperature: float = 1.0

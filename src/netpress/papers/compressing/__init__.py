@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from netpress import editions
 from netpress.papers.compressing import distillation, matching, pruning
-from netpress.sweep.run import Run
+from netpress.runs.run import Run
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -7,8 +7,8 @@ edition sweeps also every temperature and every weight, with and without the fac
 from typing import TYPE_CHECKING
 
 from netpress.editions import Settings, of
-from netpress.sweep.measures import Agreement
-from netpress.sweep.run import Run
+from netpress.runs.measures import Agreement
+from netpress.runs.run import Run
 from netpress.training.stage import Stage
 
 if TYPE_CHECKING:
@@ -93,8 +93,8 @@ def run_of(chosen: Settings, place: tuple[str, int], model: str, method: str, te
 def stage(chosen: Settings, dataset: str, told: dict) -> Stage:
     """The one stage of every run: Adam at a constant rate, as in the Keras example, without augmentation."""
     return Stage(
-        "train", epochs=of(chosen.distilled_epochs, dataset), batch=chosen.distilled_batch, optimiser="adam",
-        rate=chosen.distilled_rate, schedule="constant", weight_decay=0.0, **told,
+        "train", epochs=of(chosen.distilled_epochs, dataset), batch_size=chosen.distilled_batch, optimiser="adam",
+        lr=chosen.distilled_rate, schedule="constant", weight_decay=0.0, **told,
     )  # fmt: skip
 
 

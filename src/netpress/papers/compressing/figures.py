@@ -9,8 +9,8 @@ import pandas as pd
 
 from netpress.papers.compressing import distillation, pruning
 from netpress.report.figures import Encoding, Figure, Words, curves, grouped_points, images, scatter
-from netpress.report.frames import done
-from netpress.sweep.run import Run
+from netpress.report.frames import finished
+from netpress.runs.run import Run
 
 DATASETS = {"digits": "digits", "mnist": "MNIST", "cifar10": "CIFAR-10", "flowers102": "Flowers-102"}
 KIB = 1024
@@ -46,7 +46,7 @@ def sweep(runs: pd.DataFrame, over: str, fixed: dict[str, float], shared: float)
 
     At `shared` both forms are one network.
     """
-    rows = done(runs)
+    rows = finished(runs)
     rows = rows[rows.groupby("dataset")[over].transform("nunique") > BRIEF]
     alone = rows[(rows["model"] == distillation.STUDENT) & (rows["method"] == "alone")]
     taught = rows[rows["method"].str.startswith("distilled-") & (rows["model"] == distillation.STUDENT)]
@@ -117,7 +117,7 @@ INTEGERS = {"parent": "8-bit integers", pruning.AT_PRINTED: f"pruned {pruning.PR
 
 def of_networks(runs: pd.DataFrame) -> pd.DataFrame:
     """The finished runs of the network of six layers and of VGG16, in this order, with their names."""
-    rows = done(runs)
+    rows = finished(runs)
     rows = rows[rows["model"].isin(pruning.NETWORKS)].copy()
     rows["network"] = rows["model"].map(pruning.NETWORKS)
     return rows.sort_values("model", key=lambda models: models.map(list(pruning.NETWORKS).index), kind="stable")
@@ -209,7 +209,7 @@ WAYS = {
 
 def schedules(runs: pd.DataFrame) -> Figure:
     """Accuracy and agreement with the teacher against the length of the schedule."""
-    rows = done(runs)
+    rows = finished(runs)
     points = rows[rows["way"].isin(WAYS)].sort_values("length", kind="stable")
     points = points.assign(how=points["way"].map(WAYS), at=points["epochs"].map("{:g}".format))
     order = points["way"].map(list(WAYS).index)

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from netpress.compress.edits import Pretrained
 from netpress.editions import Settings
-from netpress.sweep.measures import Agreement
-from netpress.sweep.run import Edit, Run
+from netpress.runs.measures import Agreement
+from netpress.runs.run import Edit, Run
 from netpress.training.stage import Stage
 
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ def scale(chosen: Settings) -> dict:
 def stage(epochs: int, rate: float, batch: int, told: dict) -> Stage:
     """The one stage of every run: Adam, its rate on a cosine to zero (Beyer et al. 2022, section 3)."""
     return Stage(
-        "train", epochs=epochs, batch=batch, optimiser="adam", rate=rate, schedule="cosine", weight_decay=0.0, **told
+        "train", epochs=epochs, batch_size=batch, optimiser="adam", lr=rate, schedule="cosine", weight_decay=0.0, **told
     )
 
 

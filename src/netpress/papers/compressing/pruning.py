@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 from netpress.compress.edits import Inherit, Prune, ShareWeights
 from netpress.compress.prune import gradual
 from netpress.editions import Settings, of
-from netpress.sweep.measures import Agreement, Integers, StoredSize
-from netpress.sweep.run import Edit, Run
+from netpress.runs.measures import Agreement, Integers, StoredSize
+from netpress.runs.run import Edit, Run
 from netpress.training.stage import Stage
 
 if TYPE_CHECKING:
@@ -112,14 +112,14 @@ def measures(method: str) -> tuple:
 def train(chosen: Settings, dataset: str) -> Stage:
     """How parents are trained."""
     return Stage(
-        "train", epochs=chosen.parent_epochs, rate=chosen.parent_rate, schedule=chosen.parent_schedule,
-        batch=chosen.batch, view=VIEW[dataset],
+        "train", epochs=chosen.parent_epochs, lr=chosen.parent_rate, schedule=chosen.parent_schedule,
+        batch_size=chosen.batch, view=VIEW[dataset],
     )  # fmt: skip
 
 
 def retrain(chosen: Settings, dataset: str, epochs: int, name: str = "retrain") -> Stage:
     """Retraining with the zeros held."""
-    return Stage(name, epochs=epochs, rate=chosen.retrain_rate, batch=chosen.batch, view=VIEW[dataset])
+    return Stage(name, epochs=epochs, lr=chosen.retrain_rate, batch_size=chosen.batch, view=VIEW[dataset])
 
 
 def pruning(chosen: Settings, dataset: str) -> dict[str, tuple[Stage | Edit, ...]]:
@@ -145,7 +145,7 @@ def sharing(chosen: Settings, dataset: str, bits: int) -> dict[str, tuple[Stage 
     """Shared weights as k-means leaves them, and with their centroids tuned."""
     share = (Inherit(), ShareWeights(bits))
     tune = Stage(
-        "tune", epochs=chosen.tune_epochs, batch=chosen.batch, optimiser="adam", rate=chosen.tune_rate,
+        "tune", epochs=chosen.tune_epochs, batch_size=chosen.batch, optimiser="adam", lr=chosen.tune_rate,
         schedule="cosine", weight_decay=0.0, view=VIEW[dataset],
     )  # fmt: skip
     return {"untuned": share, "tuned": (*share, tune)}

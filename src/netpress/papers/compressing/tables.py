@@ -11,7 +11,7 @@ from netpress.papers import printed
 from netpress.papers.compressing import distillation, matching, pruning
 from netpress.papers.compressing.figures import DATASETS, KIB, of_networks
 from netpress.report.estimates import Estimate, interval
-from netpress.report.frames import done, estimates
+from netpress.report.frames import estimates, finished
 from netpress.report.tables import Table, beside, listing
 
 FEW = 4  # bits of the shared weights in the table of sizes
@@ -41,7 +41,7 @@ def table_2(runs: pd.DataFrame) -> Table:
 
 def named(runs: pd.DataFrame, names: Mapping[str, str]) -> pd.DataFrame:
     """The finished runs of some methods with the columns row and data set, in the order of `names`."""
-    rows = done(runs)
+    rows = finished(runs)
     rows = rows[rows["method"].isin(names)].copy()
     rows["row"], rows["data set"] = rows["method"].map(names), rows["dataset"].map(DATASETS)
     keys = pd.DataFrame({"r": rows["method"].map(list(names).index), "d": rows["dataset"].map(list(DATASETS).index)})
@@ -60,7 +60,7 @@ ROLES = {
 
 def networks(runs: pd.DataFrame) -> Table:
     """The paper's six networks as this edition has them: parameters and multiply-adds of one image."""
-    rows = done(runs)
+    rows = finished(runs)
     families = rows["model"].where(~rows["model"].str.startswith("bit-"), "bit")
     found = [
         {"network": str(group["model"].iloc[0]), "role": role, "data set": DATASETS[dataset]}
@@ -77,7 +77,7 @@ def agreement(runs: pd.DataFrame) -> Table:
     kinds |= {method: name for method, name in matching.ROWS.items() if method != "teacher"}
     kinds |= {f"narrow-{pruning.PRINTED}x-distilled": f"narrow VGG16 (size of {pruning.PRINTED}x), distilled"}
     kinds |= {f"narrow-{pruning.PRINTED}x-alone": f"narrow VGG16 (size of {pruning.PRINTED}x), alone"}
-    rows = done(runs)
+    rows = finished(runs)
     groups = [
         (name, dataset, rows[(rows["method"] == method) & (rows["dataset"] == dataset)])
         for dataset in DATASETS

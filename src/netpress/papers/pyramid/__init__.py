@@ -17,7 +17,7 @@ from netpress import editions
 from netpress.compress.edits import Inherit, Pretrained
 from netpress.nets import levels
 from netpress.nets.levels import LEVELS, ORDERS, TOP
-from netpress.sweep.run import Edit, Run
+from netpress.runs.run import Edit, Run
 from netpress.training.stage import Stage
 
 if TYPE_CHECKING:
@@ -147,8 +147,8 @@ def run_of(
 def whole(chosen: editions.Settings, dataset: str) -> Stage:
     """How VGG19 is trained."""
     return Stage(
-        "train", epochs=chosen.parent_epochs, rate=chosen.parent_rate, schedule=chosen.parent_schedule,
-        batch=chosen.batch, view=PARENT_VIEW[dataset],
+        "train", epochs=chosen.parent_epochs, lr=chosen.parent_rate, schedule=chosen.parent_schedule,
+        batch_size=chosen.batch, view=PARENT_VIEW[dataset],
     )  # fmt: skip
 
 
@@ -188,20 +188,20 @@ def imitate(chosen: editions.Settings, loss: str, at: str | None, trains: tuple[
     """Stage 1: be like the teacher inside. The same settings for every method."""
     return Stage(
         "imitate", loss=loss, at=at, trains=trains, teacher="teacher", epochs=chosen.imitation_epochs,
-        optimiser="adam", rate=chosen.imitation_rate, weight_decay=0.0, batch=chosen.batch,
+        optimiser="adam", lr=chosen.imitation_rate, weight_decay=0.0, batch_size=chosen.batch,
     )  # fmt: skip
 
 
 def retrain(chosen: editions.Settings, trains: tuple[str, ...]) -> Stage:
     """Stage 2: cross-entropy with the labels."""
-    return Stage("retrain", trains=trains, epochs=chosen.epochs, rate=chosen.rate, batch=chosen.batch)
+    return Stage("retrain", trains=trains, epochs=chosen.epochs, lr=chosen.rate, batch_size=chosen.batch)
 
 
 def distil(chosen: editions.Settings) -> Stage:
     """FitNet's stage 2: soft targets and labels."""
     return Stage(
-        "retrain", loss="labels-and-soft-targets", teacher="teacher", epochs=chosen.epochs, rate=chosen.rate,
-        batch=chosen.batch, temperature=TEMPERATURE, alpha=SOFT,
+        "retrain", loss="labels-and-soft-targets", teacher="teacher", epochs=chosen.epochs, lr=chosen.rate,
+        batch_size=chosen.batch, temperature=TEMPERATURE, alpha=SOFT,
     )  # fmt: skip
 
 

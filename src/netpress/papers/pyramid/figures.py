@@ -5,9 +5,9 @@ import pandas as pd
 from netpress.nets import levels
 from netpress.nets.levels import LEVELS, SETS, TOP
 from netpress.papers.pyramid import DIRECTIONS, NAMES, NATIVE, PYRAMID, THAWED
-from netpress.papers.pyramid.tables import DATASETS, depth_said
+from netpress.papers.pyramid.tables import DATASETS, depth_text
 from netpress.report.figures import Box, Encoding, Figure, Row, Words, diagram, grouped_points, scatter
-from netpress.report.frames import done
+from netpress.report.frames import finished
 
 
 def figure_1() -> Figure:
@@ -22,7 +22,7 @@ def figure_2() -> Figure:
 
 def scheme(direction: str, words: str) -> Figure:
     """VGG19 and the five levels of a direction, one below the other."""
-    rows = [Row("VGG19", tuple(Box(name, layers_said(name, count)) for name, count in SETS.items()))]
+    rows = [Row("VGG19", tuple(Box(name, layers_text(name, count)) for name, count in SETS.items()))]
     rows += [level_row(f"{level}-{direction}") for level in LEVELS]
     alt = (
         "Six rows of five boxes, C1 to C4 and F. VGG19 on top; in each row below one more box is compressed to a "
@@ -41,11 +41,11 @@ def level_row(model: str) -> Row:
     kept = "frozen" if model.endswith("forward") else "trained"
     states = dict.fromkeys(SETS, "trained") | dict.fromkeys(earlier, kept) | {new: "compressed"}
     counts = {name: 1 if name in (*earlier, new) else count for name, count in SETS.items()}
-    title = f"{model.partition('-')[0].upper()} ({depth_said(model)})"
-    return Row(title, tuple(Box(name, layers_said(name, counts[name]), states[name]) for name in SETS))
+    title = f"{model.partition('-')[0].upper()} ({depth_text(model)})"
+    return Row(title, tuple(Box(name, layers_text(name, counts[name]), states[name]) for name in SETS))
 
 
-def layers_said(name: str, count: int) -> str:
+def layers_text(name: str, count: int) -> str:
     """ "4 conv." or "1 linear"."""
     return f"{count} {'linear' if name == 'F' else 'conv.'}"
 
@@ -66,7 +66,7 @@ def figure_3(speeds: pd.DataFrame, size: str = "parameters", time: str = "second
 
 def figure_levels(runs: pd.DataFrame) -> Figure:
     """Accuracy by level, one series a method, one panel a data set and direction, VGG19 drawn in (Tables 1-4 drawn)."""
-    rows = in_order(done(runs))
+    rows = in_order(finished(runs))
     tops = [rows[rows["method"] == "parent"].assign(direction=direction) for direction in DIRECTIONS]
     shown, top = (with_panel(part) for part in (rows[rows["method"].isin([*NAMES])], pd.concat(tops)))
     alt = "One panel a data set and direction: best test accuracy at each of the five levels for five methods."

@@ -4,8 +4,6 @@ Time does not depend on what a network has learnt, so every edition measures net
 as drawn. To be measured alone: nothing else may compute meanwhile.
 """
 
-import time
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from statistics import median
@@ -16,13 +14,11 @@ from netpress.nets import levels
 
 if TYPE_CHECKING:
     import pandas as pd
-    from torch import Tensor, nn
 
-    from netpress.training.speed import Speed
+    from netpress.training.compute import ComputeConfig
 
 PX, CLASSES, WIDTH = 96, 10, 1.0  # STL10's; the paper: "13000 [96x96] images"
 COUNT = 13_000
-PASSES = 5
 MODELS = (levels.TOP, *levels.MODELS)
 KIND = "pyramid-speed"
 COLUMNS = (
@@ -36,38 +32,38 @@ def path_of(edition: str, results: Path | None = None) -> Path:
     return (results or paths.results_dir()) / edition / "pyramid" / "speed.json"
 
 
-def measure_speed(edition: str, results: Path | None = None, how: "Speed | None" = None) -> Path:
+def measure_speed(edition: str, results: Path | None = None, config: "ComputeConfig | None" = None) -> Path:
     """Measure all networks on this machine and write the record; returns its path. A new measurement replaces the old.
 
-    Each network classifies the edition's `timed_images` in batches, and one image alone, PASSES times after a warm-up;
-    the networks take turns in every pass, so that a slow moment of the machine meets all alike.
+    Each network classifies the edition's `timed_images` in batches, and one image alone, as `runs.timing`
+    does it.
     """
     import torch
 
-    from netpress.atomic import write_atomic
     from netpress.nets.describe import describe
-    from netpress.sweep import machine, records
-    from netpress.training import speed
+    from netpress.runs import timing
+    from netpress.training import compute
 
     chosen = editions.settings(edition, "pyramid")
-    how = how or speed.choose()
-    networks = {model: blank(model, how) for model in MODELS}
+    config = config or compute.choose()
+    networks = {model: timing.blank(model, PX, WIDTH, CLASSES, config) for model in MODELS}
     images = torch.randn(chosen.timed_images, 3, PX, PX, generator=torch.Generator().manual_seed(0))
-    batches = [how.place(batch) for batch in images.split(chosen.timed_batch)]
-    whole = rounds(networks, batches, how)
-    single = rounds(networks, [how.place(images[:1])], how)
+    batches = [config.place(batch) for batch in images.split(chosen.timed_batch)]
+
+    def seconds(parts: list[torch.Tensor]) -> dict[str, list[float]]:
+        return timing.in_turns({m: partial(timing.classify, net, parts, config) for m, net in networks.items()}, config)
+
+    whole, single = seconds(batches), seconds([config.place(images[:1])])
     rows = []
     for model, network in networks.items():
-        size = describe(network, PX)  # type: ignore[arg-type]
-        told = {"model": model, "parameters": size.parameters, "multiply_adds": size.multiply_adds}
-        rows.append(told | {"seconds": whole[model], "single_seconds": single[model]})
+        size = describe(network, PX)
+        facts = {"model": model, "parameters": size.parameters, "multiply_adds": size.multiply_adds}
+        rows.append(facts | {"seconds": whole[model], "single_seconds": single[model]})
     record = {
-        "name": KIND, "status": "done", "edition": edition, "px": PX, "classes": CLASSES, "width": WIDTH,
-        "images": chosen.timed_images, "batch": chosen.timed_batch, "passes": PASSES, "networks": rows,
-        "made": machine.made(how),
+        "name": KIND, "edition": edition, "px": PX, "classes": CLASSES, "width": WIDTH,
+        "images": chosen.timed_images, "batch": chosen.timed_batch, "networks": rows,
     }  # fmt: skip
-    write_atomic(path_of(edition, results), records.encode(record))
-    return path_of(edition, results)
+    return timing.write(path_of(edition, results), record, config)
 
 
 def ensure(edition: str, results: Path | None = None) -> None:
@@ -76,56 +72,9 @@ def ensure(edition: str, results: Path | None = None) -> None:
         measure_speed(edition, results)
 
 
-def blank(model: str, how: "Speed") -> "nn.Module":
-    """A network of the paper's size with weights as drawn, in eval mode on the device."""
-    import torch
-
-    from netpress import nets
-
-    torch.manual_seed(0)
-    return how.place(nets.build(model, PX, CLASSES, WIDTH)).requires_grad_(False).eval()
-
-
-def rounds(networks: "dict[str, nn.Module]", batches: "list[Tensor]", how: "Speed") -> dict[str, list[float]]:
-    """Seconds of every network for all batches, one number a pass, after a warm-up that is not counted."""
-    found: dict[str, list[float]] = {model: [] for model in networks}
-    for counted in (False, *(True,) * PASSES):
-        for model, network in networks.items():
-            seconds = timed(partial(classify, network, batches, how), how)
-            if counted:
-                found[model].append(seconds)
-    return found
-
-
-def classify(network: "nn.Module", batches: "list[Tensor]", how: "Speed") -> "list[Tensor]":
-    """The class of every image."""
-    import torch
-
-    with torch.inference_mode(), how.autocast():
-        return [network(batch).argmax(1) for batch in batches]
-
-
-def timed(work: Callable[[], Any], how: "Speed") -> float:
-    """Seconds until the device has done its work."""
-    wait(how)
-    began = time.perf_counter()
-    work()
-    wait(how)
-    return time.perf_counter() - began
-
-
-def wait(how: "Speed") -> None:
-    """Wait for a GPU, which works on while Python goes ahead."""
-    import torch
-
-    kind = how.device.split(":")[0]
-    if kind in ("cuda", "mps"):
-        getattr(torch, kind).synchronize()
-
-
 def read(edition: str, results: Path | None = None) -> dict[str, Any] | None:
     """The record, None where nothing was measured."""
-    from netpress.sweep import records
+    from netpress.runs import records
 
     return records.read(path_of(edition, results))
 

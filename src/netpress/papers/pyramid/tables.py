@@ -15,7 +15,7 @@ from netpress.papers.pyramid import INSTEAD, NAMES, NATIVE, PYRAMID, THAWED, UND
 from netpress.papers.pyramid.speed import CLASSES, PX, WIDTH
 from netpress.report.estimates import Estimate, interval
 from netpress.report.evidence import Contrast
-from netpress.report.frames import by_seed, done
+from netpress.report.frames import by_seed, finished
 from netpress.report.judges import difference
 from netpress.report.statistics import rank_correlation
 from netpress.report.tables import NOTHING, Table, beside, listing
@@ -81,7 +81,7 @@ def ours(runs: pd.DataFrame, number: int, value: str = "best") -> pd.DataFrame:
     """Our cells with the labels of a printed table: Estimates in %, words where a cell is not defined."""
     direction, place = TABLES[number]
     rows = runs[runs["dataset"] == stand_in(runs, place)]
-    table = by_seed(rows, value, ("model", "method")) if len(done(rows)) else pd.DataFrame()
+    table = by_seed(rows, value, ("model", "method")) if len(finished(rows)) else pd.DataFrame()
 
     def cell(model: str, method: str) -> Any:
         if (model, method) in UNDEFINED:
@@ -139,7 +139,7 @@ def table_over_scratch(runs: pd.DataFrame) -> Table:
     Forward is also shown with everything thawed in stage 2, where that variant was run.
     """
     rows = runs[runs["method"].isin(TAUGHT)]
-    table = by_seed(rows, "over_scratch", ("dataset", "model", "method")) if len(done(rows)) else pd.DataFrame()
+    table = by_seed(rows, "over_scratch", ("dataset", "model", "method")) if len(finished(rows)) else pd.DataFrame()
 
     def cell(data: str, model: str, method: str) -> Any:
         key = (data, model, method)
@@ -167,7 +167,7 @@ def table_speed(speeds: pd.DataFrame) -> Table:
     top = speeds.loc[speeds["model"] == TOP, "seconds_13000"]
     rows = [
         {
-            "network": name_of(row.model), "depth": depth_said(row.model),
+            "network": name_of(row.model), "depth": depth_text(row.model),
             "parameters": row.parameters, "multiply-adds": row.multiply_adds,
             "s for 13,000": row.seconds_13000, "fastest": row.seconds_fastest, "slowest": row.seconds_slowest,
             "times faster": float(top.iloc[0]) / row.seconds_13000, "ms for one": row.latency,
@@ -190,7 +190,7 @@ def table_sizes(px: int = PX, classes: int = CLASSES, width: float = WIDTH) -> T
     rows = [
         {
             "network": name_of(model), "compressed": " ".join(levels.compressed(model)) or NOTHING,
-            "depth": depth_said(model), "parameters": size.parameters,
+            "depth": depth_text(model), "parameters": size.parameters,
             "times fewer": top.parameters / size.parameters, "multiply-adds": size.multiply_adds,
             "times fewer multiply-adds": top.multiply_adds / size.multiply_adds,
         }
@@ -203,7 +203,8 @@ def table_sizes(px: int = PX, classes: int = CLASSES, width: float = WIDTH) -> T
 def table_thawed(runs: pd.DataFrame, value: str = "best") -> Table:
     """Forward with the compressed layers frozen, thawed in stage 2, and the difference paired by seed."""
     data = thawed_on(runs)
-    table = by_seed(runs[runs["dataset"] == data], value, ("model", "method")) if len(done(runs)) else pd.DataFrame()
+    shown = runs[runs["dataset"] == data]
+    table = by_seed(shown, value, ("model", "method")) if len(finished(runs)) else pd.DataFrame()
     listed = []
     for method in PYRAMID:
         for level in LEVELS[1:]:
@@ -260,10 +261,8 @@ def table_native(runs: pd.DataFrame, value: str = "best") -> Table:
     rows = from_random(runs)
     same_px = "parent" in set(rows["method"])
     shown = runs[runs["dataset"].isin(rows["dataset"])] if same_px else rows
-    table = by_seed(shown, value, ("model", "method")) if len(done(shown)) else pd.DataFrame()
-    listed = [
-        native_row(model, table, same_px) for model in (TOP, *(f"{level}-forward" for level in LEVELS))
-    ]
+    table = by_seed(shown, value, ("model", "method")) if len(finished(shown)) else pd.DataFrame()
+    listed = [native_row(model, table, same_px) for model in (TOP, *(f"{level}-forward" for level in LEVELS))]
     data = DATASETS[rows["dataset"].iloc[0]] if len(rows) else ""
     caption = f"From random weights at 32 px on {data}: best test accuracy in %, deep to shallow."
     note = (
@@ -276,7 +275,7 @@ def table_native(runs: pd.DataFrame, value: str = "best") -> Table:
 def native_row(model: str, table: pd.DataFrame, same_px: bool) -> dict[str, Any]:
     """One network of table_native; `table` has one column a network and method."""
     alone = table.get((model, NATIVE), table.get((model, "parent")))
-    row = {"network": name_of(model), "depth": depth_said(model), "random weights": points(alone)}
+    row = {"network": name_of(model), "depth": depth_text(model), "random weights": points(alone)}
     if not same_px:
         return row
     if model == TOP:
@@ -298,6 +297,6 @@ def name_of(model: str) -> str:
     return f"{level.upper()} {direction}".strip()
 
 
-def depth_said(model: str) -> str:
+def depth_text(model: str) -> str:
     """The real depth: "13+3" is 13 convolutions and 3 fully connected layers."""
     return "{}+{}".format(*levels.depth(model))

@@ -1,8 +1,8 @@
-"""What none of the papers has: all their ways of compressing side by side, on the same data.
+"""What none of the papers has: all their approaches side by side, on the same data.
 
-A way is what a reader chooses between: replace a block, build a pyramid, prune, share weights, distil. Each network has
-one accuracy (after the last epoch: none of them was chosen on the test images) and four sizes: weights that are not
-zero, multiply-adds, bytes on disk, measured time for one image.
+An approach is what a reader chooses between: replace a block, build a pyramid, prune, share weights, distil. Each
+network has one accuracy (after the last epoch: none of them was chosen on the test images) and four sizes: weights
+that are not zero, multiply-adds, bytes on disk, measured time for one image.
 """
 
 from collections.abc import Mapping
@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from netpress import papers
 from netpress.papers.together import latency
-from netpress.sweep import records
-from netpress.sweep.run import Run
+from netpress.runs import records
+from netpress.runs.run import Run
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -21,8 +21,8 @@ UNCOMPRESSED = "uncompressed"
 BLOCK, PYRAMID, DIRECT, SMALL = "one block replaced", "pyramid", "straight from VGG19", "small from the start"
 PRUNED, SHARED, INTEGERS, DISTILLED = "pruned", "weights shared", "8-bit integers", "distilled"
 
-# paper, network, method -> way; the first that fits. What fits none is a step on the way, or repeats another.
-WAYS = (
+# paper, network, method -> approach; the first that fits. What fits none is a step on the way, or repeats another.
+APPROACHES = (
     ("triage", "vgg16", "parent", UNCOMPRESSED),
     ("triage", "vgg16-block*", "*", BLOCK),
     ("pyramid", "vgg19", "parent", UNCOMPRESSED),
@@ -55,10 +55,10 @@ SIZES = {
 }
 
 
-def way(run: Run) -> str:
-    """The way in which a run's network was made small; "" for what is a step or a repetition."""
-    told = (run.paper, run.model, run.method)
-    return next((row[3] for row in WAYS if all(map(fnmatchcase, told, row[:3]))), "")
+def approach(run: Run) -> str:
+    """The approach by which a run's network was made small; "" for what is a step or a repetition."""
+    kind = (run.paper, run.model, run.method)
+    return next((row[3] for row in APPROACHES if all(map(fnmatchcase, kind, row[:3]))), "")
 
 
 def common(editions: Mapping[str, str]) -> str:
@@ -68,24 +68,26 @@ def common(editions: Mapping[str, str]) -> str:
 
 
 def networks(editions: Mapping[str, str], dataset: str = "") -> "pd.DataFrame":
-    """One row a finished run on the data set (the common one where none is named) that stands for a way.
+    """One row a finished run on the data set (the common one where none is named) that stands for an approach.
 
-    Columns: paper, edition, way, network, seed, images, accuracy (after the last epoch, 0..1), parameters (not zero),
-    multiply_adds, bytes, written (whether the bytes are those of a file), latency (ms), below: points above (negative:
-    below) the best uncompressed network that saw as many training images, both averaged over seeds.
+    Columns: paper, edition, approach, network, seed, images, accuracy (after the last epoch, 0..1), parameters (not
+    zero), multiply_adds, bytes, written (whether the bytes are those of a file), latency (ms), below: points above
+    (negative: below) the best uncompressed network that saw as many training images, both averaged over seeds.
     """
     import pandas as pd
 
     name = dataset or common(editions)
     rows: list[dict[str, Any]] = []
     for paper, edition in editions.items():
-        runs = tuple(run for run in papers.grid(paper, edition) if run.dataset == name and way(run))
+        runs = tuple(run for run in papers.grid(paper, edition) if run.dataset == name and approach(run))
         times = latency.read(paper, edition)
         for run, record in records.fresh(runs, edition).items():
             rows += described(run, record, times) if record["status"] == "done" else []
-    columns = ["paper", "edition", "way", "network", "seed", "images", "accuracy", *SIZES, "written", "below"]
+    columns = ["paper", "edition", "approach", "network", "seed", "images", "accuracy", *SIZES, "written", "below"]
     frame = pd.DataFrame(rows, columns=columns)
-    return frame.assign(below=below(frame)).sort_values("way", key=lambda ways: ways.map(ORDER.index), kind="stable")
+    return frame.assign(below=below(frame)).sort_values(
+        "approach", key=lambda held: held.map(ORDER.index), kind="stable"
+    )
 
 
 def described(run: Run, record: records.Record, times: Mapping[tuple, float]) -> list[dict[str, Any]]:
@@ -93,23 +95,24 @@ def described(run: Run, record: records.Record, times: Mapping[tuple, float]) ->
     measures = record.get("measures", {})
     written = [measures[f"bytes_{form}"] for form in FORMS if measures.get(f"bytes_{form}")]
     row = {
-        "paper": run.paper, "edition": record["edition"], "way": way(run), "network": f"{run.model} {run.method}",
-        "seed": run.seed, "images": run.images, "accuracy": record["last"],
+        "paper": run.paper, "edition": record["edition"], "approach": approach(run),
+        "network": f"{run.model} {run.method}", "seed": run.seed, "images": run.images, "accuracy": record["last"],
         "parameters": record["parameters"] * (1 - measures.get("sparsity", 0.0)),
         "multiply_adds": record["multiply_adds"], "bytes": min(written, default=FLOAT * record["parameters"]),
         "written": bool(written), "latency": times.get(latency.key(run)),
     }  # fmt: skip
     if not measures.get("int8_accuracy"):
         return [row]
-    integers = {"way": INTEGERS, "network": f"{run.model} {run.method} int8", "accuracy": measures["int8_accuracy"],
-                "bytes": measures["bytes_int8"], "written": True, "latency": None}  # fmt: skip
+    integers = {"approach": INTEGERS, "network": f"{run.model} {run.method} int8",
+                "accuracy": measures["int8_accuracy"], "bytes": measures["bytes_int8"], "written": True,
+                "latency": None}  # fmt: skip
     return [row, row | integers]
 
 
 def below(frame: "pd.DataFrame") -> "pd.Series":
     """Points between each network and the best uncompressed one of as many training images (0 for that one)."""
     shown = frame.assign(images=frame["images"].fillna(0))
-    means = shown[shown["way"] == UNCOMPRESSED].groupby(["images", "network"])["accuracy"].mean()
+    means = shown[shown["approach"] == UNCOMPRESSED].groupby(["images", "network"])["accuracy"].mean()
     best = means.groupby("images").max() if len(means) else {}
     return 100 * (shown["accuracy"] - shown["images"].map(best))
 
@@ -128,5 +131,5 @@ def measure(editions: Mapping[str, str], dataset: str = "") -> None:
 
 def conditions(editions: Mapping[str, str]) -> str:
     """Where times were measured, as words."""
-    said = dict.fromkeys(latency.conditions(paper, edition) for paper, edition in editions.items())
-    return "; ".join(filter(None, said)) or "not measured yet"
+    times = dict.fromkeys(latency.conditions(paper, edition) for paper, edition in editions.items())
+    return "; ".join(filter(None, times)) or "not measured yet"

@@ -1,4 +1,4 @@
-"""What each way of making a network smaller costs or brings, one number each.
+"""What each approach to a smaller network costs or brings, one number each.
 
 A number is a difference in points of test accuracy, paired by seed and averaged over the data sets of the edition.
 """

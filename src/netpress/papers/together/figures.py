@@ -1,4 +1,4 @@
-"""FIGURES and TABLES of the page that sets all ways of compressing side by side. Each takes the frame of `networks`."""
+"""FIGURES and TABLES of the page that sets all approaches side by side. Each takes the frame of `networks`."""
 
 from typing import Any
 
@@ -17,9 +17,9 @@ def points(networks: pd.DataFrame) -> pd.DataFrame:
     """One row a network: means over seeds; only those that saw the same training images."""
     frame = same_images(networks)
     values = ["accuracy", "below", *SIZES]
-    means = frame.groupby(["way", "network"], sort=False)[values].mean().reset_index()
-    seeds = frame.groupby(["way", "network"], sort=False).size().reset_index(name="n")
-    return means.merge(seeds, on=["way", "network"])
+    means = frame.groupby(["approach", "network"], sort=False)[values].mean().reset_index()
+    seeds = frame.groupby(["approach", "network"], sort=False).size().reset_index(name="n")
+    return means.merge(seeds, on=["approach", "network"])
 
 
 def figure_size(networks: pd.DataFrame) -> Figure:
@@ -47,20 +47,20 @@ def against(networks: pd.DataFrame, size: str) -> Figure:
     every = points(networks).dropna(subset=[size, "below"])
     drawn = every[every["below"] >= FLOOR]
     lost = len(every) - len(drawn)
-    ways = ", ".join(way for way in ORDER if way in set(drawn["way"]))
-    alt = f"A scatter of {len(drawn)} networks: {SIZES[size]} on a logarithmic axis, accuracy above or below; {ways}."
+    names = ", ".join(name for name in ORDER if name in set(drawn["approach"]))
+    alt = f"A scatter of {len(drawn)} networks: {SIZES[size]} on a logarithmic axis, accuracy above or below; {names}."
     missing = f" {lost} that lose more than {-FLOOR:.0f} points are not drawn." if lost else ""
     caption = (
         f"{SIZES[size].capitalize()} against accuracy, in points above or below the best uncompressed network that saw "
-        f"the same training images. One point is one network, {runs_said(drawn)}; dotted: no other is both smaller "
+        f"the same training images. One point is one network, {runs_text(drawn)}; dotted: no other is both smaller "
         f"and better.{missing}"
     )
     words = Words(alt, caption, SIZES[size], "points above or below the best")
-    encoding = Encoding(x=size, y="below", series="way", label="network")
+    encoding = Encoding(x=size, y="below", series="approach", label="network")
     return scatter(drawn, encoding, words, log=True, named="front")
 
 
-def runs_said(drawn: pd.DataFrame) -> str:
+def runs_text(drawn: pd.DataFrame) -> str:
     """Over how many runs points are averaged: one a seed, and those of two papers where both train the network."""
     least, most = (int(drawn["n"].min()), int(drawn["n"].max())) if len(drawn) else (0, 0)
     if most <= 1:
@@ -76,9 +76,10 @@ def table_front(networks: pd.DataFrame) -> Table:
     chosen = chosen[chosen["on"] != ""].sort_values(["below", "network"], ascending=[False, True])
     rows = [
         {
-            "network": Whole(row.network), "way": row.way, "accuracy, %": 100 * row.accuracy, "points": row.below,
-            "weights": round(row.parameters), "multiply-adds": round(row.multiply_adds), "bytes": round(row.bytes),
-            "ms": row.latency, "best in": row.on.replace("_", "-").replace("parameters", "weights"),
+            "network": Whole(row.network), "approach": row.approach, "accuracy, %": 100 * row.accuracy,
+            "points": row.below, "weights": round(row.parameters), "multiply-adds": round(row.multiply_adds),
+            "bytes": round(row.bytes), "ms": row.latency,
+            "best in": row.on.replace("_", "-").replace("parameters", "weights"),
         }
         for row in chosen.itertuples()
     ]  # fmt: skip
@@ -86,37 +87,39 @@ def table_front(networks: pd.DataFrame) -> Table:
 
 
 def table_allowed(networks: pd.DataFrame) -> Table:
-    """Way by way: how much smaller than the best uncompressed network one gets, if so many points may be lost."""
+    """Approach by approach: how much smaller one gets than the best uncompressed network, for so many points."""
     every = points(networks)
     rows = []
-    for way in [way for way in ORDER if way in set(every["way"]) and way != UNCOMPRESSED]:
-        row: dict[str, Any] = {"way": way}
+    for approach in ORDER:
+        if approach == UNCOMPRESSED or approach not in set(every["approach"]):
+            continue
+        row: dict[str, Any] = {"approach": approach}
         for points_lost in ALLOWED:
             for size in ("parameters", "bytes"):
-                row[f"{GAIN[size]}, −{points_lost:.0f}"] = times(every, way, points_lost, size)
+                row[f"{GAIN[size]}, −{points_lost:.0f}"] = times(every, approach, points_lost, size)
         rows.append(row)
     note = (
-        "How many times smaller than the best uncompressed network the smallest network of each way is that loses at "
-        "most 1, 2 or 5 points. A dash: none of this way stays so near."
+        "How many times smaller than the best uncompressed network the smallest network of each approach is that loses "
+        "at most 1, 2 or 5 points. A dash: none of this approach stays so near."
     )
-    return listing(rows, "How small each way gets, by how much accuracy one is ready to lose.", note)
+    return listing(rows, "How small each approach gets, by how much accuracy one is ready to lose.", note)
 
 
-def times(every: pd.DataFrame, way: str, lost: float, size: str) -> float | None:
-    """How many times smaller than the best uncompressed network a way gets, if at most so many points are lost."""
-    top, kept = best(every), within(every, way, lost)[size].dropna()
+def times(every: pd.DataFrame, approach: str, lost: float, size: str) -> float | None:
+    """How many times smaller than the best uncompressed network an approach gets, for at most `lost` points."""
+    top, kept = best(every), within(every, approach, lost)[size].dropna()
     return float(top[size]) / float(kept.min()) if top is not None and len(kept) else None
 
 
-def within(every: pd.DataFrame, way: str, lost: float) -> pd.DataFrame:
-    """The networks of a way (all compressed ones where it is "") that lose at most so many points."""
-    of = every["way"] == way if way else every["way"] != UNCOMPRESSED
+def within(every: pd.DataFrame, approach: str, lost: float) -> pd.DataFrame:
+    """The networks of an approach (all compressed ones where it is "") that lose at most so many points."""
+    of = every["approach"] == approach if approach else every["approach"] != UNCOMPRESSED
     return every[of & (every["below"] >= -lost)]
 
 
 def best(every: pd.DataFrame) -> Any:
     """The most accurate uncompressed network; None where there is none."""
-    top = every[every["way"] == UNCOMPRESSED]
+    top = every[every["approach"] == UNCOMPRESSED]
     return top.loc[top["below"].idxmax()] if len(top) else None
 
 
@@ -128,4 +131,4 @@ def advice(networks: pd.DataFrame, lost: float, size: str) -> tuple[str, float |
     if top is None or kept.empty:
         return "not run", None
     least = kept.loc[kept[size].idxmin()]
-    return f"{least['network']} ({least['way']})", float(top[size]) / float(least[size])
+    return f"{least['network']} ({least['approach']})", float(top[size]) / float(least[size])

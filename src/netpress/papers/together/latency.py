@@ -1,21 +1,18 @@
 """How long every network of a grid takes for one image, measured: float32 on one CPU core, as on a small device.
 
-Time does not depend on what a network has learnt, so the networks have weights as drawn. Zeros that pruning leaves are
+Zeros that pruning leaves are
 multiplied like other numbers, so a pruned network takes as long as its parent.
 """
 
 from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
 from statistics import median
-from typing import TYPE_CHECKING
 
 from netpress import data, papers, paths
-from netpress.sweep.run import Run
+from netpress.runs import records
+from netpress.runs.run import Run
 
-if TYPE_CHECKING:
-    from netpress.nets.network import Network
-
-PASSES = 5
 IMAGES = 10  # per pass, one after the other
 KIND = "latency"
 
@@ -34,8 +31,6 @@ def path_of(paper: str, edition: str, results: Path | None = None) -> Path:
 
 def read(paper: str, edition: str, results: Path | None = None) -> dict[Key, float]:
     """Milliseconds for one image, median over the passes; empty where nothing was measured."""
-    from netpress.sweep import records
-
     record = records.read(path_of(paper, edition, results))
     return {tuple(row["key"]): 1000 * median(row["seconds"]) for row in record["networks"]} if record else {}
 
@@ -52,60 +47,28 @@ def ensure(paper: str, edition: str, dataset: str, results: Path | None = None) 
 def measure(paper: str, edition: str, keys: Iterable[Key], results: Path | None = None) -> Path:
     """Measure networks on this machine's CPU and write the record; returns its path. A new one replaces the old.
 
-    In every pass each network takes IMAGES images one by one; the networks take turns, so that a slow moment of the
-    machine meets all alike. The first pass does not count. Nothing else should compute meanwhile.
+    In every pass each network takes IMAGES images one by one, as `runs.timing` does it.
     """
-    from netpress.atomic import write_atomic
-    from netpress.sweep import machine, records
-    from netpress.training import speed, threads
+    import torch
 
-    how = speed.plain()
-    networks = {one: blank(one) for one in sorted(keys)}
+    from netpress.runs import timing
+    from netpress.training import compute, threads
+
+    config = compute.plain()
+    work = {}
+    for one in sorted(keys):
+        model, px, width, classes = one
+        network, image = timing.blank(model, px, width, classes, config), torch.zeros(1, 3, px, px)
+        work[one] = partial(timing.classify, network, [image] * IMAGES, config)
     with threads.single():
-        times, made = rounds(networks), machine.made(how)
-    record = {
-        "name": KIND, "status": "done", "edition": edition, "images": IMAGES, "passes": PASSES,
-        "networks": [{"key": list(one), "seconds": times[one]} for one in networks], "made": made,
-    }  # fmt: skip
-    path = path_of(paper, edition, results)
-    write_atomic(path, records.encode(record))
-    return path
-
-
-def blank(one: Key) -> "Network":
-    """A network with weights as drawn, ready to classify."""
-    import torch
-
-    from netpress import nets
-
-    torch.manual_seed(0)
-    model, px, width, classes = one
-    return nets.build(model, px, classes, width).requires_grad_(False).eval()
-
-
-def rounds(networks: "dict[Key, Network]") -> dict[Key, list[float]]:
-    """Seconds for one image of every network, one number a pass."""
-    import time
-
-    import torch
-
-    found: dict[Key, list[float]] = {one: [] for one in networks}
-    for counted in (False, *(True,) * PASSES):
-        for one, network in networks.items():
-            image = torch.zeros(1, 3, one[1], one[1])
-            began = time.perf_counter()
-            with torch.inference_mode():
-                for _ in range(IMAGES):
-                    network(image)
-            if counted:
-                found[one].append((time.perf_counter() - began) / IMAGES)
-    return found
+        times = timing.in_turns(work, config)
+        networks = [{"key": list(one), "seconds": [s / IMAGES for s in times[one]]} for one in work]
+        record = {"name": KIND, "edition": edition, "images": IMAGES, "networks": networks}
+        return timing.write(path_of(paper, edition, results), record, config)
 
 
 def conditions(paper: str, edition: str, results: Path | None = None) -> str:
     """How the times were measured, as words; "" where they were not."""
-    from netpress.sweep import records
-
     record = records.read(path_of(paper, edition, results))
     if record is None:
         return ""

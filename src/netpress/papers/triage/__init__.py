@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 from netpress import editions
 from netpress.compress.edits import Inherit, Mean, Pretrained, Random
-from netpress.sweep.measures import Filters, Similarity
-from netpress.sweep.run import Edit, Run
+from netpress.runs.measures import Filters, Similarity
+from netpress.runs.run import Edit, Run
 from netpress.training.stage import Stage
 
 if TYPE_CHECKING:
@@ -66,8 +66,8 @@ def parent_run(chosen: editions.Settings, dataset: str, seed: int) -> Run:
     """The uncompressed VGG16."""
     begin: tuple[Edit, ...] = (Pretrained("vgg16"),) if chosen.weights == "pretrained" else ()
     train = Stage(
-        "train", epochs=chosen.parent_epochs, rate=chosen.parent_rate, schedule=chosen.parent_schedule,
-        batch=chosen.batch, view=PARENT_VIEW[dataset],
+        "train", epochs=chosen.parent_epochs, lr=chosen.parent_rate, schedule=chosen.parent_schedule,
+        batch_size=chosen.batch, view=PARENT_VIEW[dataset],
     )  # fmt: skip
     return Run(
         paper="triage", dataset=dataset, model="vgg16", method="parent", seed=seed, steps=(*begin, train),
@@ -104,7 +104,7 @@ def begin(chosen: editions.Settings, block: str) -> dict[str, tuple[Stage | Edit
     """The three initialisations (ICLR text, sections 2.3.1, 2.3.3 and 2.3.5)."""
     imitate = Stage(
         "imitate", loss="block-l2", at=block, trains=(block,), teacher="parent", epochs=chosen.imitation_epochs,
-        optimiser="adam", rate=chosen.imitation_rate, weight_decay=0.0, batch=chosen.batch, shared=True,
+        optimiser="adam", lr=chosen.imitation_rate, weight_decay=0.0, batch_size=chosen.batch, shared=True,
     )
     return {"random": (Random(block),), "mean": (Mean(block),), "student-teacher": (Random(block), imitate)}
 
@@ -112,7 +112,7 @@ def begin(chosen: editions.Settings, block: str) -> dict[str, tuple[Stage | Edit
 def retrain(chosen: editions.Settings, block: str) -> dict[str, Stage]:
     """Frozen: only the replacement trains. Thawed: everything does."""
     return {
-        regime: Stage("retrain", trains=trains, epochs=chosen.epochs, rate=chosen.rate, batch=chosen.batch)
+        regime: Stage("retrain", trains=trains, epochs=chosen.epochs, lr=chosen.rate, batch_size=chosen.batch)
         for regime, trains in {"frozen": (block,), "thawed": ()}.items()
     }
 

@@ -23,7 +23,7 @@ from netpress.report.figures import (
     images,
     nothing,
 )
-from netpress.report.frames import done, estimates
+from netpress.report.frames import estimates, finished
 from netpress.report.tables import Table
 
 METHODS = tuple(method for method in NAMES if method != "parent")
@@ -58,7 +58,7 @@ def figure_1() -> Figure:
 
 def named(runs: pd.DataFrame) -> pd.DataFrame:
     """The finished runs in the order of the paper, with the names that figures show."""
-    rows = done(runs).copy()
+    rows = finished(runs).copy()
     rows["data set"] = rows["dataset"].map(DATASETS)
     rows["block number"] = rows["block"].str.removeprefix("block")
     order = {method: i for i, method in enumerate(NAMES)}

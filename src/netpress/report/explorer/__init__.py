@@ -39,7 +39,7 @@ FINGERPRINT = 12  # letters shown
 
 @dataclass(frozen=True, eq=False)
 class Explorer:
-    """`runs`: one row a run, as in `sweep.records.frame`; `history`: one row an epoch. Runs without a record are left
+    """`runs`: one row a run, as in `runs.records.frame`; `history`: one row an epoch. Runs without a record are left
     out. Shows itself as HTML; everything that comes from a record is escaped."""
 
     runs: pd.DataFrame
@@ -97,7 +97,7 @@ class Explorer:
         """All runs as a table, as short as HTML allows: end tags of rows and cells may be left out."""
         columns = [self.column(name) for name in SHOWN]
         head = "".join(f'<th scope="col">{html.escape(text)}' for text in SHOWN.values())
-        texts = [[said(value, name) for value in column] for name, column in zip(SHOWN, columns, strict=True)]
+        texts = [[cell_text(value, name) for value in column] for name, column in zip(SHOWN, columns, strict=True)]
         rows = ("".join(f"<td>{html.escape(text)}" for text in row) for row in zip(*texts, strict=True))
         body = "".join(f"<tr>{row}" for row in rows)
         return (
@@ -107,7 +107,7 @@ class Explorer:
         )
 
 
-def said(value: Any, name: str) -> str:
+def cell_text(value: Any, name: str) -> str:
     """A cell of the plain table."""
     if value is None:
         return "–"

@@ -62,5 +62,5 @@ def curves(title: str) -> dict[str, Any]:
 def finished(chart: Any, description: str) -> dict[str, Any]:
     """The specification as plain JSON values."""
     size = {"width": "container", "height": HEIGHT, "autosize": {"type": "fit", "contains": "padding"}}
-    told = {name: value for name, value in chart.to_dict().items() if name != "$schema"}
-    return told | size | {"description": description, "config": {"view": {"stroke": None}}}
+    specification = {name: value for name, value in chart.to_dict().items() if name != "$schema"}
+    return specification | size | {"description": description, "config": {"view": {"stroke": None}}}

@@ -1,0 +1,155 @@
+"""The whole triage grid of one data set: 31 networks in both arms.
+
+512 images, 4 epochs for the parent, 2 to retrain and 1 to imitate, where the edition small has 10,000 images and 24, 4
+and 3 epochs; as many test as training images, as there. What a network costs beside its epochs, the filling of caches
+above all, so counts more than in the edition itself: the ratio is not flattered.
+"""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from statistics import mean
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import torch
+
+from netpress import papers
+from netpress.benchmarks import results
+from netpress.benchmarks.arms import Arms, arms, source
+from netpress.nets.network import Network
+from netpress.runs.perform import perform
+from netpress.runs.run import Run, fingerprint
+from netpress.runs.weights import WeightStore
+from netpress.runs.workspace import Workspace
+from netpress.seeds import seed_of
+from netpress.training.feed import TrainTestData
+from netpress.training.stage import Stage
+
+ROUNDS = {"cpu": 3, "cuda": 3, "mps": 3}
+IMAGES = {"cpu": 512, "cuda": 10_000, "mps": 1_000}
+LEAST: dict[str, dict[float, float | None]] = {
+    "cpu": {1 / 4: 3.0}, "cuda": {1 / 4: 50.0, 1.0: 12.0}, "mps": {1 / 4: None},
+}  # width: bar
+
+
+def measure() -> dict[str, Any]:
+    """The record: per round the cost of all networks in both arms; per network its costs and accuracies."""
+    from netpress.training.compute import choose
+
+    config = choose()
+    kind = config.device.split(":")[0]
+    found = [at_width(kind, width, least) for width, least in LEAST[kind].items()]
+    bars = [bar for each in found for bar in each.pop("bars")]
+    settings = {"dataset": source(), "images": IMAGES[kind], "batch": 64, "epochs": [4, 2, 1]}
+    reasons = " ".join(each["why"] for each in found if each["why"]) or None
+    return results.content("triage-grid", config, bars, settings, widths=found, why=reasons)
+
+
+def at_width(kind: str, width: float, least: float | None) -> dict[str, Any]:
+    """The whole grid at one width."""
+    with arms("plain.py", IMAGES[kind], width) as both:
+        runs = grid(IMAGES[kind], width)
+        rounds = [one_round(both, runs) for _ in range(ROUNDS[kind])]
+    ratios = [sum(row["plain"] for row in rows) / sum(row["ours"] for row in rows) for rows in rounds]
+    bars = [results.bar("triage-grid", f"31 networks, width {width:g}, plain / ours", ratios, least=least)]
+    bars += [part(rounds, what, width) for what in ("thawed", "frozen")]
+    reason = why(rounds, bars[0])
+    return {"width": width, "bars": bars, "rounds": totals(rounds), "networks": table(rounds), "why": reason}
+
+
+def grid(images: int, width: float) -> tuple[Run, ...]:
+    """The 31 networks, without the measures that a record takes beside its accuracy."""
+    edition = "small" if source() == "cifar10" else "demo"
+    changes = f"+epochs=2+imitation_epochs=1+parent_epochs=4+parent_schedule=one-cycle+images={images}+width={width}"
+    return tuple(replace(run, measures=()) for run in papers.grid("triage", edition + changes, (source(),), (0,)))
+
+
+class Prepared(Workspace):
+    """A workspace with the images at hand, so that both arms see the same."""
+
+    def __init__(self, both: Arms, folder: Path):
+        super().__init__(both.config, WeightStore(folder))
+        self.given = both.train_test
+
+    def train_test(self, run: Run) -> TrainTestData:
+        return self.given
+
+
+def one_round(both: Arms, runs: tuple[Run, ...]) -> list[dict[str, Any]]:
+    """Every network once in each arm, in turns."""
+    with TemporaryDirectory() as name:
+        workspace, seen = Prepared(both, Path(name)), set[str]()
+        return [row_of(both, workspace, run, seen) for run in runs]
+
+
+def row_of(both: Arms, workspace: Workspace, run: Run, seen: set[str]) -> dict[str, Any]:
+    """One network: ours as a sweep does it, then its stages in the plain loop from the same weights."""
+    record: dict[str, Any] = {}
+    ours = both.timed(lambda: record.update(perform(run, workspace)))
+    plain, last = 0.0, {}
+    for key, stage, network in beginnings(run, workspace):
+        if key not in seen:  # a beginning that two networks share is trained once, in both arms
+            answer = theirs(both, run, stage, network, workspace)
+            plain, last = plain + answer["cost"], answer["history"][-1]
+        seen.add(key)
+    return {
+        "name": run.label, "plain": plain, "ours": ours,
+        "plain_accuracy": last["test_accuracy"], "ours_accuracy": record["last"],
+    }  # fmt: skip
+
+
+def beginnings(run: Run, workspace: Workspace) -> Iterator[tuple[str, Stage, Network]]:
+    """Each stage of a run with the weights it begins from. The run itself has been done."""
+    needs = {role: workspace.finished(need) for role, need in run.needs}
+    network = workspace.blank(run)
+    for position, step in enumerate(run.steps):
+        torch.manual_seed(seed_of(run.seed, "step", position))
+        if not isinstance(step, Stage):
+            network = workspace.config.place(step.apply(network, needs))  # type: ignore[assignment]
+            continue
+        key = fingerprint(run, position + 1)
+        yield key + ("" if step.shared else run.method), step, network
+        if step.shared:
+            network.load_state_dict(workspace.store.load(key)[0])
+
+
+def theirs(both: Arms, run: Run, stage: Stage, network: Network, workspace: Workspace) -> dict[str, Any]:
+    """One stage in the plain loop."""
+    if not stage.teacher:
+        return both.theirs("train", run.model, stage, network)
+    teacher = dict(run.needs)[stage.teacher]
+    return both.theirs("imitate", run.model, stage, network, teacher=teacher.model, taught=workspace.finished(teacher))
+
+
+def part(rounds: list[list[dict]], what: str, width: float) -> dict[str, Any]:
+    """The ratio over the frozen or the thawed networks alone."""
+    chosen = [[row for row in rows if f"-{what}-" in row["name"]] for rows in rounds]
+    ratios = [sum(row["plain"] for row in rows) / sum(row["ours"] for row in rows) for rows in chosen]
+    return results.bar("triage-grid", f"its {len(chosen[0])} {what} networks, width {width:g}, plain / ours", ratios)
+
+
+def totals(rounds: list[list[dict]]) -> list[dict[str, float]]:
+    """Seconds per round and arm."""
+    return [{arm: round(sum(row[arm] for row in rows), 3) for arm in ("plain", "ours")} for rows in rounds]
+
+
+def table(rounds: list[list[dict]]) -> list[dict[str, Any]]:
+    """Per network: the mean cost in both arms, and the accuracies of the last round."""
+    return [
+        rows[-1] | {arm: round(mean(row[arm] for row in rows), 4) for arm in ("plain", "ours")}
+        for rows in zip(*rounds, strict=True)
+    ]
+
+
+def why(rounds: list[list[dict]], bar: dict[str, Any]) -> str | None:
+    """What keeps the ratio down, where the bar is missed."""
+    if bar["met"] is not False:
+        return None
+    rows = table(rounds)
+    thawed = sum(row["ours"] for row in rows if row["name"].split("-s0")[0].endswith(("thawed", "parent")))
+    share = thawed / sum(row["ours"] for row in rows)
+    return (
+        f"{share:.0%} of what is left is spent on networks that train whole, where nothing can be cached and the gain "
+        "is that of the precision and the layout alone."
+    )

@@ -1,0 +1,68 @@
+"""The site and every table rebuilt from the records at hand, in empty folders and a process of its own: no training."""
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from netpress import editions, papers, paths
+from netpress.benchmarks import results
+from netpress.errors import UserError
+from netpress.runs import records
+from netpress.training.compute import choose
+
+MOST = 90.0  # seconds
+SOURCES = ("_toc.yml", "_config.yml", "_static", "_ext", "chapters")  # of the book
+
+
+def measure() -> dict[str, Any]:
+    """The record: seconds on the clock of `netpress book` for every edition whose records are complete."""
+    whole = [edition for edition in editions.EDITIONS if complete(edition)]
+    if not whole:
+        raise UserError("No edition has all its records: run `netpress run all --edition demo` first.")
+    with TemporaryDirectory() as folder:
+        seconds = timed(copied(Path(folder)), whole)
+    bars = [results.bar("rebuild", "seconds for the site and every table, from records", [seconds], most=MOST)]
+    settings = {"editions": whole, "records": sum(count(edition) for edition in whole), "cores": os.cpu_count()}
+    return results.content("rebuild", choose(), bars, settings)
+
+
+def complete(edition: str) -> bool:
+    """Whether nothing of an edition would have to be trained."""
+    runs = [run for paper in editions.PAPERS for run in papers.grid(paper, edition)]
+    return all(records.state(run, edition) in records.FINISHED for run in runs)
+
+
+def copied(folder: Path) -> Path:
+    """The book's sources in a folder of their own, where nothing was built yet."""
+    for name in SOURCES:
+        source = paths.root() / name
+        if not source.exists():
+            raise UserError(f"{name} is not here: run this in a checkout of netpress.")
+        if source.is_dir():
+            shutil.copytree(source, folder / name)
+        else:
+            shutil.copy(source, folder / name)
+    return folder
+
+
+def timed(project: Path, shown: list[str]) -> float:
+    """Seconds that the whole book takes there, with the records from here."""
+    here = {"NETPRESS_RESULTS": str(paths.results_dir()), "NETPRESS_DATA": str(paths.data_folder())}
+    began = time.perf_counter()
+    done = subprocess.run(
+        [sys.executable, "-m", "netpress.cli", "book", "--editions", ",".join(shown)], cwd=project,
+        capture_output=True, text=True, env=os.environ | here,
+    )  # fmt: skip
+    if done.returncode:
+        raise UserError(f"The book cannot be built, so nothing was measured: {done.stderr.strip().splitlines()[-1]}")
+    return time.perf_counter() - began
+
+
+def count(edition: str) -> int:
+    """How many records an edition has."""
+    return sum(1 for _ in (paths.results_dir() / edition).rglob("*.json"))

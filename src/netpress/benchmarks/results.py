@@ -1,0 +1,53 @@
+"""What a measurement leaves: one record per kind of device and name, results/bench/<kind>/<name>.json."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from netpress import paths
+from netpress.atomic import write_atomic
+from netpress.runs import machine, records
+from netpress.training.compute import ComputeConfig
+
+
+def path_of(kind: str, name: str, results: Path | None = None) -> Path:
+    """Where a record lies; `kind` is "cpu", "cuda" or "mps"."""
+    return (results or paths.results_dir()) / "bench" / kind / f"{name}.json"
+
+
+def write(record: dict[str, Any], results: Path | None = None) -> dict[str, Any]:
+    """Put a record in its place; a new measurement replaces the old."""
+    write_atomic(path_of(record["made"]["kind"], record["name"], results), records.encode(record))
+    return record
+
+
+def read(kind: str, name: str, results: Path | None = None) -> dict[str, Any] | None:
+    """A record; None where nothing was measured."""
+    return records.read(path_of(kind, name, results))
+
+
+def bar(name: str, what: str, values: Sequence[float], least: float | None = None, most: float | None = None) -> dict:
+    """One line of a measurement: the median of its rounds with the lowest and the highest, and whether a bar is met
+    (`least`: at least so much, `most`: at most; neither: measured only)."""
+    middle = median(values)
+    met = None if least is None and most is None else middle >= (least or 0) and middle <= (most or float("inf"))
+    aim = f"at least {least:g}" if least is not None else f"at most {most:g}" if most is not None else None
+    numbers = {"measured": rounded(middle), "low": rounded(min(values)), "high": rounded(max(values))}
+    return {"name": name, "what": what, **numbers, "bar": aim, "met": met}
+
+
+def rounded(value: float) -> float:
+    """Four digits."""
+    return float(f"{value:.4g}")
+
+
+def content(
+    name: str, config: ComputeConfig, bars: list[dict], settings: dict[str, Any], **more: Any
+) -> dict[str, Any]:
+    """A measurement's record."""
+    unit = "seconds of the processor" if config.device == "cpu" else "seconds"
+    return {
+        "name": name, "status": "done", "unit": unit, "bars": bars, "settings": settings, **more,
+        "made": machine.made(config),
+    }  # fmt: skip

@@ -1,0 +1,124 @@
+"""What the page on the engine shows: the measurements of `netpress bench`."""
+
+from typing import Any
+
+import pandas as pd
+
+from netpress.benchmarks import results
+from netpress.report.encoding import Encoding
+from netpress.report.figures import Figure, bars
+from netpress.report.tables import Table, listing
+from netpress.report.theme import Words
+
+KINDS = ("cpu", "cuda", "mps")
+WITH_BARS = ("triage-grid", "frozen-ratio", "student-teacher", "distillation", "step-overhead", "rebuild", "full-step")
+ARMS = {"plain": "plain loop", "ours": "netpress"}
+
+
+def record(name: str) -> dict[str, Any]:
+    """A measurement, of a CPU where there is one; empty where nothing was measured."""
+    found = (results.read(kind, name) for kind in KINDS)
+    return next((each for each in found if each), {})
+
+
+def table_bars() -> Table:
+    """What was aimed at and what was measured, on every kind of device that has records."""
+    measured = [results.read(kind, name) for kind in KINDS for name in WITH_BARS]
+    rows = [line(bar) | {"on": each["made"]["kind"]} for each in measured if each for bar in each["bars"] if bar["bar"]]
+    return listing(rows, "What was aimed at, and what was measured.", NOTE, digits=3)
+
+
+MISSING = "So nothing can be said yet."
+NOTE = "Measured is the median of the rounds; lowest and highest are rounds too."
+
+
+def table_of(name: str, caption: str) -> Table:
+    """All lines of one measurement."""
+    return listing([line(bar) for bar in record(name).get("bars", [])], caption, NOTE, digits=3)
+
+
+def line(bar: dict[str, Any]) -> dict[str, Any]:
+    """One line of a table."""
+    met = {True: "yes", False: "no", None: None}[bar["met"]]
+    return {
+        "what": bar["what"], "measured": bar["measured"], "lowest": bar["low"], "highest": bar["high"],
+        "aim": bar["bar"], "reached": met,
+    }  # fmt: skip
+
+
+def value(name: str, what: str, key: str = "measured") -> float | None:
+    """The number of the first line of a measurement whose text begins with `what`."""
+    return next((bar[key] for bar in record(name).get("bars", []) if bar["what"].startswith(what)), None)
+
+
+def why(name: str) -> str:
+    """What explains an aim that was missed."""
+    reason = record(name).get("why")
+    return (
+        f"{reason[0].upper()}{reason[1:]}" if reason else "What was aimed at is reached." if record(name) else MISSING
+    )
+
+
+def conditions(name: str) -> str:
+    """On what it was measured, as a sentence."""
+    measured = record(name)
+    if not measured:
+        return unmeasured(name)
+    made, own = measured["made"], measured["settings"]
+    images = ""
+    if "dataset" in own:
+        images = f"with {own['images']:,} training images of {own['dataset']} and as many to test, "
+    unit = "seconds of the processor with one thread" if made["kind"] == "cpu" else "seconds on the clock"
+    return f"Measured {images}in {unit}: {made['device']}, {made['precision']}, PyTorch {made['torch']}."
+
+
+def unmeasured(name: str) -> str:
+    """What is said in the place of a measurement that is not there."""
+    return f"Nothing was measured on this machine yet: `netpress bench {name}` does it."
+
+
+def figure_grid() -> Figure:
+    """What the 31 networks cost in both arms, by block and regime; the three initialisations added up."""
+    rows = [
+        {"block": block_of(row["name"]), "regime": regime_of(row["name"]), "arm": title, "seconds": row[arm]}
+        for each in record("triage-grid").get("widths", [])[:1]
+        for row in each["networks"] if "parent" not in row["name"]
+        for arm, title in ARMS.items()
+    ]  # fmt: skip
+    table = pd.DataFrame(rows, columns=["block", "regime", "arm", "seconds"])
+    table = table.groupby(["regime", "arm", "block"], as_index=False, sort=False)["seconds"].sum()
+    alt = "Seconds per block in the plain loop and in netpress, one panel for frozen and one for thawed networks."
+    caption = (
+        "What the networks of the triage cost in both arms, by the block that is replaced. Frozen networks get cheaper "
+        "the later the block, thawed ones all cost the same."
+    )
+    encoding = Encoding(x="block", y="seconds", series="arm", panel="regime")
+    return bars(table, encoding, Words(alt, caption, "block replaced", "seconds"))
+
+
+def block_of(name: str) -> str:
+    """ "vgg16-block3-mean-frozen-s0" -> "3"."""
+    return name.split("-")[1].removeprefix("block")
+
+
+def regime_of(name: str) -> str:
+    """Frozen or thawed."""
+    return name.rsplit("-", 2)[-2]
+
+
+def table_remade() -> Table:
+    """Records that were chosen at random and made again, and whether they are the same."""
+    measured = record("remade")
+    rows = [{"record": row["name"], "the same": row["equal"]} for row in measured.get("records", [])]
+    return listing(rows, "Records chosen at random, and made again from nothing.", remade_from(measured))
+
+
+def remade_from(measured: dict[str, Any]) -> str:
+    """On what records were made again, and out of how many they were chosen."""
+    if not measured:
+        return unmeasured("remade")
+    made, own = measured["made"], measured["settings"]
+    return (
+        f"Chosen from {own['chosen_from']:,} of the edition {own['edition']}; {made['device']}, {made['precision']}, "
+        f"PyTorch {made['torch']}, {made['time'][:10]}."
+    )

@@ -1,0 +1,81 @@
+"""What a page ends with: where its numbers come from, and the command that remakes it."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from html import escape
+from typing import TYPE_CHECKING, Any
+
+from netpress import editions
+from netpress.book.html import Html, listing
+from netpress.runs import records
+from netpress.runs.run import Run
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def made_with(parts: Mapping[str, Sequence[Run]], table: "pd.DataFrame") -> Html:
+    """Where the numbers of a page come from; `parts`: edition -> the runs shown of it, `table`: one row a run."""
+    runs = [run for shown in parts.values() for run in shown]
+    made = table.dropna(subset=["time"])
+    rows = [
+        ("Edition", names((edition_text(edition) for edition in parts), between="; ")),
+        ("Data", names(run.dataset for run in runs)),
+        ("Seeds", names(run.seed for run in runs)),
+        ("Runs", runs_text(parts)),
+    ]
+    if len(made):
+        rows += [
+            ("Device", names(made["device"])),
+            ("Code", "commit " + names(made["commit"])),
+            ("Made", dates(made["time"])),
+            ("Cost", duration(float(made["seconds"].sum())) + " of training"),
+        ]
+    return listing("Made with", rows, "made")
+
+
+def edition_text(edition: str) -> str:
+    """The edition's name and what it is meant for."""
+    base, changes = editions.parse(edition)
+    changed = ", with " + ", ".join(f"{n} = {editions.shown(v)}" for n, v in changes.items()) if changes else ""
+    return f"{base} ({editions.MEANT_FOR[base]}){changed}"
+
+
+def names(values: Iterable[Any], most: int = 6, between: str = ", ") -> str:
+    """Each value once, in the order in which it comes."""
+    once = [str(value) for value in dict.fromkeys(values)]
+    more = f" and {len(once) - most} more" if len(once) > most else ""
+    return between.join(once[:most]) + more
+
+
+def runs_text(parts: Mapping[str, Sequence[Run]]) -> str:
+    """How many of the runs there are, and what became of the others."""
+    states = [records.state(run, edition) for edition, runs in parts.items() for run in runs]
+    others = {state: states.count(state) for state in dict.fromkeys(states) if state != "done"}
+    rest = [f"{count} {'not run' if state == 'missing' else state}" for state, count in others.items()]
+    return ", ".join([f"{states.count('done')} of {len(states)} done", *rest])
+
+
+def dates(times: Iterable[str]) -> str:
+    """The first and the last day."""
+    days = sorted({str(time)[:10] for time in times})
+    return days[0] if len(days) == 1 else f"{days[0]} to {days[-1]}"
+
+
+def duration(seconds: float) -> str:
+    """Seconds as a person says them."""
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    if seconds < 7200:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:.1f} h"
+
+
+def rerun(command: str) -> Html:
+    """The command that remakes a page, ready to be copied."""
+    html = (
+        '<div class="np-box np-rerun"><p class="np-box-title">Re-run this page</p>'
+        f'<div class="highlight-shell notranslate"><div class="highlight"><pre>{escape(command)}</pre></div></div>'
+        "<p>In the project's folder, with the environment of <code>make book</code>: "
+        "<code>source .venv/bin/activate</code>.</p></div>"
+    )
+    return Html(html, f"Re-run this page:\n  {command}")

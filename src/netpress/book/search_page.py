@@ -1,0 +1,115 @@
+"""What the page on settings shows of how they were chosen: the search, and our parents beside published networks."""
+
+from typing import Any
+
+import pandas as pd
+
+from netpress import data, editions, papers, paths
+from netpress.papers import printed
+from netpress.report.estimates import interval
+from netpress.report.figures import Encoding, Figure, Words, curves
+from netpress.report.tables import Link, Printed, Signed, Table, Whole, listing
+from netpress.runs import records
+
+UNCOMPRESSED = ("parent", "teacher")
+CONTROL = "small+images=all"  # what the number of training images alone does to a parent
+
+
+def table_search() -> Table:
+    """The search for settings: uncompressed networks that were judged on validation images, one row each."""
+    rows = sorted((tried(record) for record in search()), key=lambda row: [str(value) for value in row.values()])
+    note = (
+        "Judged on a tenth of the training images, set apart; test images were not looked at. Last fifth: what its "
+        "accuracy still gained over the last fifth of its epochs."
+    )
+    return listing(rows, "How the settings of the uncompressed networks were chosen.", note)
+
+
+def figure_search() -> Figure:
+    """The learning curves of the search, one panel a network and data set."""
+    rows = [
+        {
+            "network": f"{record['run']['model']} on {record['run']['dataset']}", "epoch": row["epoch"],
+            "accuracy": row["test_accuracy"], "tried": "rate {rate:g}, {epochs} epochs".format(**steps[-1]),
+        }
+        for record in search()
+        for steps in [record["run"]["steps"]]
+        for row in record["history"]
+    ]  # fmt: skip
+    frame = pd.DataFrame(rows, columns=["network", "epoch", "accuracy", "tried"]).sort_values(["network", "tried"])
+    alt = "Learning curves: one panel an uncompressed network on a data set, one line a peak rate and number of epochs."
+    caption = "Accuracy on validation images of the uncompressed networks, by peak rate and number of epochs."
+    encoding = Encoding(x="epoch", y="accuracy", series="tried", panel="network", scale=100.0)
+    return curves(frame, encoding, Words(alt, caption, "epoch", "validation accuracy, %"))
+
+
+def search() -> list[records.Record]:
+    """The records of uncompressed networks that were judged on validation images."""
+    return [
+        record
+        for edition in records.changed_editions()
+        for record in records.every(edition)
+        if record["run"]["method"] in UNCOMPRESSED and record["run"].get("judged_on") == "validation"
+    ]
+
+
+def tried(record: records.Record) -> dict[str, Any]:
+    """A row of `table_search`."""
+    run, step = record["run"], record["run"]["steps"][-1]
+    return {
+        "network": run["model"], "data set": run["dataset"], "peak rate": f"{step['rate']:g}",
+        "epochs": step["epochs"], "validation, %": 100 * record["last"],
+        "last fifth, points": Signed(100 * gained(record)), "schedule": Whole(step["schedule"]),
+        "images": data.count(run["dataset"], "fit", run["images"]), "paper": run["paper"],
+    }  # fmt: skip
+
+
+def gained(record: records.Record) -> float:
+    """How much the accuracy on the images that judge rose over the last fifth of the epochs, a fraction."""
+    accuracies = [row["test_accuracy"] for row in record["history"]]
+    return float(accuracies[-1] - accuracies[-1 - max(1, len(accuracies) // 5)])
+
+
+def table_parents() -> Table:
+    """Our uncompressed networks beside published ones of the same kind."""
+    rows = []
+    for known in printed.rows("parents"):
+        for edition in (*editions.EDITIONS, CONTROL):
+            for paper in editions.PAPERS:
+                own = parents(edition, paper, known["dataset"], known["model"])
+                if own:
+                    rows.append(beside(known, paper, edition, own))
+    note = (
+        "Ours are those after the last epoch. Last fifth: what they still gained over the last fifth of their epochs. "
+        "Published ones saw all training images at full width. In the control small+images=all nothing but the number "
+        "of training images, and of steps with it, differs from the edition small."
+    )
+    return listing(rows, "Uncompressed networks beside published ones.", note)
+
+
+def parents(edition: str, paper: str, dataset: str, model: str) -> list[records.Record]:
+    """The records of an uncompressed network, one a seed."""
+    if not (paths.results_dir() / edition / paper / dataset).is_dir():
+        return []
+    runs = [run for run in papers.grid(paper, edition, (dataset,)) if run.model == model and run.method in UNCOMPRESSED]
+    return [record for record in records.fresh(runs, edition).values() if record["status"] == "done"]
+
+
+def beside(known: dict[str, str], paper: str, edition: str, own: list[records.Record]) -> dict[str, Any]:
+    """A row of `table_parents`."""
+    run = own[0]["run"]
+    mean = interval([record["last"] for record in own]).times(100)
+    images = data.count(run["dataset"], "train", run["images"])
+    epochs = sum(step.get("epochs", 0) for step in run["steps"])
+    return {
+        "data set": known["dataset"], "network": known["model"], "ours, %": mean,
+        "published, %": Printed(known["accuracy"]),
+        "last fifth, points": interval([gained(record) for record in own]).times(100),
+        "width": f"{run['width']:g}", "training images": images, "epochs": epochs,
+        "edition": edition, "paper": paper, "published on": known["trained"], "source": linked(known["source"]),
+    }  # fmt: skip
+
+
+def linked(source: str) -> Link | str:
+    """A source as a link, where it is an address."""
+    return Link(source, f"https://{source}") if source.startswith("github.com/") else source

@@ -1,0 +1,93 @@
+"""What the terminal shows: JSON, tables that fit, a sweep that is watched."""
+
+import json
+import sys
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from netpress.sweep.status import Survey
+
+
+def print_json(value: Any) -> None:
+    """Print a value as JSON."""
+    print(json.dumps(value, indent=2, allow_nan=False, ensure_ascii=False))
+
+
+def printer() -> Any:
+    """Prints tables that fit the terminal or a pipe."""
+    from rich.console import Console
+
+    return Console(width=None if sys.stdout.isatty() else 200, markup=False, highlight=False)
+
+
+def print_table(rows: list[dict[str, Any]], columns: tuple[str, ...]) -> None:
+    """Print rows as a plain table."""
+    from rich.table import Table
+
+    table = Table(*columns, box=None, pad_edge=False)
+    for row in rows:
+        table.add_row(*(cell(row[column]) for column in columns))
+    printer().print(table)
+
+
+def cell(value: Any) -> str:
+    """A value in a cell."""
+    return "" if value is None else f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def brief(value: Any) -> str:
+    """A setting in a cell."""
+    if isinstance(value, dict):
+        return " ".join(sorted({str(v) for v in value.values()}))
+    return "all" if value is None else " ".join(map(str, value)) if isinstance(value, tuple) else str(value)
+
+
+def interval(row: dict[str, Any]) -> str:
+    """The interval of a verdict in a cell."""
+    return "[{:.2f}, {:.2f}]".format(*row["interval"]) if row["interval"] else ""
+
+
+def left(seconds: float | None) -> str:
+    """A time in minutes and seconds."""
+    if seconds is None:
+        return ""
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes // 60} h {minutes % 60:02} min" if minutes >= 60 else f"{minutes} min {rest:02} s"
+
+
+def survey_table(surveys: "dict[str, Survey]") -> Any:
+    """Counts per paper; below, a line for every run that is done now or ended badly."""
+    from rich.console import Group
+    from rich.table import Table
+
+    from netpress.sweep.status import BAD, STATES
+
+    counts = Table("paper", "total", *STATES, box=None, pad_edge=False)
+    for paper, found in surveys.items():
+        counts.add_row(paper, *(str(number or "") for number in found.counts.values()))
+    running = Table("running", "stage", "epoch", "all epochs", "images/s", "time left", box=None, pad_edge=False)
+    bad = Table("not done", "state", "by", box=None, pad_edge=False)
+    for found in surveys.values():
+        for row in found.running:
+            epoch = [f"{row[a]} of {row[b]}" if row[a] else "" for a, b in (("epoch", "epochs"), ("done", "total"))]
+            speed = f"{row['images_per_second']:,.0f}" if row["images_per_second"] else ""
+            running.add_row(row["name"], row["stage"] or "", *epoch, speed, left(row["seconds_left"]))
+        for name, state in found.states.items():
+            if state in BAD:
+                bad.add_row(name, state, found.blocked.get(name, ""))
+    return Group(counts, *(part for part in (running, bad) if part.row_count))
+
+
+def watch(look: Callable[[], Any], every: float = 2.0) -> None:
+    """Show what `look` returns, again and again, until Ctrl-C."""
+    from rich.live import Live
+
+    try:
+        with Live(look(), auto_refresh=False) as live:
+            while True:
+                time.sleep(every)
+                live.update(look(), refresh=True)
+    except KeyboardInterrupt:
+        return

@@ -1,0 +1,146 @@
+"""A run: one network trained in one way, with one seed, as an immutable value with a name and a fingerprint."""
+
+import hashlib
+import json
+import os
+import re
+from collections.abc import Hashable, Iterable
+from dataclasses import dataclass
+from functools import cache, cached_property, lru_cache
+from typing import TYPE_CHECKING, Any, Protocol
+
+from netpress import data
+from netpress.runs.identity import NAMES, RUN, hashed, written
+from netpress.training.stage import Stage
+
+if TYPE_CHECKING:
+    from netpress.nets.network import Network
+
+# Raise one by hand whenever a change of the code changes results: of all networks, or of those of one family
+TRAINING_VERSION = 1
+NETWORK_VERSIONS = {"vgg": 1, "svgg": 1}  # 1: dropout grows with the width
+
+
+class Edit(Protocol):
+    """Surgery on a network: a frozen dataclass of the package `compress`."""
+
+    def apply(self, network: "Network", needs: "dict[str, Network]") -> "Network":
+        """The network afterwards; `needs` are the trained networks that the run begins from, by role."""
+
+
+class Measure(Protocol):
+    """Something measured on the finished network beside its accuracy: a frozen dataclass."""
+
+    def take(self, trained: Any) -> dict[str, Any]:
+        """Plain JSON values by name. `trained` is a `workspace.FinishedRun`."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """One network, trained in one way, with one seed.
+
+    `steps` are done in order: stages train, edits operate. `needs` pairs a role ("parent", "teacher") with the run
+    whose network plays it. `measures` are taken at the end; they are no part of the fingerprint.
+    """
+
+    paper: str
+    dataset: str
+    model: str  # a label of nets.MODELS
+    method: str
+    seed: int
+    px: int
+    width: float
+    images: int | None  # training images; None = all
+    steps: tuple[Stage | Edit, ...]
+    needs: tuple[tuple[str, "Run"], ...] = ()
+    judged_on: str = "test"  # "validation": train on nine tenths of the training images, judge on the last tenth
+    measures: tuple[Measure, ...] = ()
+
+    @property
+    def label(self) -> str:
+        """The last part of the name: model, method and seed."""
+        return f"{self.model}-{self.method}-s{self.seed}"
+
+    @property
+    def name(self) -> str:
+        """Reads like a path: triage/cifar10/vgg16-block3-mean-thawed-s0."""
+        return f"{self.paper}/{self.dataset}/{self.label}"
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """SHA-256 of everything that can change the result."""
+        return fingerprint(self)
+
+    @property
+    def stages(self) -> tuple[Stage, ...]:
+        """The steps that train."""
+        return tuple(step for step in self.steps if isinstance(step, Stage))
+
+    @property
+    def epochs(self) -> int:
+        """Epochs over all stages."""
+        return sum(stage.epochs for stage in self.stages)
+
+
+def fingerprint(run: Run, steps: int | None = None) -> str:
+    """SHA-256 of all settings, the data's checksum, the needed runs' fingerprints and the training version.
+
+    With `steps`, the fingerprint of the run's beginning: its first `steps` steps, whatever it is called.
+    """
+    settings = {key: text(getattr(run, name)) for name, key in RUN.items() if steps is None or name not in NAMES}
+    settings["steps"] = f"[{', '.join(step_text(step) for step in run.steps[:steps])}]"  # type: ignore[arg-type]
+    settings["needs"] = json.dumps([[role, need.fingerprint] for role, need in run.needs])
+    settings |= {
+        "data": text(checksum(run.dataset, os.environ.get("NETPRESS_DATA"))),
+        "version": text(version(run.model)),
+    }
+    pairs = ", ".join(f'"{name}": {settings[name]}' for name in sorted(settings))
+    return hashlib.sha256(f"{{{pairs}}}".encode()).hexdigest()
+
+
+def described(run: Run) -> dict[str, Any]:
+    """All settings as a record has them, the needed runs by name and fingerprint."""
+    return {
+        **{key: getattr(run, name) for name, key in RUN.items()},
+        "steps": written(run.steps),
+        "needs": {role: {"name": need.name, "fingerprint": need.fingerprint} for role, need in run.needs},
+        "measures": written(run.measures),
+    }
+
+
+def version(model: str) -> int:
+    """The version of the code that trains this network."""
+    return TRAINING_VERSION + NETWORK_VERSIONS.get(re.sub("[^a-z].*", "", model), 0)
+
+
+@lru_cache(maxsize=None, typed=True)
+def text(value: str | int | float | None) -> str:
+    """A setting as JSON."""
+    return json.dumps(value, allow_nan=False)
+
+
+@lru_cache(maxsize=None, typed=True)
+def step_text(step: Hashable) -> str:
+    """A step as JSON: most runs of a grid share theirs."""
+    return json.dumps(hashed(step), sort_keys=True, allow_nan=False)
+
+
+@cache
+def checksum(dataset: str, folder: str | None) -> str:
+    """The data's checksum, one and the same throughout a process."""
+    return data.checksum(dataset)
+
+
+def with_needs(runs: Iterable[Run]) -> tuple[Run, ...]:
+    """All runs and all that they need, each once, needs first."""
+    found: dict[Run, None] = {}
+
+    def visit(run: Run) -> None:
+        if run not in found:
+            for _, need in run.needs:
+                visit(need)
+            found[run] = None
+
+    for run in runs:
+        visit(run)
+    return tuple(found)
