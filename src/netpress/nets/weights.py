@@ -1,16 +1,20 @@
 """Weights of the user's own, from a file, and the normalisation that they were trained with."""
 
+import hashlib
 from collections import OrderedDict
 from pathlib import Path
 from typing import Any
 
 import torch
 from safetensors.torch import load as parse
+from safetensors.torch import save
 from torch import Tensor, nn
 
+from netpress.atomic import write_atomic
 from netpress.errors import UserError
 from netpress.nets.slicing import SlicedNetwork
 from netpress.nets.tracing import first_line
+from netpress.paths import cache_dir
 
 NAMED = 8  # tensors that do not fit, and are named in a message
 AROUND = ("state_dict", "model_state_dict", "model", "net", "weights")  # keys under which checkpoints keep weights
@@ -56,6 +60,30 @@ def named_tensors(held: Any, file: Path) -> dict[str, Tensor]:
     if not isinstance(held, dict) or not held or not all(isinstance(v, Tensor) for v in held.values()):
         raise UserError(f"{file} holds no state_dict, which is tensors by name: save network.state_dict().")
     return {str(name): tensor for name, tensor in held.items()}
+
+
+def keep(network: nn.Module) -> str:
+    """Keep a network's tensors in the cache; returns the SHA-256 of the file, under which `kept` finds them."""
+    content = save({name: tensor.detach().contiguous().clone() for name, tensor in network.state_dict().items()})
+    digest = hashlib.sha256(content).hexdigest()
+    write_atomic(place_of(digest), content)
+    return digest
+
+
+def kept(sha256: str) -> dict[str, Tensor]:
+    """The tensors that `keep` has kept. UserError where they are gone or damaged."""
+    try:
+        content = place_of(sha256).read_bytes()
+    except OSError:
+        content = b""
+    if hashlib.sha256(content).hexdigest() != sha256:
+        raise UserError(f"The weights {sha256[:12]} are not in the cache: give their file again, with --weights FILE.")
+    return parse(content)
+
+
+def place_of(sha256: str) -> Path:
+    """Where weights of the user's own lie."""
+    return cache_dir() / "yours" / f"{sha256[:24]}.safetensors"
 
 
 def load_into(net: nn.Module, file: Path, what: str) -> None:
