@@ -4,6 +4,7 @@ A place is a cut where exactly one tensor is alive and that tensor is a stack of
 tensors are alive within a residual block or a dense block, none but vectors behind the global pool.
 """
 
+import copy
 import operator
 import sys
 from collections.abc import Callable
@@ -178,6 +179,7 @@ def tidy(traced: fx.GraphModule) -> None:
             node.kwargs = {**node.kwargs, "inplace": False}
         if node.kwargs.get("training") is False and isinstance(node.args[0], fx.Node):
             free_mode(node, traced)
+    once_each(traced)
     graph.eliminate_dead_code()
     traced.recompile()
 
@@ -194,6 +196,21 @@ def free_mode(node: fx.Node, traced: fx.GraphModule) -> None:
     module.meta = dict(node.meta)
     node.replace_all_uses_with(module)
     node.graph.erase_node(node)
+
+
+def once_each(traced: fx.GraphModule) -> None:
+    """A module without weights that is called several times, as a ReLU, becomes as many: quantisation asks for that."""
+    called: set[str] = set()
+    for node in traced.graph.nodes:
+        if node.op != "call_module":
+            continue
+        target = str(node.target)
+        module = traced.get_submodule(target)
+        if target in called and not module.state_dict():
+            number = next(n for n in range(2, len(called) + 3) if f"{target}_{n}" not in called)
+            node.target = f"{target}_{number}"
+            traced.add_submodule(node.target, copy.deepcopy(module))
+        called.add(str(node.target))
 
 
 def not_in_place(net: nn.Module) -> None:

@@ -6,7 +6,7 @@ with the same networks.
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from math import inf
 from pathlib import Path
 
@@ -133,24 +133,20 @@ def stages(decision: Decision) -> Iterator[Iterator[Runs]]:
     task = decision.task
     yield iter([run for seed in task.seeds for run in [grid.triage(task, seed)]])
     for block in decision.order:
-        yield from trial(decision, block, "replaced", lambda before, block=block: grid.replaced_run(task, before, block))
+        yield from trial(decision, block, "replaced", partial(grid.replaced_run, task, block=block))
     whole = decision.whole
     for ratio in task.settings.ratios:
-        what = f"one weight of {ratio:g} left"
-        yield from trial(
-            decision, what, "pruned", lambda before, ratio=ratio: grid.pruned_run(task, before, ratio), whole
-        )
+        prune = partial(grid.pruned_run, task, ratio=ratio)
+        yield from trial(decision, f"one weight of {ratio:g} left", "pruned", prune, whole)
         if not decision.tried[-1].accepted:
             break
     before_sharing = decision.best
     for bits in task.settings.bits:
-        what = f"{2**bits} values a layer"
-        yield from trial(
-            decision, what, "shared", lambda before, bits=bits: grid.shared_run(task, before, bits), before_sharing
-        )
+        share = partial(grid.shared_run, task, bits=bits)
+        yield from trial(decision, f"{2**bits} values a layer", "shared", share, before_sharing)
         if not decision.tried[-1].accepted:
             break
-    yield from trial(decision, "8-bit integers", "int8", lambda before: grid.integer_run(task, before), before_sharing)
+    yield from trial(decision, "8-bit integers", "int8", partial(grid.integer_run, task), before_sharing)
 
 
 def trial(

@@ -18,7 +18,7 @@ from netpress.training.stage import Stage
 
 # TASK ----------------------------------------------------------------------------------------------------------------
 
-PAPER = "yours"
+PAPER = editions.YOURS
 BEGINNINGS = ("random", "imitated")
 REGIMES = ("frozen", "thawed")
 METHODS = tuple(f"{beginning}-{regime}" for beginning in BEGINNINGS for regime in REGIMES)

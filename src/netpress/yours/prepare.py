@@ -1,7 +1,5 @@
 """From what a user has written to a task: everything that can be wrong is found here, before anything is trained."""
 
-import difflib
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,13 +19,14 @@ from netpress.nets.slicing import SlicedNetwork
 from netpress.nets.weights import NORMALISATIONS, keep, rescale
 from netpress.training.compute import plain
 from netpress.training.evaluate import accuracy
-from netpress.yours.grid import PAPER, Task
+from netpress.yours.grid import Task
+from netpress.yours.wanted import Wanted, check_words, folder_of
 
 SIZES = {"digits": 16}  # px; of the others see editions.LOW
 LARGEST, SMALLEST = 224, 32  # px of pictures, where --px does not say
-LIMITS = (8, 1024)  # of --px
 TRIED = 512  # training images on which the normalisation of given weights is found out
 UNCHANGED = "data"
+LEAST = 0.01  # of the network: what a replacement must save
 
 
 @dataclass(frozen=True)
@@ -47,21 +46,6 @@ class Block:
 
 
 @dataclass(frozen=True)
-class Wanted:
-    """The user's words."""
-
-    model: str
-    data: str
-    weights: str = ""
-    blocks: tuple[str, ...] = ()
-    most: float = 1.0
-    seeds: tuple[int, ...] = (0,)
-    px: int | None = None
-    edition: str = "small"
-    skip_broken: bool = False
-
-
-@dataclass(frozen=True)
 class Prepared:
     """A task, all blocks of its network in order, and sentences that the user should read before it begins."""
 
@@ -72,9 +56,7 @@ class Prepared:
 
 def prepare(wanted: Wanted) -> Prepared:
     """Check everything and find the blocks. UserError, in one sentence, for whatever is wrong."""
-    check_numbers(wanted)
-    foreign.parse(wanted.model)
-    editions.settings(wanted.edition, PAPER)
+    check_words(wanted)
     px = wanted.px or own_size(wanted.data)
     dataset = data_set(wanted, px)
     label = replace(foreign.parse(wanted.model), asked=tuple(dict.fromkeys(wanted.blocks)))
@@ -99,44 +81,24 @@ def prepare(wanted: Wanted) -> Prepared:
     return Prepared(task, blocks, tuple(notes))
 
 
-def check_numbers(wanted: Wanted) -> None:
-    """UserError for numbers that make no sense."""
-    if not (math.isfinite(wanted.most) and 0 <= wanted.most < 100):
-        raise UserError(f"--most {wanted.most} is no number of points: give 0 to 99, for example 1.0.")
-    if not wanted.seeds or len(set(wanted.seeds)) != len(wanted.seeds) or min(wanted.seeds) < 0:
-        raise UserError(f"--seeds {','.join(map(str, wanted.seeds))}: different numbers from 0 are expected, as 0,1,2.")
-    if wanted.px is not None and not LIMITS[0] <= wanted.px <= LIMITS[1]:
-        raise UserError(f"--px {wanted.px}: a side of {LIMITS[0]} to {LIMITS[1]} pixels is expected.")
-
-
 def own_size(name: str) -> int:
     """The side at which images are seen where nobody says: their own, up to LARGEST and down to SMALLEST."""
     if name in data.DATASETS:
         return SIZES.get(name) or editions.LOW[name]
     path = folder_of(name)
-    found = list(pictures.sides(path)) if path.is_dir() else []
+    found = list(pictures.sides(path)) if path else []
     side = int(median(found)) // SMALLEST * SMALLEST if found else LARGEST
     return min(LARGEST, max(SMALLEST, side))
 
 
-def folder_of(name: str) -> Path:
-    """A folder of pictures; UserError with the nearest data set where there is none of that name."""
-    path = Path(name).expanduser()
-    if path.exists() or "/" in name or not name:
-        return path
-    near = difflib.get_close_matches(name, data.DATASETS, n=1)
-    hint = f"did you mean {near[0]!r}?" if near else f"give one, or a data set: {', '.join(data.DATASETS)}."
-    raise UserError(f"There is no folder {name!r}: {hint}")
-
-
 def data_set(wanted: Wanted, px: int) -> str:
     """The name of the data set; a folder is decoded into the cache."""
-    if wanted.data in data.DATASETS:
-        data.fetch(wanted.data)
-        if not (found := data.available(wanted.data)):
-            raise UserError(f"{wanted.data}: {found.reason}. Restore the data, or give a folder of pictures.")
-        return wanted.data
-    return pictures.register(folder_of(wanted.data), px, wanted.skip_broken)
+    if path := folder_of(wanted.data):
+        return pictures.register(path, px, wanted.skip_broken)
+    data.fetch(wanted.data)
+    if not (found := data.available(wanted.data)):
+        raise UserError(f"{wanted.data}: {found.reason}. Restore the data, or give a folder of pictures.")
+    return wanted.data
 
 
 def check_images(task: Task) -> None:
@@ -148,9 +110,7 @@ def check_images(task: Task) -> None:
 # Weights ------------------------------------------------------------------------------------------------------------
 
 
-def with_weights(
-    label: foreign.Label, wanted: Wanted, place: tuple[str, int, int]
-) -> tuple[foreign.Label, str, str]:
+def with_weights(label: foreign.Label, wanted: Wanted, place: tuple[str, int, int]) -> tuple[foreign.Label, str, str]:
     """Load weights and find out how images were normalised for them; the label, where they are kept, and a sentence.
 
     Nobody knows what a file's images looked like, so that normalisation is taken with which the network is right most
@@ -169,7 +129,9 @@ def with_weights(
         label = replace(label, expects=best)
         rescale(network).set((given.mean, given.std), NORMALISATIONS[best])
     how = "the data's own mean" if best == UNCHANGED else f"{best} normalisation"
-    note = f"Weights from {Path(wanted.weights).name}: right on {found[best]:.1%} of {len(some)} training images ({how})."
+    note = (
+        f"Weights from {Path(wanted.weights).name}: right on {found[best]:.1%} of {len(some)} training images ({how})."
+    )
     return label, keep(network), note
 
 
@@ -189,7 +151,8 @@ def facts(network: SlicedNetwork, classes: int, px: int) -> list[Block]:
         network.put(name, module)
         new = sizes(network, px)[name]
         network.put(name, own)
-        found.append(Block(name, shape_text(network, name), *whole[name], *new, kept=reason(whole[name], new)))
+        kept = reason(whole[name], new, tuple(map(sum, zip(*whole.values(), strict=True))))  # type: ignore[arg-type]
+        found.append(Block(name, shape_text(network, name), *whole[name], *new, kept))
     return found
 
 
@@ -205,11 +168,17 @@ def sizes(network: SlicedNetwork, px: int) -> dict[str, tuple[int, int]]:
     }
 
 
-def reason(old: tuple[int, int], new: tuple[int, int]) -> str:
-    """Why a block is not worth replacing; "" where it is: one layer has fewer of both, or fewer of one and no more."""
+def reason(old: tuple[int, int], new: tuple[int, int], total: tuple[int, int]) -> str:
+    """Why a block is not worth replacing; "" where it is: one layer is no larger in either number, and smaller in one.
+
+    Both in parameters and multiply-adds; less than a hundredth of the network is not worth it.
+    """
     if new == old:
         return "it is one layer already"
-    return "" if new[0] <= old[0] and new[1] <= old[1] else "one layer in its place would be larger"
+    if new[0] > old[0] or new[1] > old[1]:
+        return "one layer in its place would be larger"
+    saved = max((old[i] - new[i]) / total[i] for i in (0, 1))
+    return "" if saved >= LEAST else "one layer in its place would save next to nothing"
 
 
 def shape_text(network: SlicedNetwork, name: str) -> str:

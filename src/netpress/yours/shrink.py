@@ -89,7 +89,8 @@ def read(prepared: Prepared, results: Path | None = None) -> Shrunk | None:
 def stage_text(decision: Decision) -> str:
     """What is done next, as a sentence."""
     first = decision.pending[0]
-    if not decision.tried and all(run.method in grid.METHODS + (grid.PARENT, grid.CONTROL) for run in decision.pending):
+    methods = {run.method for run in decision.pending}
+    if not decision.tried and methods <= {*grid.METHODS, grid.PARENT, grid.CONTROL}:
         return f"Triage: {len(decision.pending)} networks."
     so_far = f"{len(decision.removed)} of {len(decision.task.blocks)} blocks replaced so far"
     return f"Next: {first.label.removesuffix(f'-s{first.seed}')} ({so_far})."
@@ -98,7 +99,8 @@ def stage_text(decision: Decision) -> str:
 def restore(decision: Decision, results: Path | None, workers: int | None) -> None:
     """Weights can be deleted while records stay: what is needed at the end is made again."""
     store = new_workspace().store
-    gone = [run for run in final_runs(decision).values() for run in run if not store.has(run.fingerprint)]
+    wanted = dict.fromkeys(run for runs in final_runs(decision).values() for run in runs)
+    gone = [run for run in wanted if not store.has(run.fingerprint)]
     if gone:
         probes = tuple(grid.integer_run(decision.task, run) for run in gone)
         remake(probes, decision.task.edition, results, workers)
@@ -206,5 +208,3 @@ def measured(decision: Decision, results: Path | None) -> dict[str, Any]:
     found = noted(decision, "times", results)
     assert found
     return found
-
-
