@@ -75,7 +75,7 @@ def test_the_file_has_the_networks_tensors_by_name(tmp_path: Path) -> None:
     export.write(export.ready(network, NORMALISE), torch.zeros(4, 3, 16, 16, dtype=torch.uint8), NAMES, tmp_path)
     with safe_open(tmp_path / "network.safetensors", "pt") as file:
         weight = file.get_tensor("network.blocks.stem.0.weight")
-        assert json.loads(file.metadata()["classes"]) == list(NAMES)
+        assert json.loads(file.metadata()["network"])["classes"] == list(NAMES)
     assert torch.equal(weight, network["stem"].get_submodule("0").weight)  # masks and code books made permanent
     assert len(weight.unique()) <= 9
     assert torch.nn.utils.parametrize.is_parametrized(network["stem"].get_submodule("0"))  # in the copy alone

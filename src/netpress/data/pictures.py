@@ -130,18 +130,18 @@ def classes_of(path: Path, found: dict[str, Path]) -> tuple[str, ...]:
     """The names of the classes, sorted as torchvision's ImageFolder does. UserError where splits differ in them."""
     named = {split: tuple(sorted(f.name for f in folders_in(place))) for split, place in found.items()}
     classes = named["train"]
-    if len(classes) < 2:
-        raise UserError(
-            f"{found['train']} has {len(classes) or 'no'} class{'' if len(classes) == 1 else 'es'}: at least two "
-            "folders of pictures are needed, one for each class."
-        )
-    for split, names in named.items():
+    for split, names in named.items() if classes else ():
         if lacking := sorted(set(classes) - set(names)):
             raise UserError(
                 f"{found[split]} lacks the class {lacking[0]!r}, which train has: put pictures of it there."
             )
         if more := sorted(set(names) - set(classes)):
             raise UserError(f"{found[split]} has a class {more[0]!r} that train lacks: train needs pictures of it too.")
+    if len(classes) < 2:
+        raise UserError(
+            f"{found['train']} has {len(classes) or 'no'} class{'' if len(classes) == 1 else 'es'}: at least two "
+            "folders of pictures are needed, one for each class."
+        )
     return classes
 
 

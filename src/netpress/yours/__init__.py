@@ -32,6 +32,8 @@ def command(
     for table in (story.table_triage(shrunk), story.table_steps(shrunk), story.table_test(shrunk)):
         print(f"\n{table}")
     print(f"\n{story.summary(shrunk)}")
+    for warning in story.warnings(shrunk):
+        print(warning, file=sys.stderr)
     if out:
         written = files.write(shrunk, wanted, out)
         print(f"{out}: {', '.join([*written.bytes, 'card.md', 'report.html'])}")

@@ -8,6 +8,7 @@ import copy
 import importlib.util
 import json
 import logging
+import re
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -71,13 +72,10 @@ def write(net: Ready, images: Tensor, classes: tuple[str, ...], out: Path) -> Wr
     with torch.no_grad():
         expected = net(some)
     program = exported(net, some)
-    said = {
-        "graph": json.dumps(graph_of(program, net)),
-        "classes": json.dumps(list(classes)),
-        "px": str(some.shape[-1]),
-    }
     tensors = {name: t.detach().contiguous().clone() for name, t in net.state_dict().items()}
-    write_atomic(out / "network.safetensors", save(tensors, {"format": "pt"} | said))
+    about = {"px": some.shape[-1], "classes": list(classes), "graph": graph_of(program, net)}
+    metadata = {"network": json.dumps(about)}  # one entry: several would be written in any order
+    write_atomic(out / "network.safetensors", save(tensors, metadata))
     write_atomic(out / "model.py", resources.files("netpress.yours").joinpath("model.py").read_bytes())
     left_out = {}
     if reason := disagreement(loaded(out)(some), expected):
@@ -173,6 +171,7 @@ def write_onnx(program: torch.export.ExportedProgram, images: Tensor, expected: 
                 program, (images,), str(partial), dynamo=True, external_data=False, verbose=False,
                 input_names=["images"], output_names=["logits"],
             )  # fmt: skip
+        strip(partial)
         found = run_onnx(partial, images)
     except Exception as error:  # an exporter and an engine of others, with errors of their own
         partial.unlink(missing_ok=True)
@@ -182,6 +181,28 @@ def write_onnx(program: torch.export.ExportedProgram, images: Tensor, expected: 
         return f"ONNX Runtime does not give what PyTorch gives ({reason})."
     partial.replace(path)
     return ""
+
+
+def strip(path: Path) -> None:
+    """Take out of an ONNX file where each operation was written, and names that differ from one export to the next."""
+    import onnx
+
+    model = onnx.load(str(path))
+    for part in (
+        model,
+        model.graph,
+        *model.graph.node,
+        *model.functions,
+        *(n for f in model.functions for n in f.node),
+    ):
+        del part.metadata_props[:]
+        part.doc_string = ""
+    for value in (*model.graph.input, *model.graph.output, *model.graph.value_info):
+        del value.metadata_props[:]
+        for side in value.type.tensor_type.shape.dim:
+            if side.dim_param:
+                side.dim_param = re.sub(r"\bs\d+\b", "images", side.dim_param)
+    path.write_bytes(model.SerializeToString(deterministic=True))
 
 
 def run_onnx(path: Path, images: Tensor) -> Tensor:

@@ -58,7 +58,7 @@ def card(shrunk: Shrunk, wanted: Wanted, written: export.Written) -> str:
     lines = [
         f"# {story.source(task.model)}, shrunk", "",
         story.summary(shrunk), "",
-        *(f"- {note}" for note in shrunk.prepared.notes), "",
+        *(f"- {note}" for note in (*story.warnings(shrunk), *shrunk.prepared.notes)), "",
         "| | as it was | as it is |", "|---|---|---|",
         *(f"| {name} | {old} | {new} |" for name, old, new in rows), "",
         f"Retrained for as long as the small one, the network as it was is right on {accuracy['retrained']} %. "
@@ -87,7 +87,8 @@ def report(shrunk: Shrunk, wanted: Wanted) -> str:
         story.table_test(shrunk),
         story.table_blocks(shrunk.prepared),
     ]
-    notes = "".join(f"<li>{html.escape(note)}</li>" for note in shrunk.prepared.notes)
+    told = (*story.warnings(shrunk), *shrunk.prepared.notes)
+    notes = "".join(f"<li>{html.escape(note)}</li>" for note in told)
     return (
         f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{title}</title>'
         f'<meta name="viewport" content="width=device-width"><style>{style}</style></head><body><main>'

@@ -3,7 +3,7 @@
     net = Network()                      # (N, 3, px, px), float32, 0 to 1 -> logits (N, classes)
     net(images).argmax(1)                # net.classes has the names
 
-The file holds the tensors, and under "graph" the operations of PyTorch in order. Weights are parameters and may be
+The file holds the tensors, and in its header the operations of PyTorch in order. Weights are parameters and may be
 trained further; BatchNorm keeps its statistics.
 """
 
@@ -23,11 +23,12 @@ class Network(torch.nn.Module):
         raw = bytearray(Path(file).read_bytes())
         start = 8 + int.from_bytes(raw[:8], "little")
         header = json.loads(raw[8:start])
-        said = header.pop("__metadata__")
-        self.graph, self.classes, self.px = (json.loads(said[key]) for key in ("graph", "classes", "px"))
-        for name, about in header.items():
-            data = raw[start + about["data_offsets"][0] : start + about["data_offsets"][1]]
-            tensor = torch.frombuffer(data, dtype=TYPES[about["dtype"]]).reshape(about["shape"])
+        about = json.loads(header.pop("__metadata__")["network"])
+        self.graph, self.classes, self.px = about["graph"], about["classes"], about["px"]
+        for name, entry in header.items():
+            begin, end = entry["data_offsets"]
+            data = raw[start + begin : start + end]
+            tensor = torch.frombuffer(data, dtype=TYPES[entry["dtype"]]).reshape(entry["shape"])
             trains = name in self.graph["trains"]
             held = torch.nn.Parameter(tensor) if trains else torch.nn.Buffer(tensor)
             setattr(self, name.replace(".", "/"), held)

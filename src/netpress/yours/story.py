@@ -15,6 +15,7 @@ from netpress.yours.prepare import Block, Prepared, whole_size
 if TYPE_CHECKING:
     from netpress.yours.shrink import Shrunk
 
+CHANCE = 1.5  # times as often right as by guessing: not yet trained
 ROW, HEAD = 46, 110  # CSS pixels of a row of the picture, and of what is above and below
 TITLES = {
     "random-frozen": "random, frozen",
@@ -255,6 +256,18 @@ def summary(shrunk: "Shrunk") -> str:
         f"One layer has taken the place of {cut}; the network has {', '.join(parts)}. On test images it is right on "
         f"{after:.1f} %, where the network as it was is right on {before:.1f} %."
     )
+
+
+def warnings(shrunk: "Shrunk") -> list[str]:
+    """What a reader must know before believing any of it."""
+    classes = len(shrunk.images("test").classes)
+    found = []
+    if max(shrunk.tests["parent"]) < CHANCE / classes:
+        found.append(
+            f"The network as it was is hardly more often right than by chance ({100 * max(shrunk.tests['parent']):.1f} "
+            "%): what is lost beside it means nothing. Give trained weights, or train longer with --set parent_epochs."
+        )
+    return found
 
 
 def words_of(found: dict[str, float]) -> Sequence[tuple[str, float]]:
