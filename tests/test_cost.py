@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from netpress import data, papers
-from netpress.runs import records
+from netpress.runs import records, work
 from netpress.runs.run import Run
 from netpress.sweep import cost
 from netpress.training.stage import Stage
@@ -41,13 +41,13 @@ def images() -> tuple[int, int]:
 def test_a_frozen_network_passes_its_prefix_once(images: tuple[int, int]) -> None:
     train, test = images
     epoch = train * (REPLACED + HEAD + HEAD + REPLACED) + test * (REPLACED + HEAD)
-    assert cost.work(run_of("mean-frozen")) == 3 * epoch + (train + test) * sum(FIRST_FOUR)
+    assert work.work(run_of("mean-frozen")) == 3 * epoch + (train + test) * sum(FIRST_FOUR)
 
 
 def test_a_thawed_network_passes_everything_in_every_epoch(images: tuple[int, int]) -> None:
     train, test = images
     whole = sum(FIRST_FOUR) + REPLACED + HEAD
-    assert cost.work(run_of("mean-thawed")) == 3 * (train * (3 * whole - FIRST_FOUR[0]) + test * whole)
+    assert work.work(run_of("mean-thawed")) == 3 * (train * (3 * whole - FIRST_FOUR[0]) + test * whole)
 
 
 def test_a_student_teacher_stage_sees_no_head_and_asks_its_teacher_once(images: tuple[int, int]) -> None:
@@ -55,23 +55,23 @@ def test_a_student_teacher_stage_sees_no_head_and_asks_its_teacher_once(images: 
     run = run_of("student-teacher-frozen")
     stage = run.stages[0]
     teacher = sum(FIRST_FOUR) + 3 * conv(512, 512, 2) + HEAD
-    assert cost.stage_work(run, stage) == 2 * train * 2 * REPLACED + (train + test) * sum(FIRST_FOUR) + train * teacher
+    assert work.stage_work(run, stage) == 2 * train * 2 * REPLACED + (train + test) * sum(FIRST_FOUR) + train * teacher
     seen = replace(stage, view="crop")
-    assert cost.stage_work(run, seen) == 2 * train * (2 * REPLACED + sum(FIRST_FOUR) + teacher)
+    assert work.stage_work(run, seen) == 2 * train * (2 * REPLACED + sum(FIRST_FOUR) + teacher)
 
 
 def test_what_runs_share_is_counted_once() -> None:
     runs = tuple(run_of(f"student-teacher-{regime}") for regime in ("frozen", "thawed"))
     found = cost.estimates(runs, EDITION)
-    assert found[runs[0]] == pytest.approx(cost.work(runs[0]) / cost.NOMINAL)
-    shared = cost.stage_work(runs[1], runs[1].stages[0])
-    assert found[runs[1]] == pytest.approx((cost.work(runs[1]) - shared) / cost.NOMINAL)
+    assert found[runs[0]] == pytest.approx(work.work(runs[0]) / cost.NOMINAL)
+    shared = work.stage_work(runs[1], runs[1].stages[0])
+    assert found[runs[1]] == pytest.approx((work.work(runs[1]) - shared) / cost.NOMINAL)
 
 
 def test_a_teacher_answers_the_same_images_once() -> None:
     runs = papers.matching(papers.grid("compressing", "demo"), "*cnn-16-32-distilled-t[28]-a0.9-s0")
     found = cost.estimates(runs, "demo+epochs=77")  # an edition without records, so at the nominal rate
-    teacher = sum(cost.sizes(*NETWORK_OF_TABLE_ONE).values()) * data.count("digits", "train")
+    teacher = sum(work.sizes(*NETWORK_OF_TABLE_ONE).values()) * data.count("digits", "train")
     assert len(runs) == 2
     assert found[runs[0]] - found[runs[1]] == pytest.approx(teacher / cost.NOMINAL)
 
@@ -81,15 +81,15 @@ def test_a_network_costs_what_its_own_records_say(tmp_path: Path, monkeypatch: p
     monkeypatch.setenv("NETPRESS_RESULTS", str(tmp_path))
     runs = [replace(run_of("mean-thawed"), model=f"vgg16-block{n}") for n in (1, 2, 3)]
     for run, faster in zip(runs, (2.0, 0.5), strict=False):
-        seconds = cost.work(run) / cost.NOMINAL / faster
+        seconds = work.work(run) / cost.NOMINAL / faster
         records.write(run, EDITION, {"status": "done", "stages": [{"seconds": seconds, "images_per_second": 1.0}]})
     found = cost.estimates(runs, EDITION)
     times = zip(runs, (2, 0.5, 1.25), strict=True)
-    assert found == pytest.approx({run: cost.work(run) / cost.NOMINAL / faster for run, faster in times})
+    assert found == pytest.approx({run: work.work(run) / cost.NOMINAL / faster for run, faster in times})
     assert "2 kinds of networks" in cost.basis(runs, EDITION)
 
 
 @pytest.mark.parametrize("paper", ["triage", "pyramid", "compressing"])
 def test_every_planned_run_has_a_cost(paper: str) -> None:
     for run in papers.grid(paper, "demo"):
-        assert all(cost.stage_work(run, stage) > 0 for stage in run.steps if isinstance(stage, Stage))
+        assert all(work.stage_work(run, stage) > 0 for stage in run.steps if isinstance(stage, Stage))

@@ -10,6 +10,7 @@ from typing import Any
 
 from netpress.errors import UserError
 
+FRESH = 3  # the first fresh seed: rules and numbers of seeds were chosen on those before it, the pilot's
 EDITIONS = ("demo", "small", "large", "paper")
 PAPERS = ("triage", "pyramid", "compressing")
 YOURS = "yours"  # a network of the user's own: no paper, but an edition sets its scale too
@@ -27,6 +28,7 @@ TWO = ("cifar10", "cifar100")  # CIFAR-10 in the place of STL10, which is not at
 THREE = ("mnist", "cifar10", "flowers102")
 LOW = {"digits": 32, "mnist": 32, "cifar10": 32, "cifar100": 32, "stl10": 32, "dogs": 64, "flowers102": 64}
 AS_THEY_ARE = LOW | {"mnist": 28}
+SETTLED = ("cifar10", "cifar100", "mnist")  # where networks are retrained until they settle
 BOTH = ("mnist", "cifar10")
 FLOWERS = ("flowers102",)
 AS_PRINTED = {"mnist": 25, "cifar10": 10}  # epochs of Table I
@@ -40,7 +42,7 @@ TINY_BIT = ("bit-r14x1", 1 / 8)  # network and width
 ROWS: dict[str, tuple[Any, Any, Any, Any]] = {
     # setting                        demo        small           large           paper
     "width":                        (1 / 8,      1 / 4,          1.0,            1.0),
-    "seeds":                        (1,          3,              3,              5),
+    "seeds":                        (1,          3,              0,              0),      # the pilot's, from 0
     "images":                       (None,       10_000,         None,           None),   # training images; None = all
     "px":                           (LOW,        LOW,            LOW,            224),
     "weights":                      ("scratch",  "scratch",      "scratch",      "pretrained"),
@@ -48,6 +50,10 @@ ROWS: dict[str, tuple[Any, Any, Any, Any]] = {
     "batch":                        (64,         64,             128,            64),
 
     "triage.datasets":              (DIGITS,     FOUR,           FOUR,           FOUR),
+    "triage.fresh":                 (0,          4,              3,              5),      # fresh seeds, from 3
+    "triage.settled_on":            ((),         SETTLED,        SETTLED,        SETTLED),  # by fresh seeds
+    "triage.settling_epochs":       (6,          16,             40,             40),
+    "triage.settling_rate":         (0.01,       0.01,           0.01,           0.001),
     "triage.parent_epochs":         (12,         24,             60,             30),
     "triage.epochs":                (6,          4,              10,             20),
     "triage.imitation_epochs":      (3,          3,              4,              10),
@@ -57,6 +63,9 @@ ROWS: dict[str, tuple[Any, Any, Any, Any]] = {
     "triage.imitation_rate":        (1e-3,       1e-3,           1e-3,           1e-3),
 
     "pyramid.datasets":             (DIGITS,     TWO,            TWO,            ("stl10", "cifar100")),
+    "pyramid.fresh":                (0,          4,              3,              5),
+    "pyramid.enlarged":             (0,          2,              2,              2),      # fresh seeds that see them
+    "pyramid.enlarged_px":          (64,         64,             64,             96),
     "pyramid.px":                   (LOW,        LOW,            LOW,            {"stl10": 96, "cifar100": 96}),
     "pyramid.parent_epochs":        (18,         32,             60,             30),
     "pyramid.epochs":               (6,          4,              10,             20),
@@ -69,6 +78,7 @@ ROWS: dict[str, tuple[Any, Any, Any, Any]] = {
     "pyramid.timed_batch":          (8,          32,             500,            500),
 
     "compressing.datasets":         (DIGITS,     THREE,          THREE,          THREE),
+    "compressing.fresh":            (0,          4,              3,              5),
     "compressing.px":               (LOW,        AS_THEY_ARE,    AS_THEY_ARE,    AS_THEY_ARE),
     "compressing.images":           (None,       None,           None,           None),   # of Tables I and II
     "compressing.distilled_on":     (DIGITS,     BOTH,           BOTH,           BOTH),
@@ -124,7 +134,16 @@ def settings(edition: str, paper: str) -> Any:
     column = EDITIONS.index(base)
     chosen = {name: row[column] for name, row in ROWS.items() if "." not in name}
     chosen |= {n.removeprefix(f"{paper}."): row[column] for n, row in ROWS.items() if n.startswith(f"{paper}.")}
-    return Settings(chosen | {name: value for name, value in changes.items() if name in chosen})
+    changed = chosen | {name: value for name, value in changes.items() if name in chosen}
+    if changes and changed["seeds"]:  # an exploration: what is decided is decided in an edition as it stands
+        changed["fresh"] = 0
+    return Settings(changed)
+
+
+def seeds(edition: str, paper: str, dataset: str) -> tuple[int, ...]:
+    """The seeds of a data set: the pilot's from 0, fresh ones from FRESH."""
+    chosen = settings(edition, paper)
+    return (*range(chosen.seeds), *range(FRESH, FRESH + of(chosen.fresh, dataset)))
 
 
 def of(value: Any, dataset: str) -> Any:

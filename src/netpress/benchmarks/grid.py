@@ -22,7 +22,6 @@ from netpress.runs.perform import perform
 from netpress.runs.run import Run, fingerprint
 from netpress.runs.weights import WeightStore
 from netpress.runs.workspace import Workspace
-from netpress.seeds import seed_of
 from netpress.training.feed import TrainTestData
 from netpress.training.stage import Stage
 
@@ -104,7 +103,7 @@ def beginnings(run: Run, workspace: Workspace) -> Iterator[tuple[str, Stage, Net
     needs = {role: workspace.finished(need) for role, need in run.needs}
     network = workspace.blank(run)
     for position, step in enumerate(run.steps):
-        torch.manual_seed(seed_of(run.seed, "step", position))
+        torch.manual_seed(run.seed_of("step", position))
         if not isinstance(step, Stage):
             network = workspace.config.place(step.apply(network, needs))  # type: ignore[assignment]
             continue

@@ -11,10 +11,12 @@ from types import ModuleType
 from typing import TYPE_CHECKING
 
 from netpress import editions
-from netpress.editions import PAPERS
+from netpress.editions import FRESH, PAPERS
 from netpress.errors import UserError
 from netpress.runs import records
 from netpress.runs.run import Run
+
+FINISHED = ("done", "diverged")
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -33,13 +35,35 @@ def grid(
 ) -> tuple[Run, ...]:
     """All runs of a paper in an edition, needs first; of some data sets or seeds alone where these are given.
 
+    Without `seeds` those of the edition: the pilot's and the fresh ones.
+
     Raises UserError for a data set that the paper does not use in this edition.
     """
     chosen = editions.settings(edition, paper)
     for dataset in datasets:
         editions.known(dataset, chosen.datasets, f"data set of {paper} in edition {edition}")
-    runs = module(paper).grid(edition, seeds or tuple(range(chosen.seeds)))
-    return tuple(run for run in runs if not datasets or run.dataset in datasets)
+    planned = {dataset: seeds or editions.seeds(edition, paper, dataset) for dataset in chosen.datasets}
+    every = tuple(sorted({seed for one in planned.values() for seed in one}))
+    runs = module(paper).grid(edition, every)
+    return tuple(
+        run for run in runs if (not datasets or run.dataset in datasets) and run.seed in planned[run.dataset]
+    )
+
+
+def judged(paper: str, edition: str) -> tuple[Run, ...]:
+    """The runs that claims are judged on: those with fresh seeds, where the edition has any."""
+    runs = grid(paper, edition)
+    return tuple(run for run in runs if run.seed >= FRESH) or runs
+
+
+def shown(paper: str, edition: str, results: Path | None = None) -> tuple[Run, ...]:
+    """The runs that tables and figures show: all, once the last fresh one is there; the pilot's until then, so that
+    nobody looks at fresh seeds before the number that was planned is reached."""
+    runs = grid(paper, edition)
+    pilot = tuple(run for run in runs if run.seed < FRESH)
+    if not pilot or all(records.state(run, edition, results) in FINISHED for run in runs):
+        return runs
+    return pilot
 
 
 def matching(runs: tuple[Run, ...], pattern: str) -> tuple[Run, ...]:
@@ -50,15 +74,20 @@ def matching(runs: tuple[Run, ...], pattern: str) -> tuple[Run, ...]:
     return found
 
 
+def frame(runs: tuple[Run, ...], edition: str, results: Path | None = None) -> "pd.DataFrame":
+    """One row a run of one paper, with the paper's own columns."""
+    return module(runs[0].paper).tidy(records.frame(runs, edition, results), results)
+
+
 def runs_frame(paper: str, edition: str, results: Path | None = None) -> "pd.DataFrame":
-    """One row a run that has a fresh record, with the paper's own columns."""
-    return module(paper).tidy(records.frame(grid(paper, edition), edition, results))
+    """One row a run that tables and figures show, with the paper's own columns."""
+    return frame(shown(paper, edition, results), edition, results)
 
 
 def verdicts(paper: str, edition: str, results: Path | None = None) -> "list[Verdict]":
-    """Every claim of a paper, judged on the fresh records of an edition."""
+    """Every claim of a paper, judged on the fresh seeds of an edition."""
     from netpress.report.claims import judge_all
 
     claims = import_module(f"netpress.papers.{paper}.claims").CLAIMS
-    history = records.history(grid(paper, edition), edition, results)
-    return judge_all(claims, runs_frame(paper, edition, results), history)
+    runs = judged(paper, edition)
+    return judge_all(claims, frame(runs, edition, results), records.history(runs, edition, results))

@@ -1,70 +1,42 @@
 """Claims of the papers and their verdicts.
 
-A claim is decided by a rule that was stated before looking: what is compared, which statistic, which margin.
-The p-values of a paper's claims are corrected together (Holm, 5 %). A claim that rests on chance is never decided
-by one seed; one that does not (a count) is, and its n is called exact.
+A claim is decided by a rule that was stated before looking: what is compared, which statistic, which margin. Rules have
+a version: those of version 1 were tried on the pilot's seeds and found wanting (see the page on rules and power), those
+of version 2 are judged on fresh seeds alone.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pandas as pd
 
-from netpress.report.evidence import (
-    ACCURACY,
-    EPOCHS,
-    LAST,
-    LEVEL,
-    Contrast,
-    Evidence,
-    Judge,
-    Measure,
-    certainty,
-    weakest,
-)
+from netpress.report.comparisons import Comparison
+from netpress.report.evidence import ClaimTest, Findings, TestResult, deciding, shown, tested
 from netpress.report.frames import finished, one_edition
-from netpress.report.judges import (
-    all_of,
-    difference_judge,
-    equivalence_judge,
-    exact_judge,
-    noninferiority_judge,
-    trend_judge,
-)
 from netpress.report.statistics import holm, seeds_needed
 from netpress.report.tables import Lines, Link, Table, Tag, Whole, listing, number
 
-__all__ = [
-    "ACCURACY",
-    "EPOCHS",
-    "LAST",
-    "Claim",
-    "Contrast",
-    "Evidence",
-    "Judge",
-    "Measure",
-    "Verdict",
-    "all_of",
-    "difference_judge",
-    "equivalence_judge",
-    "exact_judge",
-    "judge_all",
-    "noninferiority_judge",
-    "rules",
-    "scoreboard",
-    "spoken",
-    "trend_judge",
-    "weakest",
-]
+RULE_VERSION = 2
+RULES_OF = "2026-11-26"  # the day on which the rules of this version were written down
 
-SUPPORTED, CONTRADICTED, UNDECIDED, NOT_RUN = VERDICTS = ("supported", "contradicted", "undecided", "not run")
+LEVEL = 0.05  # of wrong decisions among the claims of a paper
+SUPPORTED, CONTRADICTED, NO_DIFFERENCE, UNDECIDED, NOT_RUN = VERDICTS = (
+    "supported", "contradicted", "no difference that matters", "undecided", "not run",
+)  # fmt: skip
+MEANS = {
+    SUPPORTED: "the test supports the claim",
+    CONTRADICTED: "the test supports its opposite",
+    NO_DIFFERENCE: "the difference is smaller than what matters in practice",
+    UNDECIDED: "the runs leave both open",
+    NOT_RUN: "its runs are not all there yet",
+}
 DECISION = (
-    "Supported or contradicted where p, corrected by Holm over the claims of the paper, is below 0.05; "
-    "undecided otherwise, and with a single seed."
+    f"Decided where p, two-sided and corrected by Holm over the claims of the paper, is below {LEVEL:g}; a single seed "
+    "decides nothing."
 )
 
 
@@ -72,8 +44,8 @@ DECISION = (
 class Claim:
     """A sentence of a paper and the test that decides it, stated before looking at any number.
 
-    `where`: section or figure of the paper; `compares`, `statistic`, `margin`: the test in words; `judge`: takes
-    the runs (one row a run) and the history of epochs and returns Evidence; `rests_on`: our figures and tables.
+    `where`: section or figure of the paper; `compares`, `statistic`, `margin`: the test in words; `rests_on`: our
+    figures and tables.
     """
 
     id: str
@@ -83,14 +55,13 @@ class Claim:
     compares: str
     statistic: str
     margin: str
-    judge: Callable[[pd.DataFrame, pd.DataFrame], Evidence]
+    test: ClaimTest
     rests_on: tuple[str, ...] = ()
 
     @property
     def rule(self) -> str:
         """The whole deciding rule in words, as the book prints it."""
-        test = getattr(self.judge, "rule", "")
-        return _sentences(self.compared, f"Test: {test}" if test else "", DECISION)
+        return _sentences(self.compared, f"Test: {self.test.rule}", DECISION)
 
     @property
     def compared(self) -> str:
@@ -100,54 +71,64 @@ class Claim:
 
 @dataclass(frozen=True)
 class Verdict:
-    """A claim, what was found, and the verdict: supported, contradicted, undecided or not run.
+    """A claim, what its test says, and the verdict: a word of VERDICTS.
 
-    `p`: of the likelier side, corrected over the paper's claims; `seeds_needed`: of an undecided claim, for 80 %
-    power, None where it cannot be told or no affordable number would do.
+    `p`: of what the findings favour, corrected over the paper's claims; `seeds_needed`: fresh seeds on each data set
+    with which an undecided claim would be decided in four of five cases, None where no number up to MOST_SEEDS would.
     """
 
     claim: Claim
-    evidence: Evidence
+    result: TestResult
     verdict: str
-    p: float | None
-    seeds_needed: int | None
+    p: float | None = None
+    seeds_needed: int | None = None
     edition: str | None = None
 
     @property
     def n(self) -> int | str:
-        """Seeds, or "exact" where nothing is random."""
-        return "exact" if self.evidence.exact is not None else self.evidence.n
+        """Seeds on each data set, or "exact" where chance plays no part."""
+        return "exact" if self.result.exact is not None else self.result.n
 
     @property
     def effect(self) -> str:
-        """The effect in words: "−1.20 points [−2.01, −0.39]"."""
-        e = self.evidence
-        if e.effect is None or not math.isfinite(e.effect):
+        """The effect in words: "−1.20 points [−2.01, −0.39]", with the interval that decides."""
+        r = self.result
+        if r.effect is None or not math.isfinite(r.effect):
             return ""
-        bounds = "" if e.low is None or e.high is None else f" [{number(e.low, 2)}, {number(e.high, 2)}]"
-        return f"{number(e.effect, 2)} {e.unit}{bounds}"
+        bounds = "" if r.low is None or r.high is None else f" [{number(r.low, 2)}, {number(r.high, 2)}]"
+        return f"{number(r.effect, 2)} {r.unit}{bounds}"
+
+    @property
+    def seeds(self) -> str:
+        """What would decide it, in words; "" where it is decided."""
+        if self.verdict != UNDECIDED or self.result.n < 2:
+            return ""
+        return str(self.seeds_needed) if self.seeds_needed else "no number would"
 
     def as_dict(self) -> dict[str, Any]:
         """The verdict as plain JSON values."""
-        claim, e = self.claim, self.evidence
-        bounded = e.low is not None and e.high is not None
+        claim, r = self.claim, self.result
+        bounded = r.low is not None and r.high is not None
         return {
             "id": claim.id,
             "paper": claim.paper,
             "statement": claim.statement,
             "where": claim.where,
             "edition": self.edition,
+            "rule_version": RULE_VERSION,
+            "rules_of": RULES_OF,
             "verdict": self.verdict,
-            "effect": _plain(e.effect),
-            "interval": [_plain(e.low), _plain(e.high)] if bounded else None,
-            "level": e.level,
-            "unit": e.unit,
+            "effect": _plain(r.effect),
+            "interval": [_plain(r.low), _plain(r.high)] if bounded else None,
+            "level": None if r.alpha is None else 1 - r.alpha,
+            "unit": r.unit,
             "n": self.n,
             "p": _plain(self.p),
             "seeds_needed": self.seeds_needed,
+            "decided_by": r.decided_by,
             "rests_on": list(claim.rests_on),
             "rule": claim.rule,
-            "note": e.note,
+            "note": r.note,
         }
 
 
@@ -160,13 +141,13 @@ def _plain(value: float | None) -> float | None:
 
 
 def spoken(verdict: Verdict) -> str:
-    """A verdict in words, for the prose: "contradicted (-1.20 points [-2.01, -0.39], n = 3; weakest of 4: dogs)"."""
+    """A verdict in words, for the prose: "contradicted (−1.20 points [−2.01, −0.39], n = 4; decided by: dogs)"."""
     if verdict.verdict == NOT_RUN:
         return NOT_RUN
-    if verdict.n == "exact":
-        return f"{verdict.verdict} ({verdict.effect}, exact)"
-    found = ", ".join(part for part in (verdict.effect, f"n = {verdict.n}") if part)
-    return f"{verdict.verdict} ({'; '.join(part for part in (found, verdict.evidence.note) if part)})"
+    size = "exact" if verdict.n == "exact" else f"n = {verdict.n}"
+    decided_by = f"decided by: {verdict.result.decided_by}" if verdict.result.decided_by else ""
+    found = ", ".join(part for part in (verdict.effect, size) if part)
+    return f"{verdict.verdict} ({'; '.join(part for part in (found, decided_by, verdict.result.note) if part)})"
 
 
 def judge_all(
@@ -177,62 +158,55 @@ def judge_all(
     Raises UserError where `runs` mixes editions: a verdict belongs to one.
     """
     one_edition(runs)
-    found = [_look(claim, runs, pd.DataFrame() if history is None else history) for claim in claims]
-    corrected = _corrected(claims, found)
+    found = [_found(claim, runs, pd.DataFrame() if history is None else history) for claim in claims]
+    results = [tested(each) for each in found]
+    corrected = _corrected(claims, results)
     editions = runs["edition"].unique() if "edition" in runs else []
     edition = str(editions[0]) if len(editions) else None
     return [
-        _decide(claim, evidence, *corrected[i], edition)
-        for i, (claim, evidence) in enumerate(zip(claims, found, strict=True))
+        replace(_decide(claim, findings, result, *holms), edition=edition)
+        for claim, findings, result, holms in zip(claims, found, results, corrected, strict=True)
     ]
 
 
-def _look(claim: Claim, runs: pd.DataFrame, history: pd.DataFrame) -> Evidence:
+def _found(claim: Claim, runs: pd.DataFrame, history: pd.DataFrame) -> Findings:
     own = runs[runs["paper"] == claim.paper] if "paper" in runs else runs
     if finished(own).empty:
-        return Evidence(None, None, None, 0, "")
+        return Findings()
     if "name" in history and "name" in own:
         history = history[history["name"].isin(set(own["name"]))]
-    return claim.judge(own, history)
+    return claim.test.run(own, history)
 
 
-def _corrected(claims: Sequence[Claim], found: Sequence[Evidence]) -> list[tuple[float | None, int]]:
-    """For each claim its corrected p and how many of its paper's claims were tested."""
-    likelier = [_likelier(evidence) for evidence in found]
-    result: list[tuple[float | None, int]] = [(None, 1)] * len(found)
+def _corrected(claims: Sequence[Claim], results: Sequence[TestResult]) -> list[tuple[float | None, float]]:
+    """For each claim its corrected p and the level that Holm leaves to it, among its paper's claims."""
+    found: list[tuple[float | None, float]] = [(None, LEVEL)] * len(results)
     for paper in dict.fromkeys(claim.paper for claim in claims):
         places = [i for i, claim in enumerate(claims) if claim.paper == paper]
-        adjusted = holm([likelier[i] for i in places])
-        tested = max(1, sum(p is not None for p in adjusted))
-        for i, p in zip(places, adjusted, strict=True):
-            result[i] = (p, tested)
-    return result
+        adjusted, levels = holm([results[i].best_p for i in places], LEVEL)
+        for i, p, level in zip(places, adjusted, levels, strict=True):
+            found[i] = (p, level)
+    return found
 
 
-def _likelier(evidence: Evidence) -> float | None:
-    """The p of the side that the evidence favours; None where chance plays no part or nothing was tested."""
-    sides = [p for p in (evidence.p, evidence.p_against) if p is not None]
-    return min(sides) if sides and evidence.exact is None else None
+def _decide(claim: Claim, findings: Findings, result: TestResult, p: float | None, level: float) -> Verdict:
+    if not result.n:
+        return Verdict(claim, result, NOT_RUN)
+    word = _word(result, level)
+    part = deciding(findings, word == NO_DIFFERENCE)
+    result = replace(
+        result, alpha=level, decided_by=part.name, **shown(findings, part, level, word == NO_DIFFERENCE)
+    )  # type: ignore[arg-type]
+    needed = seeds_needed(part, level) if word == UNDECIDED and isinstance(part, Comparison) else None
+    return Verdict(claim, result, word, p, needed)
 
 
-def _decide(claim: Claim, evidence: Evidence, p: float | None, tested: int, edition: str | None) -> Verdict:
-    if not evidence.n:
-        return Verdict(claim, evidence, NOT_RUN, None, None, edition)
-    if evidence.exact is not None:
-        return Verdict(claim, evidence, SUPPORTED if evidence.exact else CONTRADICTED, None, None, edition)
-    if p is None or p >= LEVEL:
-        return Verdict(claim, evidence, UNDECIDED, p, _seeds(evidence, tested), edition)
-    supports, against = certainty(evidence)
-    favours = against is None or (supports is not None and supports <= against)
-    return Verdict(claim, evidence, SUPPORTED if favours else CONTRADICTED, p, None, edition)
-
-
-def _seeds(evidence: Evidence, tested: int) -> int | None:
-    """Seeds for 80 % power at the strictest level of Holm's correction, if the effect is what it seems to be."""
-    if evidence.spread is None or evidence.distance is None:
-        return None
-    needed = seeds_needed(evidence.spread, evidence.distance, 1 - (1 - evidence.level) / tested)
-    return None if needed is None else max(needed, evidence.n + 1)
+def _word(result: TestResult, level: float) -> str:
+    """The verdict at a level: no difference that matters comes first, since it says the most."""
+    if result.exact is not None:
+        return SUPPORTED if result.exact else CONTRADICTED
+    words = {NO_DIFFERENCE: result.p_equal, SUPPORTED: result.p, CONTRADICTED: result.p_against}
+    return next((word for word, p in words.items() if p is not None and p < level), UNDECIDED)
 
 
 def scoreboard(
@@ -245,11 +219,12 @@ def scoreboard(
             "verdict": Tag(v.verdict),
             "statement": v.claim.statement,
             "effect": Whole(v.effect),
-            "n": v.n if v.evidence.n else None,
+            "decided by": v.result.decided_by,
+            "n": v.n if v.result.n else None,
             "p (Holm)": None if v.p is None else "below 0.001" if v.p < 0.001 else number(v.p, 3),
             "made in": v.claim.where,
             "compared": v.claim.compares,
-            "seeds that would decide": v.seeds_needed,
+            "seeds that would decide": v.seeds,
             "rests on": ", ".join(v.claim.rests_on),
         }
         for v in verdicts
@@ -263,13 +238,9 @@ def rules(verdicts: Sequence[Verdict], caption: str) -> Table:
         {
             "claim": v.claim.id,
             "compared": v.claim.compared,
-            "test": Lines(_tests(v.claim.judge)),
-            "noticed": v.evidence.note,
+            "test": Lines(v.claim.test.parts or (v.claim.test.rule,)),
+            "noticed": v.result.note,
         }
         for v in verdicts
     ]
     return listing(rows, caption, f"Of several tests all must hold, and one that fails contradicts. {DECISION}")
-
-
-def _tests(judge: Callable[[pd.DataFrame, pd.DataFrame], Evidence]) -> tuple[str, ...]:
-    return getattr(judge, "parts", ()) or (getattr(judge, "rule", ""),)

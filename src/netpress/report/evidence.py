@@ -1,88 +1,83 @@
-"""Evidence for or against a claim, and the words that tests are composed of: measure, contrast, judge."""
+"""What a claim's test finds: its parts, how they are combined, and the words that tests are composed of."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Protocol
 
-import numpy as np
 import pandas as pd
 
+from netpress.report.comparisons import ACCURACY, Comparison, Family, Measure
 from netpress.report.frames import Where
-
-LEVEL = 0.05  # below which a p decides
+from netpress.report.trends import Trend
 
 
 @dataclass(frozen=True)
-class Evidence:
-    """What a judge found: the effect in `unit` with its interval at `level`, over `n` seeds (0: nothing to judge).
+class Count:
+    """A number in which chance plays no part, and whether it meets the claim."""
 
-    `p`: of the test whose rejection supports the claim; `p_against`: of the one whose rejection contradicts it.
-    `exact`: whether the claim holds, where nothing is random. `spread` (standard deviation over seeds) and
-    `distance` (from the threshold, negative on the wrong side) tell how many seeds would decide.
-    """
-
-    effect: float | None
-    low: float | None
-    high: float | None
-    n: int
+    name: str
+    value: float
     unit: str
-    p: float | None = None
-    p_against: float | None = None
-    level: float = 0.95
-    note: str = ""
-    exact: bool | None = None
-    spread: float | None = None
-    distance: float | None = None
+    holds: bool
+
+
+Part = Comparison | Trend | Count
 
 
 @dataclass(frozen=True)
-class Judge:
-    """A test with its rule in words: called with the runs and the history, it returns Evidence.
+class Findings:
+    """What a test found among the runs: its parts, and the runs that it still lacks.
 
-    `parts`: of a test that consists of several, the rule of each.
+    `lacking` of `asked` runs have no record yet; `lost`: in words, those that have one and do not count (diverged).
+    `opposite`: the claim is that not all of the parts hold.
     """
 
-    find: Callable[[pd.DataFrame, pd.DataFrame], Evidence]
+    parts: tuple[Part, ...] = ()
+    lacking: int = 0
+    asked: int = 0
+    lost: str = ""
+    opposite: bool = False
+
+    @property
+    def comparisons(self) -> Family:
+        """The comparisons among the parts."""
+        return Family([part for part in self.parts if isinstance(part, Comparison)])
+
+    @property
+    def trends(self) -> list[Trend]:
+        """The trends among the parts."""
+        return [part for part in self.parts if isinstance(part, Trend)]
+
+    @property
+    def counts(self) -> list[Count]:
+        """The counts among the parts."""
+        return [part for part in self.parts if isinstance(part, Count)]
+
+
+class Finds(Protocol):
+    """Looks at the runs of a paper and at their history."""
+
+    def __call__(self, runs: pd.DataFrame, history: pd.DataFrame) -> Findings: ...
+
+
+@dataclass(frozen=True)
+class ClaimTest:
+    """The test of a claim, with its rule in words. `parts`: of a test that consists of several, the rule of each."""
+
+    run: Finds
     rule: str
     parts: tuple[str, ...] = ()
-
-    def __call__(self, runs: pd.DataFrame, history: pd.DataFrame) -> Evidence:
-        return self.find(runs, history)
-
-
-@dataclass(frozen=True)
-class Measure:
-    """A column of the frame of runs and the unit it is judged in: column times `scale`, or its ratios."""
-
-    column: str
-    unit: str
-    scale: float = 1.0
-    ratio: bool = False  # compare quotients (differences of logarithms), not differences
-
-    def of(self, values: pd.Series) -> pd.Series:
-        """The values in the unit of the test; logarithms for ratios."""
-        numbers = pd.to_numeric(values, errors="coerce").astype("float64")
-        return np.log(numbers.where(numbers > 0)) if self.ratio else numbers * self.scale
-
-    def back(self, value: float | None) -> float | None:
-        """A value of the test as it is shown."""
-        return math.exp(value) if self.ratio and value is not None else value
-
-
-ACCURACY = Measure("best", "points", 100.0)
-LAST = Measure("last", "points", 100.0)
-EPOCHS = Measure("epochs_to_99", "epochs")
 
 
 @dataclass(frozen=True)
 class Contrast:
     """Two sides, left minus right, of one measure.
 
-    Both sides are averaged within each seed and each combination of `by`, then paired on both; the differences are
-    averaged to one number a seed. `every` splits the left side (and the right by those columns that are also in
-    `by`): the claim must hold in each part.
+    Both sides are averaged within each data set, seed and combination of `by`, then paired on all of these; the
+    differences are averaged to one number a data set and seed. `every` splits the left side (and the right by those
+    columns that are also in `by`): the claim must hold in each part.
     """
 
     left: Where
@@ -92,43 +87,94 @@ class Contrast:
     every: tuple[str, ...] = ()
 
 
-def weakest(found: Mapping[str, Evidence]) -> Evidence:
-    """Many findings as one, for a claim that all must support: the one that supports least.
+@dataclass(frozen=True)
+class TestResult:
+    """What a claim's test says.
 
-    p is the largest of all (intersection-union), p_against the smallest times their number (Bonferroni).
+    `p`: small where the claim holds; `p_against`: small where it does not; `p_equal`: small where no difference
+    matters. `exact`: whether it holds, where chance plays no part. `n`: seeds in the smallest data set, 0 where there
+    is nothing to judge. `effect`, `low`, `high` in `unit` are those of the part `decided_by`; the interval is the one
+    that decides, at level `alpha`.
     """
-    known = {name: evidence for name, evidence in found.items() if evidence.n}
-    if not known:
-        return replace(next(iter(found.values())), note="") if found else Evidence(None, None, None, 0, "")
-    name, worst = max(known.items(), key=lambda item: _doubt(item[1]))
-    if len(found) == 1:
-        return worst
-    fors, against = [certainty(e)[0] for e in found.values()], [certainty(e)[1] for e in found.values()]
+
+    __test__ = False  # not a test of pytest's
+
+    n: int = 0
+    unit: str = ""
+    p: float | None = None
+    p_against: float | None = None
+    p_equal: float | None = None
+    exact: bool | None = None
+    effect: float | None = None
+    low: float | None = None
+    high: float | None = None
+    alpha: float | None = None
+    decided_by: str = ""
+    note: str = ""
+    part: Part | None = None
+
+    @property
+    def best_p(self) -> float | None:
+        """The p of what the findings favour; None where chance plays no part or nothing was tested."""
+        known = [p for p in (self.p, self.p_against, self.p_equal) if p is not None]
+        return min(known) if known and self.exact is None else None
+
+
+def tested(findings: Findings) -> TestResult:
+    """The p of a claim's parts together, without an interval yet: its level depends on the paper's other claims."""
+    if findings.lacking or not findings.parts:
+        return TestResult(note=f"{findings.lacking} of {findings.asked} runs are missing" if findings.lacking else "")
+    family, trends, counts = findings.comparisons, findings.trends, findings.counts
+    if not family.comparisons and not trends:
+        return TestResult(n=1, exact=all(count.holds for count in counts))
+    if not all(count.holds for count in counts):
+        return TestResult(n=1, exact=False)
+    groups = [family] if family.comparisons else []
+    ps = [group.p for group in (*groups, *trends)]
+    against = [group.p_against for group in (*groups, *trends)]
     sides = [p for p in against if p is not None]
-    lacking = [part for part in found if part not in known]
-    notes = (
-        f"weakest of {len(found)}: {name}",
-        worst.note,
-        f"not run: {', '.join(lacking)}" if lacking else "",
+    seen = [comparison.found.n for comparison in family.comparisons] + [trend.n for trend in trends]
+    hold = None if None in ps else max(p for p in ps if p is not None)
+    fail = min(1.0, len(sides) * min(sides)) if sides else None
+    p, p_against = (fail, hold) if findings.opposite else (hold, fail)
+    equal = None if trends else family.p_equal
+    return TestResult(n=min(seen), p=p, p_against=p_against, p_equal=equal, note=findings.lost)
+
+
+def deciding(findings: Findings, equal: bool) -> Part:
+    """The part that decides: the one that supports least; for equality, the one that is least sure to be small."""
+    if equal:
+        return max(findings.comparisons.comparisons, key=lambda each: each.p_equal or 0.0)
+    wrong = [count for count in findings.counts if not count.holds]
+    uncertain = [*findings.comparisons.comparisons, *findings.trends]
+    if wrong or not uncertain:
+        return (wrong or findings.counts)[0]
+    # What cannot be tested comes first, then the largest p; where p is 1, the strongest evidence against.
+    return max(uncertain, key=lambda each: (each.p is None, each.p or 0.0, -(each.p_against or 0.0)))
+
+
+def shown(findings: Findings, part: Part, alpha: float, equal: bool) -> dict[str, float | str | None]:
+    """Effect, interval and unit of the part that decides, in the unit it is shown in."""
+    if isinstance(part, Count):
+        return {"effect": part.value, "unit": part.unit}
+    if isinstance(part, Trend):
+        bounds = part.interval(alpha) or (None, None)
+        return {"effect": part.tau, "unit": "tau", "low": bounds[0], "high": bounds[1]}
+    family = Family([part]) if equal else findings.comparisons
+    bounds = family.interval(part, alpha) or (None, None)
+    low, high = (None if bound is None else part.measure.back(bound) for bound in bounds)
+    return {"effect": part.measure.back(part.found.mean), "unit": part.measure.unit, "low": low, "high": high}
+
+
+def several(findings: Sequence[Findings], names: Sequence[str]) -> Findings:
+    """Findings of several tests as one; the parts carry the name of their test."""
+    parts = tuple(
+        _named(part, name) for name, found in zip(names, findings, strict=True) for part in found.parts
     )
-    exact = None if any(e.exact is None for e in found.values()) else all(e.exact for e in found.values())
-    return replace(
-        worst,
-        p=None if None in fors else max(p for p in fors if p is not None),
-        p_against=min(1.0, len(sides) * min(sides)) if sides else None,
-        note="; ".join(note for note in notes if note),
-        exact=exact,
-    )
+    lost = "; ".join(dict.fromkeys(found.lost for found in findings if found.lost))
+    return Findings(parts, sum(f.lacking for f in findings), sum(f.asked for f in findings), lost)
 
 
-def certainty(evidence: Evidence) -> tuple[float | None, float | None]:
-    """p for and against; 0 and 1 where the finding is exact."""
-    if evidence.exact is None:
-        return evidence.p, evidence.p_against
-    return (0.0, 1.0) if evidence.exact else (1.0, 0.0)
+def _named(part: Part, name: str) -> Part:
+    return replace(part, name=", ".join(word for word in (part.name, name) if word))
 
-
-def _doubt(evidence: Evidence) -> tuple[float, bool, float]:
-    """Where p tells no order any more, what is contradicted comes before what is open: distances have many units."""
-    p, against = (1.0 if each is None else each for each in certainty(evidence))
-    return min(p, 0.5), against < LEVEL, -(evidence.distance or 0.0)

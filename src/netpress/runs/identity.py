@@ -60,6 +60,7 @@ KEYS = {
             "temperature": Key("temperature", 1.0),
             "alpha": Key("alpha", 1.0),
             "scaled": Key("scaled", False),
+            "looks": Key("looks", (), later=True),
             "shared": Key("shared", False),
         },
     ),

@@ -45,7 +45,6 @@ class Similarity:
 
         from netpress.compress.edits import Random
         from netpress.nets.vgg import conv_layers
-        from netpress.seeds import seed_of
         from netpress.training.similarity import linear_cka, matched_cosine
 
         parent, images = trained.needs[self.role], trained.train_test.test.x[:COMPARED_IMAGES]
@@ -55,7 +54,7 @@ class Similarity:
         theirs = conv_layers(parent[self.block])[0].conv.weight
         own = conv_layers(trained.network[self.block])[0].conv.weight
         with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed_of(trained.run.seed, "untrained"))
+            torch.manual_seed(trained.run.seed_of("untrained"))
             untrained = Random(self.block).apply(deepcopy(trained.network), {})
         fresh = conv_layers(untrained[self.block])[0].conv.weight
         return {

@@ -14,7 +14,6 @@ from netpress.runs import machine
 from netpress.runs.run import Run, fingerprint
 from netpress.runs.weights import MissingWeights
 from netpress.runs.workspace import FinishedRun, Workspace
-from netpress.seeds import seed_of
 from netpress.training.checkpoint import Checkpoint, capture
 from netpress.training.evaluate import accuracy
 from netpress.training.feed import Feed
@@ -75,7 +74,7 @@ def work(run: Run, workspace: Workspace, tell: Tell) -> dict[str, Any]:
     state = RunState(run, workspace, tell)
     try:
         for position, step in enumerate(run.steps):
-            torch.manual_seed(seed_of(run.seed, "step", position))
+            torch.manual_seed(run.seed_of("step", position))
             state.take(position, step)
     except KeyboardInterrupt:
         if state.saved:
@@ -151,7 +150,7 @@ class RunState:
             left = (run.epochs - done) * pace
             self.tell(Progress(stage.name, reached.epochs, stage.epochs, done, run.epochs, feed.count / pace, left))
 
-        seed = seed_of(run.seed, "stage", position)
+        seed = run.seed_of("stage", position)
         rows = train(stage, self.network, feed, workspace.config, seed, after_epoch, begin)
         seconds = clock.seconds
         self.history = self.history + rows
@@ -226,7 +225,9 @@ def accuracies(trained: FinishedRun, history: list[dict]) -> dict[str, Any]:
         return {"last": last, "best": last, "epochs_to_99": None}
     best = max(curve)
     reached = 1 + next(i for i, value in enumerate(curve) if value >= 0.99 * best)
-    return {"last": curve[-1], "best": best, "epochs_to_99": reached}
+    found = {"last": curve[-1], "best": best, "epochs_to_99": reached}
+    looks = [look for row in rows for look in dict.fromkeys(map(tuple, row.get("looks", [])))]
+    return found | {"curve": [list(look) for look in looks]} if looks else found
 
 
 def last_lines(error: Exception) -> str:

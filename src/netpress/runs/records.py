@@ -156,14 +156,14 @@ def frame(runs: Sequence[Run], edition: str, results: Path | None = None) -> "pd
     found = fresh(runs, edition, results)
     rows = [row_of(run, found[run]) if run in found else row_without(run, edition, results) for run in runs]
     named = ["paper", "dataset", "model", "method", "seed", "edition", *COLUMNS, "seconds", "images_per_second"]
-    columns = [*named, "device", "commit", "time", "epochs", "name", "fingerprint"]
+    columns = [*named, "device", "commit", "time", "epochs", "curve", "final_epochs", "name", "fingerprint"]
     return pd.DataFrame(rows, columns=list(dict.fromkeys([*columns, *(key for row in rows for key in row)])))
 
 
 def row_without(run: Run, edition: str, results: Path | None) -> dict[str, Any]:
     """The row of a run that has no fresh record."""
     settings = {key: getattr(run, key) for key in ("paper", "dataset", "model", "method", "seed", "epochs", "name")}
-    return settings | {"edition": edition, "status": state(run, edition, results)}
+    return settings | dict(run.factors) | {"edition": edition, "status": state(run, edition, results)}
 
 
 def row_of(run: Run, record: Record) -> dict[str, Any]:
@@ -174,6 +174,7 @@ def row_of(run: Run, record: Record) -> dict[str, Any]:
     made = record["made"]
     return {
         **settings,
+        **dict(run.factors),
         "edition": record["edition"],
         **{key: record.get(key) for key in COLUMNS},
         "seconds": seconds,
@@ -182,8 +183,11 @@ def row_of(run: Run, record: Record) -> dict[str, Any]:
         "commit": made["commit"],
         "time": made["time"],
         "epochs": run.epochs,
+        "curve": record.get("curve"),
+        "final_epochs": run.stages[-1].epochs if run.stages else None,
         "name": run.name,
         "fingerprint": run.fingerprint,
+        **{f"seconds.{stage['stage']}": stage["seconds"] for stage in record.get("stages", [])},
         **{f"measures.{name}": value for name, value in record.get("measures", {}).items()},
     }
 

@@ -13,6 +13,8 @@ from netpress import data
 from netpress.runs.identity import NAMES, RUN, hashed, written
 from netpress.training.stage import Stage
 
+Factors = tuple[tuple[str, Any], ...]
+
 if TYPE_CHECKING:
     from netpress.nets.network import Network
 
@@ -40,7 +42,8 @@ class Run:
     """One network, trained in one way, with one seed.
 
     `steps` are done in order: stages train, edits operate. `needs` pairs a role ("parent", "teacher") with the run
-    whose network plays it. `measures` are taken at the end; they are no part of the fingerprint.
+    whose network plays it. `measures` are taken at the end, `factors` say what the run varies, for tables and claims;
+    both are no part of the fingerprint.
     """
 
     paper: str
@@ -55,6 +58,7 @@ class Run:
     needs: tuple[tuple[str, "Run"], ...] = ()
     judged_on: str = "test"  # "validation": train on nine tenths of the training images, judge on the last tenth
     measures: tuple[Measure, ...] = ()
+    factors: Factors = ()
 
     @property
     def label(self) -> str:
@@ -70,6 +74,12 @@ class Run:
     def fingerprint(self) -> str:
         """SHA-256 of everything that can change the result."""
         return fingerprint(self)
+
+    def seed_of(self, *parts: object) -> int:
+        """The seed of a part of the run: its weights, a step, the order of its images in a stage."""
+        from netpress.seeds import seed_of_run
+
+        return seed_of_run(self.dataset, self.seed, *parts)
 
     @property
     def stages(self) -> tuple[Stage, ...]:

@@ -10,7 +10,6 @@ from netpress.data.views import normalise_of
 from netpress.nets.network import Network
 from netpress.runs.run import Run
 from netpress.runs.weights import WeightStore
-from netpress.seeds import seed_of
 from netpress.training.cache import Cache
 from netpress.training.checkpoint import Checkpoints
 from netpress.training.compute import ComputeConfig, choose
@@ -52,7 +51,7 @@ class Workspace:
 
     def blank(self, run: Run) -> Network:
         """The run's network with the weights that its seed draws."""
-        torch.manual_seed(seed_of(run.seed, "network"))
+        torch.manual_seed(run.seed_of("network"))
         network = nets.build(run.model, run.px, data.classes(run.dataset), run.width)
         self.config.place(network)
         return network

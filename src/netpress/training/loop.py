@@ -47,9 +47,9 @@ def train(
     """Train `network` in place through one stage.
 
     Returns one row per epoch: stage, epoch (from 1), train_loss, train_accuracy, test_loss, test_accuracy; accuracies
-    are fractions, None where the loss does not see the logits. The last incomplete batch of an epoch is left out:
-    the order is new in every epoch. Raises `Diverged` at the end of an epoch in which a loss was not finite, and
-    UserError where there is no whole batch.
+    are fractions, None where the loss does not see the logits; where the stage asks for them also looks, pairs of steps
+    done and test accuracy. The last incomplete batch of an epoch is left out: the order is new in every epoch. Raises
+    `Diverged` at the end of an epoch in which a loss was not finite, and UserError where there is no whole batch.
     """
     if feed.count < stage.batch_size:
         raise UserError(f"{feed.count} training images are no whole batch of {stage.batch_size}: use more images.")
@@ -63,16 +63,23 @@ def train(
     advance = config.captured(step_of(feed, optimiser, parameters, config), optimiser)
     for epoch in range(begin.epochs if begin else 0, stage.epochs):
         set_modes(network, stage.trains)
-        steps_done = []
+        steps_done, looks = [], []
         for step, batch in enumerate(feed.batches(stage.batch_size, seed, epoch), epoch * steps):
             config.set_lr(optimiser, rates[step])
             steps_done.append(advance(batch))
+            if step + 1 in stage.looks:
+                network.eval()
+                looks.append([step + 1, feed.evaluate()["test_accuracy"]])
+                set_modes(network, stage.trains)
         losses, hits = (torch.stack(values) for values in zip(*steps_done, strict=True))
         check_finite(losses, stage, epoch)
         accuracy = hits.sum().item() / (steps * stage.batch_size) if feed.sees_logits else None
         row = {"stage": stage.name, "epoch": epoch + 1, "train_loss": losses.mean().item(), "train_accuracy": accuracy}
         network.eval()
-        history.append(row | feed.evaluate())
+        row |= feed.evaluate()
+        if stage.looks:
+            row["looks"] = [*looks, [(epoch + 1) * steps, row["test_accuracy"]]]
+        history.append(row)
         after_epoch(TrainState(epoch + 1, history, optimiser.state_dict()))
     forget_gradients(parameters)
     return history

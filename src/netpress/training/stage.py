@@ -24,4 +24,5 @@ class Stage:
     temperature: float = 1.0
     alpha: float = 1.0  # weight of the soft targets; that of the labels is the loss's affair
     scaled: bool = False  # soft part times T^2 (Hinton et al. 2015)
+    looks: tuple[int, ...] = ()  # steps after which the test accuracy is measured too, beside every epoch's end
     shared: bool = False  # its weights serve every run that begins with the same steps

@@ -6,6 +6,7 @@ Each of the three parts is a module with its own PAPER, GRID, STAGES and RECORDS
     netpress run compressing --edition demo          104 networks (digits), minutes on two CPU cores
 """
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from netpress import editions
@@ -37,12 +38,26 @@ TAKEN = ("agreement", "divergence", "train_accuracy", "int8_accuracy", "sparsity
 MEASURED = tuple(f"measures.{name}" for name in TAKEN)
 
 
-def tidy(runs: "pd.DataFrame") -> "pd.DataFrame":
-    """The frame of runs with the columns that each part reads off the method, and all of MEASURED.
+def tidy(runs: "pd.DataFrame", results: Path | None = None) -> "pd.DataFrame":
+    """The frame of runs with what each part varies (its COLUMNS, and role), and all of MEASURED.
 
-    `overfit`: accuracy on the training images minus that on the test images, where it was measured.
+    change: see `pruning.change`; overfit: accuracy on the training images less that on the test images, where it was
+    measured; over_alone: accuracy less that of the same student from labels alone, for as long; ratio and bits are
+    missing where there are none.
     """
-    runs = runs.reindex(columns=list(dict.fromkeys([*runs.columns, *MEASURED])))
-    for part in PARTS:
-        runs = runs.assign(**part.columns(runs))
-    return runs.assign(overfit=runs["measures.train_accuracy"].astype("float64") - runs["last"].astype("float64"))
+    numbers = ("temperature", "alpha", "length", "ratio", "bits")
+    columns = ("role", *(name for part in PARTS for name in part.COLUMNS))
+    runs = runs.reindex(columns=list(dict.fromkeys([*runs.columns, *columns, *MEASURED])))
+    words = {name: runs[name].fillna(False if name == "squared" else "") for name in columns if name not in numbers}
+    counts = {name: runs[name].astype("float64").replace(0.0, float("nan")) for name in ("ratio", "bits")}
+    runs = runs.assign(**words, **counts)
+    parents = runs["model"].isin(pruning.NETWORKS) & (runs["role"] == "parent")
+    runs = runs.assign(ratio=runs["ratio"].mask(parents, 1.0))
+    keys = ["dataset", "model", "seed", "length"]
+    alone = runs[runs["way"] == "alone"].drop_duplicates(keys).set_index(keys)["last"].rename("alone")
+    last = runs["last"].astype("float64")
+    return runs.assign(
+        change=pruning.change(runs),
+        overfit=runs["measures.train_accuracy"].astype("float64") - last,
+        over_alone=last - runs.join(alone, on=keys)["alone"].astype("float64"),
+    )

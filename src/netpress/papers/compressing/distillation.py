@@ -4,15 +4,10 @@ Per data set and seed a teacher, the student alone and the student as the paper 
 edition sweeps also every temperature and every weight, with and without the factor T^2.
 """
 
-from typing import TYPE_CHECKING
-
-from netpress.editions import Settings, of
+from netpress.editions import FRESH, Settings, of
 from netpress.runs.measures import Agreement
 from netpress.runs.run import Run
 from netpress.training.stage import Stage
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 # PAPER ---------------------------------------------------------------------------------------------------------------
 
@@ -55,17 +50,27 @@ def runs(chosen: Settings, seeds: tuple[int, ...]) -> tuple[Run, ...]:
             teacher,
             *(
                 run_of(chosen, (dataset, seed), STUDENT, method, teacher)
-                for method in methods(swept=seed < of(chosen.swept_seeds, dataset))
+                for method in methods(sweeps(chosen, dataset, seed))
             ),
         )
     )
 
 
-def methods(swept: bool) -> dict[str, dict]:
+def sweeps(chosen: Settings, dataset: str, seed: int) -> tuple[str, ...]:
+    """What is swept on a data set with a seed: temperatures and weights; with fresh seeds what claims are about."""
+    count = of(chosen.swept_seeds, dataset)
+    if seed < count:
+        return ("temperature", "alpha")
+    return ("temperature",) if count and seed >= FRESH else ()
+
+
+def methods(swept: tuple[str, ...]) -> dict[str, dict]:
     """What each method of the student sets in its stage."""
     points = {(TEMPERATURE, ALPHA): None}
-    if swept:
-        points |= {(t, ALPHA): None for t in TEMPERATURES} | {(TEMPERATURE, a): None for a in ALPHAS}
+    if "temperature" in swept:
+        points |= {(t, ALPHA): None for t in TEMPERATURES}
+    if "alpha" in swept:
+        points |= {(TEMPERATURE, a): None for a in ALPHAS}
     distilled = {
         named(t, a, scaled): {"temperature": float(t), "alpha": a, "scaled": scaled}
         for t, a in points
@@ -78,12 +83,12 @@ def methods(swept: bool) -> dict[str, dict]:
 def run_of(chosen: Settings, place: tuple[str, int], model: str, method: str, teacher: Run | None) -> Run:
     """The teacher, or a student; the student alone has a teacher too, to be compared with."""
     dataset, seed = place
-    told = methods(swept=True).get(method, {})
+    told = methods(("temperature", "alpha")).get(method, {})
     return Run(
         paper="compressing", dataset=dataset, model=model, method=method, seed=seed, px=of(chosen.px, dataset),
         width=chosen.distilled_width, images=chosen.images, steps=(stage(chosen, dataset, told),),
         needs=(("teacher", teacher),) if teacher else (), judged_on=chosen.judged_on,
-        measures=(Agreement(),) if teacher else (),
+        measures=(Agreement(),) if teacher else (), factors=factors(method, told),
     )  # fmt: skip
 
 
@@ -100,13 +105,14 @@ def stage(chosen: Settings, dataset: str, told: dict) -> Stage:
 
 # RECORDS -------------------------------------------------------------------------------------------------------------
 
+COLUMNS = ("temperature", "alpha", "squared", "form")
 
-def columns(runs: "pd.DataFrame") -> "dict[str, pd.Series]":
-    """temperature, alpha and squared of the distilled students; alpha 0 for the student alone."""
-    found = runs["method"].str.extract(r"^distilled-t(\d+)-a([\d.]+)(-squared)?$")
-    alone = (runs["method"] == "alone") & (runs["model"] == STUDENT)
-    return {
-        "temperature": found[0].astype("float64"),
-        "alpha": found[1].astype("float64").mask(alone, 0.0),
-        "squared": found[2].notna(),
-    }
+
+def factors(method: str, told: dict) -> tuple[tuple[str, object], ...]:
+    """The role of a run; temperature, alpha, squared and form of the distilled students (form: of the loss,
+    printed or squared; either where T = 1); alpha 0 for the student alone."""
+    if "alpha" not in told:
+        return (("role", method), *((("alpha", 0.0),) if method == "alone" else ()))
+    form = "either" if told["temperature"] == 1 else "squared" if told["scaled"] else "printed"
+    values = {"temperature": told["temperature"], "alpha": told["alpha"], "squared": told["scaled"], "form": form}
+    return (("role", "distilled"), *values.items())

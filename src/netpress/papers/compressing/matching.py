@@ -5,16 +5,11 @@ Per seed a teacher; students matched over schedules of several lengths; the same
 each network with a view of its own; on the longest schedule also without mixing, and without a teacher.
 """
 
-from typing import TYPE_CHECKING
-
 from netpress.compress.edits import Pretrained
-from netpress.editions import Settings
+from netpress.editions import FRESH, Settings
 from netpress.runs.measures import Agreement
 from netpress.runs.run import Edit, Run
 from netpress.training.stage import Stage
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 # PAPER ---------------------------------------------------------------------------------------------------------------
 
@@ -37,7 +32,8 @@ ROWS = {
     f"fixed-{LONGEST}x": "the student, fixed teacher",
     f"alone-{LONGEST}x": "the student alone",
 }
-ALWAYS = ("matched", "fixed")  # at every length; the others at the longest
+ALWAYS = ("matched", "fixed", "alone")  # at every length; the others at the longest
+JUDGED = ("matched", "alone")  # what claims are about: with fresh seeds these alone
 
 
 # GRID ----------------------------------------------------------------------------------------------------------------
@@ -54,7 +50,7 @@ def runs(chosen: Settings, seeds: tuple[int, ...]) -> tuple[Run, ...]:
             teacher,
             *(
                 student_run(chosen, teacher, way, length)
-                for way in WAYS
+                for way in (WAYS if seed < FRESH else JUDGED)
                 for length in (LENGTHS if way in ALWAYS else (LONGEST,))
             ),
         )
@@ -68,7 +64,7 @@ def teacher_run(chosen: Settings, dataset: str, seed: int) -> Run:
     learn = stage(chosen.teacher_epochs, chosen.teacher_rate, chosen.batch, {"view": VIEW[dataset]})
     return Run(
         paper="compressing", dataset=dataset, model=model, method="teacher", seed=seed, width=width,
-        steps=(*begin, learn), **scale(chosen),
+        steps=(*begin, learn), factors=(("role", "teacher"),), **scale(chosen),
     )  # fmt: skip
 
 
@@ -79,6 +75,7 @@ def student_run(chosen: Settings, teacher: Run, way: str, length: int) -> Run:
     return Run(
         paper="compressing", dataset=teacher.dataset, model=model, method=f"{way}-{length}x", seed=teacher.seed,
         width=width, steps=(learn,), needs=(("teacher", teacher),), measures=(Agreement(),),
+        factors=(("role", "student"), ("way", way), ("length", length)),
         **scale(chosen),
     )  # fmt: skip
 
@@ -108,8 +105,4 @@ def told(way: str, dataset: str) -> dict:
 
 # RECORDS -------------------------------------------------------------------------------------------------------------
 
-
-def columns(runs: "pd.DataFrame") -> "dict[str, pd.Series]":
-    """way and length (in multiples of the shortest schedule) of the students."""
-    found = runs["method"].str.extract(rf"^({'|'.join(WAYS)})-(\d+)x$")
-    return {"way": found[0].fillna(""), "length": found[1].astype("float64")}
+COLUMNS = ("way", "length")

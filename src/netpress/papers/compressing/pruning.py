@@ -7,13 +7,13 @@ disk, taught by the parent or alone.
 """
 
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, fields, replace
 from math import sqrt
 from typing import TYPE_CHECKING
 
 from netpress.compress.edits import Inherit, Prune, ShareWeights
 from netpress.compress.prune import gradual
-from netpress.editions import Settings, of
+from netpress.editions import FRESH, Settings, of
 from netpress.runs.measures import Agreement, Integers, StoredSize
 from netpress.runs.run import Edit, Run
 from netpress.training.stage import Stage
@@ -53,37 +53,50 @@ def runs(chosen: Settings, seeds: tuple[int, ...]) -> tuple[Run, ...]:
         for dataset in chosen.pruned_on
         for seed in seeds
         for model in NETWORKS
-        for parent in [run_of(chosen, (dataset, seed), model, "parent", (train(chosen, dataset),))]
+        for parent in [run_of(chosen, (dataset, seed), model, Method("parent", "parent"), (train(chosen, dataset),))]
         for run in (parent, *compressed(chosen, parent), *(narrow(chosen, parent) if model == LARGE else ()))
+        if seed < FRESH or judged(run)
     )
+
+
+def judged(run: Run) -> bool:
+    """Whether a claim is about a run: with fresh seeds these alone are done."""
+    factors = dict(run.factors)
+    pruned = factors["role"] == "pruned" and factors["how"] == "global"
+    needed = pruned and (factors["ratio"] in (1, PRINTED) or (run.model == LARGE and factors["finish"] == "retrained"))
+    return needed or factors["role"] == "parent" or factors["finish"] == "distilled"
 
 
 def compressed(chosen: Settings, parent: Run) -> Iterator[Run]:
     """The parent pruned in every way, and with shared weights."""
     place = (parent.dataset, parent.seed)
     pruned = {
-        method: run_of(chosen, place, parent.model, method, steps, parent)
+        method.name: run_of(chosen, place, parent.model, method, steps, parent)
         for method, steps in pruning(chosen, parent.dataset).items()
     }
     yield from pruned.values()
     for name, before in {"dense": parent, f"{PRINTED}x": pruned[AT_PRINTED]}.items():
         for bits in chosen.bits:
-            for method, steps in sharing(chosen, parent.dataset, bits).items():
-                yield run_of(chosen, place, parent.model, f"shared-{bits}b-{name}-{method}", steps, before)
+            for finish, steps in sharing(chosen, parent.dataset, bits).items():
+                method = Method(
+                    f"shared-{bits}b-{name}-{finish}", "shared", bits=bits, base=name, finish=finish,
+                    against=before.method,
+                )  # fmt: skip
+                yield run_of(chosen, place, parent.model, method, steps, before)
 
 
 def narrow(chosen: Settings, parent: Run) -> Iterator[Run]:
     """Narrow networks, each as large on disk as the parent is when pruned, trained as long as both together."""
     for ratio in sorted(set(MATCHED) & set(chosen.ratios)):
-        for method, steps in from_scratch(chosen, parent.dataset).items():
+        for finish, steps in from_scratch(chosen, parent.dataset).items():
+            method = Method(f"narrow-{ratio}x-{finish}", "narrow", ratio=ratio, finish=finish, against="parent")
             yield run_of(
-                chosen, (parent.dataset, parent.seed), parent.model, f"narrow-{ratio}x-{method}", steps, parent,
-                sqrt(POSITIONS / ratio),
-            )  # fmt: skip
+                chosen, (parent.dataset, parent.seed), parent.model, method, steps, parent, sqrt(POSITIONS / ratio)
+            )
 
 
 def run_of(
-    chosen: Settings, place: tuple[str, int], model: str, method: str, steps: tuple[Stage | Edit, ...],
+    chosen: Settings, place: tuple[str, int], model: str, method: "Method", steps: tuple[Stage | Edit, ...],
     parent: Run | None = None, narrowed: float = 1.0,
 ) -> Run:  # fmt: skip
     """A run at a place: data set and seed."""
@@ -91,19 +104,42 @@ def run_of(
     width = chosen.width if model == LARGE else chosen.six_layer_width
     images = min(count for count in (chosen.images, chosen.pruned_images, 10**9) if count)
     return Run(
-        paper="compressing", dataset=dataset, model=model, method=method, seed=seed, px=of(chosen.px, dataset),
+        paper="compressing", dataset=dataset, model=model, method=method.name, seed=seed, px=of(chosen.px, dataset),
         width=width * narrowed, images=None if images == 10**9 else images, steps=steps,
         needs=(("parent", parent),) if parent else (), judged_on=chosen.judged_on, measures=measures(method),
+        factors=method.factors,
     )  # fmt: skip
 
 
-def measures(method: str) -> tuple:
+@dataclass(frozen=True)
+class Method:
+    """A way of making a network smaller: its name, and what it varies. Ratio and bits are 0 where there are none.
+
+    `against`: the method of the network that it is compared with: one that was trained for as long without being
+    pruned, else where it began.
+    """
+
+    name: str
+    role: str  # parent, pruned, shared or narrow
+    ratio: int = 0
+    how: str = ""  # global, layer or gradual
+    bits: int = 0
+    base: str = ""  # dense, or 5x
+    finish: str = ""  # retrained, untouched, tuned, untuned, distilled or alone
+    against: str = "parent"
+
+    @property
+    def factors(self) -> tuple[tuple[str, object], ...]:
+        """As a run carries them."""
+        return tuple((field.name, getattr(self, field.name)) for field in fields(self) if field.name != "name")
+
+
+def measures(method: Method) -> tuple:
     """What is measured on the finished network: its size as written, and on some its accuracy in 8-bit integers."""
     forms = {"parent": ("dense32",), "pruned": ("dense32", "sparse32"), "shared": ("shared", "shared+huffman")}
-    kind = method.split("-")[0]
-    integers = (Integers(),) if method in ("parent", AT_PRINTED) else ()
-    others = (Agreement("parent"),) if kind == "narrow" else ()
-    return (StoredSize(forms.get(kind, ("dense32",))), *integers, *others)
+    integers = (Integers(),) if method.name in ("parent", AT_PRINTED) else ()
+    others = (Agreement("parent"),) if method.role == "narrow" else ()
+    return (StoredSize(forms.get(method.role, ("dense32",))), *integers, *others)
 
 
 # STAGES --------------------------------------------------------------------------------------------------------------
@@ -122,22 +158,28 @@ def retrain(chosen: Settings, dataset: str, epochs: int, name: str = "retrain") 
     return Stage(name, epochs=epochs, lr=chosen.retrain_rate, batch_size=chosen.batch, view=VIEW[dataset])
 
 
-def pruning(chosen: Settings, dataset: str) -> dict[str, tuple[Stage | Edit, ...]]:
+def pruned(ratio: int, how: str, finish: str) -> Method:
+    """The method of a pruned network."""
+    against = CONTROL if finish == "retrained" else "parent"
+    return Method(f"pruned-{ratio}x-{how}-{finish}", "pruned", ratio=ratio, how=how, finish=finish, against=against)
+
+
+def pruning(chosen: Settings, dataset: str) -> dict[Method, tuple[Stage | Edit, ...]]:
     """Every way of pruning, and its control.
 
     Gradual pruning ranks all layers together; its steps share the epochs of retraining.
     """
     after, epochs = retrain(chosen, dataset, chosen.retrain_epochs), chosen.retrain_epochs
-    ways: dict[str, tuple[Stage | Edit, ...]] = {CONTROL: (Inherit(), Prune(1.0), after)}
+    ways: dict[Method, tuple[Stage | Edit, ...]] = {pruned(1, "global", "retrained"): (Inherit(), Prune(1.0), after)}
     for ratio in chosen.ratios:
         for scope in SCOPES:
             cut = (Inherit(), Prune(float(ratio), scope))
-            ways |= {f"pruned-{ratio}x-{scope}-untouched": cut, f"pruned-{ratio}x-{scope}-retrained": (*cut, after)}
+            ways |= {pruned(ratio, scope, "untouched"): cut, pruned(ratio, scope, "retrained"): (*cut, after)}
         stepwise: list[Stage | Edit] = [Inherit()]
         for step, part in enumerate(gradual(float(ratio), STEPS), start=1):
             share = epochs * step // STEPS - epochs * (step - 1) // STEPS
             stepwise += [Prune(part), *([retrain(chosen, dataset, share, f"retrain-{step}")] if share else [])]
-        ways[f"pruned-{ratio}x-gradual-retrained"] = tuple(stepwise)
+        ways[pruned(ratio, "gradual", "retrained")] = tuple(stepwise)
     return ways
 
 
@@ -162,43 +204,16 @@ def from_scratch(chosen: Settings, dataset: str) -> dict[str, tuple[Stage, ...]]
 
 # RECORDS -------------------------------------------------------------------------------------------------------------
 
-
-def columns(runs: "pd.DataFrame") -> "dict[str, pd.Series]":
-    """ratio, how (global, layer, gradual), bits, base (dense, 5x), finish (retrained, untouched, tuned, ...), change.
-
-    `change`: accuracy after the last epoch minus that of the network it is to be compared with, of the same seed.
-    """
-    ours = runs["model"].isin(NETWORKS)
-    bits = runs["method"].str.extract(r"^shared-(\d)b-(dense|\dx)-")
-    return {
-        "ratio": ratio(runs),
-        "how": runs["method"].str.extract(r"^pruned-\d+x-(global|layer|gradual)-")[0].fillna(""),
-        "bits": bits[0].astype("float64"),
-        "base": bits[1].fillna(""),
-        "finish": runs["method"].where(ours, "").str.rsplit("-", n=1).str[-1],
-        "change": change(runs),
-    }
-
-
-def ratio(runs: "pd.DataFrame") -> "pd.Series":
-    """All weights / weights left: of a pruned network, or of the one that a narrow network is as large as."""
-    found = runs["method"].str.extract(r"^(?:pruned|narrow)-(\d+)x-")[0].astype("float64")
-    return found.mask(runs["model"].isin(NETWORKS) & (runs["method"] == "parent"), 1.0)
+COLUMNS = ("ratio", "how", "bits", "base", "finish", "against")
 
 
 def change(runs: "pd.DataFrame") -> "pd.Series":
-    """See `columns`: missing where there is nothing to compare with."""
+    """Accuracy after the last epoch less that of the network it is to be compared with, of the same seed; missing where
+    there is nothing to compare with."""
     import pandas as pd
 
     last = runs["last"].astype("float64")
     places = pd.MultiIndex.from_frame(runs[["dataset", "model", "seed", "method"]])
-    with_whom = places.droplevel("method").to_frame(index=False).assign(method=[against(m) for m in runs["method"]])
-    theirs = pd.Series(last.to_numpy(), places).reindex(pd.MultiIndex.from_frame(with_whom))
-    return (last - theirs.to_numpy()).where(runs["model"].isin(NETWORKS))
-
-
-def against(method: str) -> str:
-    """What a network is compared with: one that was trained for as long without being pruned, else where it began."""
-    if method.startswith("pruned-") and method.endswith("-retrained"):
-        return CONTROL
-    return AT_PRINTED if method.startswith("shared-") and f"-{PRINTED}x-" in method else "parent"
+    with_whom = pd.MultiIndex.from_frame(runs[["dataset", "model", "seed", "against"]])
+    theirs = pd.Series(last.to_numpy(), places).reindex(with_whom)
+    return (last - theirs.to_numpy()).where(runs["against"] != "")

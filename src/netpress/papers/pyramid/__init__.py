@@ -39,6 +39,8 @@ PYRAMID = ("two-stages", "gram")  # taught by the level above; the others go str
 THAWED = "-thawed"  # ending of the variant in which nothing is frozen in stage 2
 NATIVE = "native"  # random weights at 32 px: the paper's motive for enlarging CIFAR-100 (section 5)
 NATIVE_PX = 32
+ENLARGED = "enlarged"  # the same with the images enlarged
+SHALLOWER = (TOP, *(f"{level}-forward" for level in LEVELS))
 
 # Cells that the paper leaves out, as no Gram matrix is defined for fully connected layers (section 5)
 UNDEFINED = frozenset(
@@ -62,21 +64,23 @@ PARENT_VIEW = {"digits": "crop", "cifar10": "crop-flip", "cifar100": "crop-flip"
 
 
 def grid(edition: str, seeds: tuple[int, ...]) -> tuple[Run, ...]:
-    """All runs, needs first: per data set and seed VGG19 and 46 networks; on the last data set the further ones."""
+    """All runs, needs first: per data set and seed VGG19, 46 networks and forward once more with nothing frozen; on the
+    last data set also the networks from random weights."""
     chosen = editions.settings(edition, "pyramid")
     return tuple(
         run
         for dataset in chosen.datasets
         for seed in seeds
         for top in [top_run(chosen, dataset, seed)]
-        for more in [further(chosen, top) if dataset == chosen.datasets[-1] else ()]
-        for run in (top, *compressed_runs(chosen, top), *more)
+        for more in [from_scratch(chosen, top) if dataset == chosen.datasets[-1] else ()]
+        for run in (top, *compressed_runs(chosen, top), *thawed_runs(chosen, top), *more)
     )
 
 
-def further(chosen: editions.Settings, top: Run) -> tuple[Run, ...]:
-    """What is run on one data set alone: forward thawed in stage 2, and networks from random weights at 32 px."""
-    return (*thawed_runs(chosen, top), *native_runs(chosen, top))
+def from_scratch(chosen: editions.Settings, top: Run) -> tuple[Run, ...]:
+    """Networks from random weights: at 32 px, and on some fresh seeds with the images enlarged."""
+    enlarged = editions.FRESH <= top.seed < editions.FRESH + chosen.enlarged
+    return (*native_runs(chosen, top), *(enlarged_runs(chosen, top) if enlarged else ()))
 
 
 def top_run(chosen: editions.Settings, dataset: str, seed: int) -> Run:
@@ -118,9 +122,16 @@ def native_runs(chosen: editions.Settings, top: Run) -> Iterator[Run]:
     VGG19 is left out where the grid's own is that very network.
     """
     step = whole(chosen, top.dataset)
-    for model in (TOP, *(f"{level}-forward" for level in LEVELS)):
+    for model in SHALLOWER:
         if model != TOP or (top.px, top.steps) != (NATIVE_PX, (step,)):
             yield run_of(chosen, model, NATIVE, (step,), (), (top.dataset, top.seed, NATIVE_PX))
+
+
+def enlarged_runs(chosen: editions.Settings, top: Run) -> Iterator[Run]:
+    """The same with the images enlarged, which the paper says removes the anomaly (section 5)."""
+    for model in SHALLOWER:
+        place = (top.dataset, top.seed, chosen.enlarged_px)
+        yield run_of(chosen, model, ENLARGED, (whole(chosen, top.dataset),), (), place)
 
 
 def level_run(chosen: editions.Settings, model: str, method: str, above: Run) -> Run:
@@ -137,8 +148,17 @@ def run_of(
     dataset, seed, px = place
     return Run(
         paper="pyramid", dataset=dataset, model=model, method=method, seed=seed, px=px, width=chosen.width,
-        images=chosen.images, steps=steps, needs=needs, judged_on=chosen.judged_on,
+        images=chosen.images, steps=steps, needs=needs, judged_on=chosen.judged_on, factors=factors(model, method),
     )  # fmt: skip
+
+
+def factors(model: str, method: str) -> tuple[tuple[str, str], ...]:
+    """What a run varies: level, direction ("" for VGG19), approach, and for the pyramid what stage 2 trains."""
+    level, _, direction = model.partition("-")
+    approach = method.removesuffix(THAWED)
+    frozen = approach in PYRAMID and direction == "forward" and approach == method
+    regime = ("frozen" if frozen else "thawed") if approach in PYRAMID else ""
+    return (("level", level), ("direction", direction), ("approach", approach), ("regime", regime))
 
 
 # STAGES --------------------------------------------------------------------------------------------------------------
@@ -211,14 +231,13 @@ def distil(chosen: editions.Settings) -> Stage:
 def tidy(runs: "pd.DataFrame", results: Path | None = None) -> "pd.DataFrame":
     """The frame of runs with further columns.
 
-    level ("vgg19", "svgg17", ...), direction ("" for VGG19); over_scratch: best accuracy less that of Scratch on the
-    same data set, level, direction and seed, a fraction; seconds_13000, passes_13000 and latency of the network at the
-    paper's size, missing where nothing was measured (speed.frame).
+    level ("vgg19", "svgg17", ...), direction ("" for VGG19), approach, regime; over_scratch: best accuracy less that of
+    Scratch on the same data set, level, direction and seed, a fraction; seconds_13000, passes_13000 and latency of the
+    network at the paper's size, missing where nothing was measured (speed.frame).
     """
     from netpress.papers.pyramid import speed
 
-    level, direction = (runs["model"].map(lambda model, i=i: model.partition("-")[i]) for i in (0, 2))
-    rows = runs.assign(level=level, direction=direction)
+    rows = runs.reindex(columns=list(dict.fromkeys([*runs.columns, "level", "direction", "approach", "regime"])))
     keys = ["dataset", "model", "seed"]
     scratch = rows[rows["method"] == "scratch"].set_index(keys)["best"]
     plain = rows[keys].join(scratch, on=keys)["best"] if len(scratch) else float("nan")
@@ -232,7 +251,7 @@ def tidy(runs: "pd.DataFrame", results: Path | None = None) -> "pd.DataFrame":
 
 def from_random(runs: "pd.DataFrame") -> "pd.DataFrame":
     """Those trained from random weights at 32 px; VGG19 is the grid's own where it was trained in that very way."""
-    native = runs["method"] == NATIVE
+    native = runs["approach"] == NATIVE
     datasets, models = (set(runs.loc[native, column]) for column in ("dataset", "model"))
     top = (runs["method"] == "parent") & runs["dataset"].isin(datasets) & (TOP not in models)
     return runs[native | top]

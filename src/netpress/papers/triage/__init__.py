@@ -7,6 +7,8 @@ One block is replaced by a single convolution, initialised in three ways, retrai
     netpress run triage --edition demo            31 networks (digits), minutes on two CPU cores
 """
 
+from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from netpress import editions
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
 BLOCKS = ("block1", "block2", "block3", "block4", "block5")
 INITIALISATIONS = ("random", "mean", "student-teacher")
 REGIMES = ("frozen", "thawed")
+ONE_CYCLE, CONSTANT = "one-cycle", "constant"  # retraining: a few epochs, as in the figures; until the network settles
+LOOKS = (8, 16, 32, 64, 96, 128, 192, 256, 384)  # steps after which accuracy is measured as well
 
 # method: (name in the ICLR text, name on the poster)
 NAMES = {
@@ -43,7 +47,11 @@ PARENT_VIEW = {"digits": "crop", "mnist": "crop", "cifar10": "crop-flip", "cifar
 
 
 def grid(edition: str, seeds: tuple[int, ...]) -> tuple[Run, ...]:
-    """All runs: per data set and seed the parent, then 5 blocks x 3 initialisations x 2 regimes."""
+    """All runs: per data set and seed the parent, then 5 blocks x 3 initialisations x 2 regimes.
+
+    Fresh seeds retrain the same 30 networks a second time, at a constant rate until they settle, on the data sets that
+    the edition names.
+    """
     chosen = editions.settings(edition, "triage")
     return tuple(
         run
@@ -53,13 +61,19 @@ def grid(edition: str, seeds: tuple[int, ...]) -> tuple[Run, ...]:
         for run in (
             parent,
             *(
-                compressed_run(chosen, parent, block, initialisation, regime)
+                compressed_run(chosen, parent, block, initialisation, regime, retraining)
+                for retraining in (ONE_CYCLE, *([CONSTANT] if settles(chosen, dataset, seed) else []))
                 for block in BLOCKS
                 for initialisation in INITIALISATIONS
                 for regime in REGIMES
             ),
         )
     )
+
+
+def settles(chosen: editions.Settings, dataset: str, seed: int) -> bool:
+    """Whether the networks of a data set and seed are also retrained until they settle."""
+    return seed >= editions.FRESH and dataset in chosen.settled_on
 
 
 def parent_run(chosen: editions.Settings, dataset: str, seed: int) -> Run:
@@ -76,12 +90,20 @@ def parent_run(chosen: editions.Settings, dataset: str, seed: int) -> Run:
     )
 
 
-def compressed_run(chosen: editions.Settings, parent: Run, block: str, initialisation: str, regime: str) -> Run:
+def compressed_run(
+    chosen: editions.Settings, parent: Run, block: str, initialisation: str, regime: str, retraining: str = ONE_CYCLE
+) -> Run:
     """VGG16 with one block replaced by a single convolution."""
+    settling = retraining == CONSTANT
+    compared = (*((Filters(block),) if block == "block1" else ()), Similarity(block))
     return Run(
-        paper="triage", dataset=parent.dataset, model=f"vgg16-{block}", method=f"{initialisation}-{regime}",
-        seed=parent.seed, steps=steps(chosen, block, initialisation, regime), needs=(("parent", parent),),
-        measures=(*((Filters(block),) if block == "block1" else ()), Similarity(block)),
+        paper="triage", dataset=parent.dataset, model=f"vgg16-{block}",
+        method=f"{initialisation}-{regime}{f'-{CONSTANT}' if settling else ''}", seed=parent.seed,
+        steps=steps(chosen, block, initialisation, regime, retraining), needs=(("parent", parent),),
+        measures=() if settling else compared,
+        factors=(
+            ("block", block), ("initialisation", initialisation), ("regime", regime), ("retraining", retraining),
+        ),
         **scale(chosen, parent.dataset),
     )
 
@@ -95,9 +117,12 @@ def scale(chosen: editions.Settings, dataset: str) -> dict:
 # STAGES --------------------------------------------------------------------------------------------------------------
 
 
-def steps(chosen: editions.Settings, block: str, initialisation: str, regime: str) -> tuple[Stage | Edit, ...]:
+def steps(
+    chosen: editions.Settings, block: str, initialisation: str, regime: str, retraining: str
+) -> tuple[Stage | Edit, ...]:
     """Begin from the parent, initialise the replacement, retrain."""
-    return (Inherit(), *begin(chosen, block)[initialisation], retrain(chosen, block)[regime])
+    stages = {ONE_CYCLE: retrain, CONSTANT: settle}[retraining](chosen, block)
+    return (Inherit(), *begin(chosen, block)[initialisation], stages[regime])
 
 
 def begin(chosen: editions.Settings, block: str) -> dict[str, tuple[Stage | Edit, ...]]:
@@ -117,14 +142,37 @@ def retrain(chosen: editions.Settings, block: str) -> dict[str, Stage]:
     }
 
 
+def settle(chosen: editions.Settings, block: str) -> dict[str, Stage]:
+    """The same at a constant rate, until the network is as good as it gets: how fast that is can then be told (ours).
+
+    Accuracy is also measured within the first epochs, where most of it is won.
+    """
+    return {
+        regime: replace(
+            stage, epochs=chosen.settling_epochs, lr=chosen.settling_rate, schedule="constant", looks=LOOKS
+        )
+        for regime, stage in retrain(chosen, block).items()
+    }
+
+
 # RECORDS -------------------------------------------------------------------------------------------------------------
 
 
 MEASURED = tuple(f"measures.{name}" for name in ("filters", "filter_cosine", "filter_cosine_untrained", "cka"))
+FACTORS = ("block", "initialisation", "regime", "retraining")
 
 
-def tidy(runs: "pd.DataFrame") -> "pd.DataFrame":
-    """The frame of runs with the columns block ("" for the parent), initialisation and regime, and all of MEASURED."""
-    runs = runs.reindex(columns=list(dict.fromkeys([*runs.columns, *MEASURED])))
-    parts = runs["method"].str.extract(r"^(?P<initialisation>.+)-(?P<regime>frozen|thawed)$")
-    return runs.assign(block=runs["model"].str.extract(r"(block\d)$")[0].fillna(""), **parts.fillna(""))
+def tidy(runs: "pd.DataFrame", results: Path | None = None) -> "pd.DataFrame":
+    """The frame of runs with the columns FACTORS ("" for the parent), all of MEASURED, and how fast networks settle.
+
+    over_parent: best accuracy less the parent's of the same data set and seed, a fraction; settled, reached, rate: see
+    `convergence.with_settling`.
+    """
+    from netpress.papers.triage import convergence
+
+    runs = runs.reindex(columns=list(dict.fromkeys([*runs.columns, "curve", *FACTORS, *MEASURED])))
+    runs = runs.assign(**{name: runs[name].fillna("") for name in FACTORS})
+    keys = ["dataset", "seed"]
+    parents = runs[runs["method"] == "parent"].drop_duplicates(keys).set_index(keys)["best"].rename("baseline")
+    runs = runs.join(parents, on=keys)
+    return convergence.with_settling(runs.assign(over_parent=runs["best"] - runs["baseline"]))

@@ -1,0 +1,70 @@
+"""How fast a network settles: convergence without a ceiling (ours).
+
+The paper counts epochs to 99 % of the best accuracy. Where retraining is short and its rate falls to zero, accuracy
+rises to the last epoch, and all networks "converge" there. So networks are also retrained at a constant rate until
+they are as good as they get, and what is counted is how long that takes.
+"""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Curve = list[list[float]]  # pairs of steps done and test accuracy, a fraction
+
+NEAR = 0.01  # within a point of the final level
+TAIL = 0.8  # the final level is the mean over what comes after this share of the steps
+
+
+def final_level(curve: Curve) -> float:
+    """Mean accuracy over the last fifth of the steps."""
+    steps, accuracy = np.array(curve).T
+    return float(accuracy[steps > TAIL * steps[-1]].mean())
+
+
+def smoothed(curve: Curve) -> np.ndarray:
+    """The mean of each accuracy with the one before and the one after it."""
+    accuracy = np.array(curve).T[1]
+    ends = np.concatenate([accuracy[:1], accuracy, accuracy[-1:]])
+    return np.convolve(ends, np.ones(3) / 3, "valid")
+
+
+def settled(curve: Curve) -> float:
+    """Steps until the smoothed accuracy stays within a point of the run's own final level."""
+    outside = np.flatnonzero(np.abs(smoothed(curve) - final_level(curve)) > NEAR)
+    first = outside[-1] + 1 if len(outside) else 0
+    return float(curve[min(first, len(curve) - 1)][0])
+
+
+def reached(curve: Curve, baseline: float) -> float:
+    """Steps until the smoothed accuracy first is at the parent's less a point; nan where it never is."""
+    there = np.flatnonzero(smoothed(curve) >= baseline - NEAR)
+    return float(curve[there[0]][0]) if len(there) else float("nan")
+
+
+def drift(curve: Curve) -> float:
+    """How much the accuracy still rises over the last fifth: its second half less its first, a fraction."""
+    steps, accuracy = np.array(curve).T
+    halves = np.array_split(accuracy[steps > TAIL * steps[-1]], 2)
+    return float(halves[1].mean() - halves[0].mean()) if len(halves[1]) else 0.0
+
+
+def with_settling(runs: "pd.DataFrame") -> "pd.DataFrame":
+    """The frame of runs (columns curve, epochs, baseline) with how fast they settle, missing where no curve was kept.
+
+    settled, reached: epochs, as above; rate: one over `settled`; drift: a fraction.
+    """
+    known = runs["curve"].map(lambda curve: isinstance(curve, list) and len(curve) > 2)
+    rows = [
+        (settled(curve) / length, reached(curve, baseline) / length, drift(curve))
+        for curve, length, baseline in (
+            (row.curve, row.curve[-1][0] / row.final_epochs, row.baseline) for row in runs[known].itertuples()
+        )
+    ]
+    columns = dict(zip(("settled", "reached", "drift"), zip(*rows, strict=True), strict=True)) if rows else {}
+    found = runs.assign(settled=np.nan, reached=np.nan, drift=np.nan)
+    for name, values in columns.items():
+        found.loc[known, name] = values
+    return found.assign(rate=1 / found["settled"])
