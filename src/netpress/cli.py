@@ -280,6 +280,42 @@ def rerun(
 
 
 @app.command()
+def shrink(
+    model: Annotated[str, typer.Argument(help="torchvision:NAME, timm:NAME or FILE.py:FUNCTION.")],
+    pictures: Annotated[str, typer.Option("--data", help="Folder of pictures, or the name of a data set.")],
+    weights: Annotated[str, typer.Option(help="Its weights: safetensors, or a state_dict.")] = "",
+    blocks: Annotated[str, typer.Option(help="Blocks to replace, as layer2,layer3; all where left out.")] = "",
+    most: Annotated[float, typer.Option(help="Points of accuracy that may be lost.")] = 1.0,
+    seeds: Annotated[str, typer.Option(help="Seeds, as 0,1,2.")] = "0",
+    px: Annotated[int | None, typer.Option(help="Side of the images in pixels.")] = None,
+    edition: Edition = "small",
+    change: Annotated[list[str] | None, typer.Option("--set", help="Change a setting, as epochs=2.")] = None,
+    skip_broken: Annotated[bool, typer.Option("--skip-broken", help="Leave broken files out.")] = False,
+    plan: Annotated[bool, typer.Option("--plan", help="Only say what would be done, and what it costs.")] = False,
+    out: Annotated[Path | None, typer.Option(help="Folder for the files of the smaller network.")] = None,
+    workers: Annotated[int | None, typer.Option(min=1, max=1024, help="Worker processes.")] = None,
+    results: Results = None,
+) -> None:
+    """Shrink a network of your own: which blocks are spare, and the smallest network within the budget."""
+    from netpress.yours.wanted import Wanted, check_words
+
+    named = tuple(part.strip() for part in blocks.split(",") if part.strip())
+    edition = editions.with_changes(edition, change or [])
+    wanted = Wanted(model, pictures, weights, named, most, numbers(seeds), px, edition, skip_broken)
+    check_words(wanted, out)
+    from netpress import sweep, yours
+
+    try:
+        with sweep.interruptible():
+            failures = yours.command(wanted, plan, out, results, workers)
+    except sweep.Interrupted as stopped:
+        print(f"netpress: {stopped}; the same command goes on from there.", file=sys.stderr)
+        stopped.end()
+    if failures:
+        raise typer.Exit(1)
+
+
+@app.command()
 def bench(
     name: Annotated[str, typer.Argument(help="One measurement; all where left out.")] = "", as_json: AsJson = False
 ) -> None:

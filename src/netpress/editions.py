@@ -13,6 +13,7 @@ from netpress.errors import UserError
 FRESH = 3  # the first fresh seed: rules and numbers of seeds were chosen on those before it, the pilot's
 EDITIONS = ("demo", "small", "large", "paper")
 PAPERS = ("triage", "pyramid", "compressing")
+YOURS = "yours"  # a network of the user's own: no paper, but an edition sets its scale too
 
 MEANT_FOR = {
     "demo": "any laptop, minutes, no network",
@@ -112,6 +113,19 @@ ROWS: dict[str, tuple[Any, Any, Any, Any]] = {
     "compressing.teacher_rate":     (3e-3,       3e-3,           3e-3,           1e-4),
     "compressing.matched_epochs":   (1,          8,              30,             100),    # of the shortest schedule
     "compressing.matched_rate":     (3e-3,       3e-3,           3e-3,           3e-3),
+
+    "yours.images":                 (None,       10_000,         None,           None),
+    "yours.parent_epochs":          (12,         24,             60,             60),     # where no weights are given
+    "yours.epochs":                 (4,          4,              10,             20),
+    "yours.imitation_epochs":       (3,          3,              4,              10),
+    "yours.tune_epochs":            (2,          2,              5,              5),
+    "yours.parent_rate":            (0.1,        0.05,           0.05,           0.05),
+    "yours.rate":                   (0.05,       0.05,           0.05,           0.05),
+    "yours.given_rate":             (0.01,       0.01,           0.01,           0.01),   # where weights are given
+    "yours.imitation_rate":         (1e-3,       1e-3,           1e-3,           1e-3),
+    "yours.tune_rate":              (1e-3,       1e-3,           1e-3,           1e-3),
+    "yours.ratios":                 ((2, 5),     (2, 5, 10),     (2, 5, 10),     (2, 5, 10)),
+    "yours.bits":                   ((6, 4),     (6, 4),         (6, 4),         (6, 4)),
 }
 # fmt: on
 
@@ -122,7 +136,7 @@ def settings(edition: str, paper: str) -> Any:
     Raises UserError for an unknown edition, paper or change, naming the nearest right one.
     """
     base, changes = parse(edition)
-    known(paper, PAPERS, "paper")
+    known(paper, (*PAPERS, YOURS), "paper")
     column = EDITIONS.index(base)
     chosen = {name: row[column] for name, row in ROWS.items() if "." not in name}
     chosen |= {n.removeprefix(f"{paper}."): row[column] for n, row in ROWS.items() if n.startswith(f"{paper}.")}

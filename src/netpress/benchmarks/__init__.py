@@ -24,15 +24,21 @@ MEASUREMENTS = {
     "sweep-scaling": ("scaling", "a sweep with 1, 2 and 4 workers"),
     "rules": ("rules", "how often the rules of the claims decide wrongly, and at all, on drawn numbers"),
     "remade": ("remade", "records chosen at random and made again"),
+    "shrink-cost": ("shrink_cost", "the triage of ResNet-18, a network of others: ours / plain"),
+    "shrink": ("shrink", "what `netpress shrink` picks of three networks; hours on a CPU, and goes on if stopped"),
     "full-step": ("gpu", "full VGG16 step on a GPU, against its matrix products"),
 }
+
+
+LONG = ("shrink",)  # measured only where it is asked for
 
 
 def command(name: str = "", as_json: bool = False, results: Path | None = None) -> None:
     """Measure one thing, or all, write the records and print them."""
     if name:
         editions.known(name, tuple(MEASUREMENTS), "measurement")
-    found = [measured(each, results) for each in ([name] if name else MEASUREMENTS) if name or possible(each)]
+    chosen = [name] if name else [each for each in MEASUREMENTS if possible(each) and each not in LONG]
+    found = [measured(each, results) for each in chosen]
     tell(found, as_json)
 
 

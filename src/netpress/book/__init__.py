@@ -6,10 +6,12 @@ A chapter's second cell makes a `Page` of the parameters in its first; everythin
 
 from typing import Any
 
-from netpress.book.page import Page, check_parameters
+from netpress.book.chapter import check_parameters
+from netpress.book.page import Page
 from netpress.book.parameters import parameter
+from netpress.book.your_page import YourPage
 
-__all__ = ["Page", "build", "check_parameters", "parameter", "rerun"]
+__all__ = ["Page", "YourPage", "build", "check_parameters", "parameter", "rerun"]
 
 
 def __getattr__(name: str) -> Any:

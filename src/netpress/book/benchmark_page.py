@@ -11,7 +11,10 @@ from netpress.report.tables import Table, listing
 from netpress.report.theme import Words
 
 KINDS = ("cpu", "cuda", "mps")
-WITH_BARS = ("triage-grid", "frozen-ratio", "student-teacher", "distillation", "step-overhead", "rebuild", "full-step")
+WITH_BARS = (
+    "triage-grid", "frozen-ratio", "student-teacher", "distillation", "step-overhead", "rebuild", "full-step",
+    "shrink-cost", "shrink",
+)  # fmt: skip
 ARMS = {"plain": "plain loop", "ours": "netpress"}
 
 

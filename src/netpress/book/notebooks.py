@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from netpress.atomic import write_atomic
-from netpress.book.page import check_parameters
+from netpress.book.chapter import check_parameters
 from netpress.errors import UserError
 
 HIDDEN = ("parameters", "injected-parameters")  # the box "made with" says what they say

@@ -1,9 +1,8 @@
 """What a chapter makes of its parameters, and all that it shows with."""
 
 import shlex
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
@@ -178,18 +177,6 @@ class Page(BaseModel):
         papers = parameters.papers_of(self.chapter)
         edition = best_edition.LAST_RESORT if self.edition == best_edition.BEST else self.edition
         return f"netpress run {papers[0] if len(papers) == 1 else 'all'} --edition {edition}"
-
-
-def check_parameters(path: str | Path, given: Mapping[str, Any]) -> Page:
-    """Check parameters for a chapter without starting a kernel; return the Page that they make.
-
-    Raises UserError, naming the parameter, for a name that the chapter does not take, a value of the wrong type,
-    and a value that its paper and edition do not have.
-    """
-    file = Path(path)
-    known = parameters.defaults(file)
-    parameters.check_names(given, known)
-    return Page(chapter=parameters.chapter_of(file), **(known | dict(given)))
 
 
 def checked(name: str, value: Any, check: Callable[[], None]) -> None:

@@ -105,9 +105,9 @@ def chapter_of(path: Path) -> str:
 
 
 def papers_of(chapter: str) -> tuple[str, ...]:
-    """The papers whose records a chapter shows: the one of its folder, or all."""
+    """The papers whose records a chapter shows: the one of its folder, or all; "yours" of a reader's own network."""
     folder = chapter.split("/")[0]
-    return (folder,) if folder in editions.PAPERS else tuple(editions.PAPERS)
+    return (folder,) if folder in (*editions.PAPERS, editions.YOURS) else tuple(editions.PAPERS)
 
 
 def check_edition(value: str, chapter: str) -> None:

@@ -46,7 +46,7 @@ def drawn(record: dict | None) -> str:
     if record is None:
         return NOT_MEASURED
     return (
-        f"{record['settings']['draws']:,} draws a claim (power: a quarter of them, or a tenth) of the pilot's spread and "
-        "correlations, judged by the code that judges the runs, at the strictest level of Holm's correction; half "
+        f"{record['settings']['draws']:,} draws a claim (power: a quarter of them, or a tenth) of the pilot's spread "
+        "and correlations, judged by the code that judges the runs, at the strictest level of Holm's correction; half "
         "decided: at the level that is left when half of the paper's claims are."
     )

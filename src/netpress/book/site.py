@@ -15,8 +15,8 @@ from typing import Any
 import netpress
 from netpress import editions, papers, paths
 from netpress.book import best_edition, notebooks, render, toc, variants
+from netpress.book.chapter import check_parameters
 from netpress.book.notebooks import Job
-from netpress.book.page import check_parameters
 from netpress.book.parameters import chapter_of, defaults, papers_of
 from netpress.errors import UserError
 
@@ -80,14 +80,23 @@ def train(contents: dict[str, Any], project: Path, chosen: Sequence[str]) -> int
 
     failed = 0
     chapters = chapters_of(contents, project)
-    shown = {paper: None for chapter in chapters for paper in papers_of(chapter)}
+    shown = {paper: None for chapter in chapters for paper in papers_of(chapter) if paper in editions.PAPERS}
     for edition in chosen or (TRAINED_HERE,):
         if editions.parse(edition)[0] != TRAINED_HERE:
             continue
         for paper in shown:
             failed += len(sweep.ensure(papers.grid(paper, edition), edition).failures)
         measure(chapters, edition)
+        shrink(chapters, project, edition)
     return failed
+
+
+def shrink(chapters: Sequence[str], project: Path, edition: str) -> None:
+    """Shrink the networks of the chapters about a reader's own, where that has not been done."""
+    for chapter in chapters:
+        if papers_of(chapter) == (editions.YOURS,):
+            page = check_parameters(project / "chapters" / f"{chapter}.ipynb", {"edition": edition})
+            page.records()
 
 
 def measure(chapters: Sequence[str], edition: str) -> None:
@@ -110,6 +119,9 @@ def planned(contents: dict[str, Any], project: Path, chosen: Sequence[str]) -> P
     for chapter in chapters_of(contents, project):
         if defaults(project / "chapters" / f"{chapter}.ipynb").get("edition") == best_edition.BEST:
             made[chapter] = (chosen[0] if len(chosen) == 1 else best_edition.BEST,)  # one page for all editions
+            continue
+        if papers_of(chapter) == (editions.YOURS,):
+            made[chapter] = (next((e for e in chosen if editions.parse(e)[0] == TRAINED_HERE), TRAINED_HERE),)
             continue
         shown = [paper for paper in papers_of(chapter) if paper in states]
         with_some = [e for e in order if any(states[paper][e][0] for paper in shown)]

@@ -10,7 +10,7 @@ from netpress.errors import UserError
 if TYPE_CHECKING:
     from netpress.nets.network import Network
 
-__all__ = ["Inherit", "Mean", "Pretrained", "Prune", "Random", "ShareWeights", "Unmask"]
+__all__ = ["Given", "Inherit", "Mean", "Pretrained", "Prune", "Random", "ShareWeights", "Unmask"]
 
 VARIANTS = ("literal", "layer-wise")
 
@@ -49,6 +49,25 @@ class Pretrained:
         from netpress import nets
 
         nets.check_pretrained(self.model)
+
+
+@dataclass(frozen=True)
+class Given:
+    """Loads weights of the user's own, which are kept under the SHA-256 of their file; UserError where they are not."""
+
+    sha256: str
+
+    def apply(self, network: "Network", needs: "dict[str, Network]") -> "Network":
+        from netpress.nets import weights
+
+        network.load_state_dict(weights.kept(self.sha256))
+        return network
+
+    def check(self) -> None:
+        """Raise UserError, before any work is spent, where the weights are not here."""
+        from netpress.nets import weights
+
+        weights.kept(self.sha256)
 
 
 @dataclass(frozen=True)

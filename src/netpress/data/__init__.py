@@ -1,4 +1,7 @@
-"""Labelled images as tensors: one function, seven data sets, every file checked before it is parsed."""
+"""Labelled images as tensors: one function, seven data sets, every file checked before it is parsed.
+
+A folder of pictures of the user's own is a data set too, named by its content: see pictures.py.
+"""
 
 import difflib
 import hashlib
@@ -7,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from netpress.data import files, pixels
+from netpress.data import files, pictures, pixels
 from netpress.data.sources import SOURCES, Source
 from netpress.errors import UserError
 from netpress.paths import cache_dir, data_folder
@@ -101,6 +104,9 @@ def _source(dataset: str) -> Source:
 
 def available(dataset: str) -> Availability:
     """Whether the files are there (names and sizes; contents are checked on loading), and why not."""
+    if pictures.is_folder(dataset):
+        known = pictures.noted(dataset) is not None
+        return Availability(known, "decoded in the cache" if known else f"the folder of {dataset} is not known here")
     found = _found(dataset)
     if found is None:
         source = SOURCES[dataset][-1]
@@ -122,6 +128,8 @@ def fetch(dataset: str) -> None:
     The checksum of a data set may change by it: call this before fingerprints are made.
     Raises UserError saying where to put the files by hand when there is no network.
     """
+    if pictures.is_folder(dataset):
+        return
     source, place = _found(dataset) or (SOURCES[dataset][-1], downloads())
     if place == downloads() and any(not (place / file.path).exists() for file in source.all_files):
         files.fetch(source.all_files, place, source.title)
@@ -129,16 +137,22 @@ def fetch(dataset: str) -> None:
 
 def checksum(dataset: str) -> str:
     """SHA-256 that stands for the source files, from constants: no data are read or needed."""
+    if pictures.is_folder(dataset):
+        return pictures.about(dataset)["digest"]
     return _source(dataset).checksum
 
 
 def classes(dataset: str) -> int:
     """Number of classes."""
+    if pictures.is_folder(dataset):
+        return len(pictures.about(dataset)["classes"])
     return _source(dataset).classes
 
 
 def provenance(dataset: str) -> str:
     """Title, fidelity, terms and the citation's key in the book's references, without reading data."""
+    if pictures.is_folder(dataset):
+        return pictures.provenance(dataset)
     source = _source(dataset)
     return f"{source.title}. {source.fidelity} Terms: {source.terms} Cite: {source.citation}."
 
@@ -150,6 +164,9 @@ def citation(dataset: str) -> str:
 
 def count(dataset: str, split: str, images: int | None = None) -> int:
     """How many images `load` returns, without reading any."""
+    if pictures.is_folder(dataset):
+        whole = pictures.count(dataset, _known("split", split, SPLITS))
+        return whole if images is None else min(whole, _positive("images", images))
     counts = _source(dataset).counts
     whole = counts["train"] if split == "fit" else counts.get(_known("split", split, SPLITS), 0)
     if "validation" not in counts and split in ("fit", "validation"):
@@ -169,11 +186,15 @@ def load(dataset: str, split: str, images: int | None = None, px: int = 32) -> I
     A data set that is in neither `folder()` nor `downloads()` is downloaded. Every file's checksum is
     compared before it is parsed. Raises UserError naming what is unknown, missing, truncated or altered.
     """
-    _known("data set", dataset, DATASETS)
+    if not pictures.is_folder(dataset):
+        _known("data set", dataset, DATASETS)
     _known("split", split, SPLITS)
     _positive("px", px)
     if images is not None:
         _positive("images", images)
+    if pictures.is_folder(dataset):
+        x, y, about = pictures.load(dataset, split, images, px)
+        return Images(x, y, about["classes"], dataset, split, provenance(dataset), about["checksum"])
     fetch(dataset)
     found = _found(dataset)
     assert found is not None

@@ -56,8 +56,13 @@ def _watched(network: Network, rows: list[LayerRow]) -> Iterator[None]:
     def watch(name: str, layer: nn.Module) -> torch.utils.hooks.RemovableHandle:
         return layer.register_forward_hook(lambda _layer, _in, output: rows.append(_row(name, layer, output)))
 
-    layers = [(name, layer) for name, layer in network.named_modules() if _is_shown(layer)]
-    handles = [watch(name.removeprefix("blocks."), layer) for name, layer in layers]
+    layers = [
+        (f"{block}.{name}" if name else block, layer)
+        for block in network.names
+        for name, layer in network[block].named_modules()
+        if _is_shown(layer)
+    ]
+    handles = [watch(name, layer) for name, layer in layers]
     try:
         yield
     finally:

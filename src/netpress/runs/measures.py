@@ -123,8 +123,9 @@ class Integers:
         try:
             calibration = train_test.normalise(train_test.train.x[:CALIBRATED].cpu())
             network = integer.int8(trained.network, calibration)
-        except UserError as error:
-            return {"int8_accuracy": None, "bytes_int8": None, "int8_reason": str(error)}
+        except Exception as error:  # torchao's too: not every network of others can be exported
+            reason = str(error) if isinstance(error, UserError) else f"{type(error).__name__} in torchao"
+            return {"int8_accuracy": None, "bytes_int8": None, "int8_reason": reason}
         pieces = [network(train_test.normalise(x)).argmax(1) for x in train_test.test.x.cpu().split(TESTED_AT_ONCE)]
         hits = (torch.cat(pieces) == train_test.test.y.cpu()).sum().item()
         return {"int8_accuracy": hits / len(train_test.test), "bytes_int8": storage.weigh(network, "int8").bytes}

@@ -8,7 +8,7 @@ from typing import Any
 
 from netpress import data, editions, paths
 from netpress.atomic import sweep_away
-from netpress.compress.edits import Pretrained
+from netpress.compress.edits import Given, Pretrained
 from netpress.errors import UserError
 from netpress.runs import records
 from netpress.runs.run import Run, with_needs
@@ -109,7 +109,7 @@ def check(runs: Sequence[Run], with_data: bool) -> None:
         if not (found := data.available(dataset)):
             raise UserError(f"{dataset}: {found.reason}. Restore the data, or name their folder in NETPRESS_DATA.")
     for step in dict.fromkeys(step for run in runs for step in run.steps):
-        if isinstance(step, Pretrained):
+        if isinstance(step, Given | Pretrained):
             step.check()
 
 

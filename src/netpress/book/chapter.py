@@ -1,0 +1,28 @@
+"""A chapter's parameters, checked before a kernel starts."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from netpress import editions
+from netpress.book import parameters
+from netpress.book.page import Page
+from netpress.book.your_page import YourPage
+
+
+def check_parameters(path: str | Path, given: Mapping[str, Any]) -> Page:
+    """Check parameters for a chapter without starting a kernel; return the Page that they make.
+
+    Raises UserError, naming the parameter, for a name that the chapter does not take, a value of the wrong type,
+    and a value that its paper and edition do not have.
+    """
+    file = Path(path)
+    known = parameters.defaults(file)
+    parameters.check_names(given, known)
+    chapter = parameters.chapter_of(file)
+    return page_class(chapter)(chapter=chapter, **(known | dict(given)))
+
+
+def page_class(chapter: str) -> type[Page]:
+    """What a chapter makes of its parameters: of those about a reader's own network, other ones."""
+    return YourPage if parameters.papers_of(chapter) == (editions.YOURS,) else Page

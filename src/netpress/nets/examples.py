@@ -1,0 +1,64 @@
+"""Example networks to shrink, made as a user would make one: a function that is called with the number of classes."""
+
+from collections.abc import Callable
+
+from torch import Tensor, nn
+
+from netpress.compat import import_torchvision
+
+
+class Residual(nn.Module):
+    """Two 3x3 convolutions beside a shortcut: (N, inputs, h, w) -> (N, outputs, h/stride, w/stride)."""
+
+    def __init__(self, inputs: int, outputs: int, stride: int) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False)
+        self.bn1 = nn.BatchNorm2d(outputs)
+        self.conv2 = nn.Conv2d(outputs, outputs, 3, 1, 1, bias=False)
+        self.bn2 = nn.BatchNorm2d(outputs)
+        self.relu = nn.ReLU()
+        self.shortcut = nn.Sequential()
+        if stride > 1 or inputs != outputs:
+            self.shortcut = nn.Sequential(nn.Conv2d(inputs, outputs, 1, stride, bias=False), nn.BatchNorm2d(outputs))
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = self.bn2(self.conv2(self.relu(self.bn1(self.conv1(x)))))
+        return self.relu(y + self.shortcut(x))
+
+
+class ResNet(nn.Module):
+    """A stem and stages of residual blocks, for small images (He et al. 2016, section 4.2)."""
+
+    def __init__(self, channels: tuple[int, ...], blocks: int, classes: int) -> None:
+        super().__init__()
+        self.stem = nn.Sequential(
+            nn.Conv2d(3, channels[0], 3, 1, 1, bias=False), nn.BatchNorm2d(channels[0]), nn.ReLU()
+        )
+        self.layers = nn.Sequential()
+        inputs = channels[0]
+        for i, outputs in enumerate(channels):
+            stage = [Residual(inputs if j == 0 else outputs, outputs, 1 + (i > 0 and j == 0)) for j in range(blocks)]
+            self.layers.append(nn.Sequential(*stage))
+            inputs = outputs
+        self.pool = nn.AdaptiveAvgPool2d(1)
+        self.fc = nn.Linear(inputs, classes)
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.fc(self.pool(self.layers(self.stem(images))).flatten(1))
+
+
+def small_resnet(classes: int) -> nn.Module:
+    """The demo's network: a ResNet of 11 convolutions on the main path, 8 to 32 channels."""
+    return ResNet((8, 16, 32), 2, classes)
+
+
+def resnet18_32(classes: int) -> nn.Module:
+    """torchvision's ResNet-18 with the stem that is usual for images of 32 px: 3x3, no stride, no pool."""
+    net = import_torchvision().models.resnet18(weights=None, num_classes=classes)
+    net.conv1 = nn.Conv2d(3, 64, 3, 1, 1, bias=False)
+    net.maxpool = nn.Identity()
+    nn.init.kaiming_normal_(net.conv1.weight, mode="fan_out", nonlinearity="relu")
+    return net
+
+
+EXAMPLES: dict[str, Callable[[int], nn.Module]] = {"small_resnet": small_resnet, "resnet18_32": resnet18_32}
