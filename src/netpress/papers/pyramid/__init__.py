@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from netpress import editions
 from netpress.compress.edits import Inherit, Pretrained
+from netpress.data.registry import DATASETS
 from netpress.nets import levels
 from netpress.nets.levels import LEVELS, ORDERS, TOP
 from netpress.runs.run import Edit, Run
@@ -55,9 +56,6 @@ INSTEAD = "two-stages"
 HINT = "C2"
 TEMPERATURE = 3.0
 SOFT = 2.5
-
-# Augmentation of VGG19, as is usual for the data set. Compressed networks see no augmentation.
-PARENT_VIEW = {"digits": "crop", "cifar10": "crop-flip", "cifar100": "crop-flip", "stl10": "crop-flip"}
 
 
 # GRID ----------------------------------------------------------------------------------------------------------------
@@ -165,10 +163,10 @@ def factors(model: str, method: str) -> tuple[tuple[str, str], ...]:
 
 
 def whole(chosen: editions.Settings, dataset: str) -> Stage:
-    """How VGG19 is trained."""
+    """How VGG19 is trained: augmented as is usual for the data set. Compressed networks see no augmentation."""
     return Stage(
         "train", epochs=chosen.parent_epochs, lr=chosen.parent_rate, schedule=chosen.parent_schedule,
-        batch_size=chosen.batch, view=PARENT_VIEW[dataset],
+        batch_size=chosen.batch, view=DATASETS[dataset].view,
     )  # fmt: skip
 
 
