@@ -78,6 +78,11 @@ class DataSet:
     view: str = "crop-flip"
 
 
+def titles() -> dict[str, str]:
+    """Data set -> its title."""
+    return {name: dataset.title for name, dataset in DATASETS.items()}
+
+
 def _table() -> list[dict[str, str]]:
     text = resources.files("netpress.data").joinpath("files.csv").read_text("utf-8")
     return list(csv.DictReader(text.splitlines()))
