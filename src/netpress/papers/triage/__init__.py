@@ -29,15 +29,15 @@ REGIMES = ("frozen", "thawed")
 ONE_CYCLE, CONSTANT = "one-cycle", "constant"  # retraining: a few epochs, as in the figures; until the network settles
 LOOKS = (8, 16, 32, 64, 96, 128, 192, 256, 384)  # steps after which accuracy is measured as well
 
-# method: (name in the ICLR text, name on the poster)
+# (initialisation, regime): (name in the ICLR text, name on the poster)
 NAMES = {
-    "parent": ("baseline", "Base"),
-    "random-frozen": ("CL-RW", "FM-RW"),
-    "random-thawed": ("CM-RW", "TM-RW"),
-    "mean-frozen": ("CL-MW", "FM-MW"),
-    "mean-thawed": ("CM-MW", "TM-MW"),
-    "student-teacher-frozen": ("STN", "FM-STN"),
-    "student-teacher-thawed": ("STN, then thawed (hypothesis)", "TM-STN"),
+    ("", ""): ("baseline", "Base"),  # the parent
+    ("random", "frozen"): ("CL-RW", "FM-RW"),
+    ("random", "thawed"): ("CM-RW", "TM-RW"),
+    ("mean", "frozen"): ("CL-MW", "FM-MW"),
+    ("mean", "thawed"): ("CM-MW", "TM-MW"),
+    ("student-teacher", "frozen"): ("STN", "FM-STN"),
+    ("student-teacher", "thawed"): ("STN, then thawed (hypothesis)", "TM-STN"),
 }
 
 
