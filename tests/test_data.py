@@ -24,7 +24,7 @@ from scipy.io import savemat
 
 from netpress import data
 from netpress.data import cache, files, official, pixels, views
-from netpress.data.sources import SOURCES
+from netpress.data.registry import DATASETS
 from netpress.errors import UserError
 
 REAL = Path(os.environ.get("NETPRESS_DATA") or Path(__file__).parents[2] / "shared" / "data")
@@ -268,7 +268,7 @@ def test_checksums_need_no_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
 def test_known_sums_are_the_folders_own(real: Path) -> None:
     lines = (line.split() for line in (real / "SHA256SUMS").read_text().splitlines())
     listed = {name: digest for digest, name in lines}
-    ours = {f.path: f for s in SOURCES.values() for f in s[0].all_files if f.digest.startswith("sha256")}
+    ours = {f.path: f for s in DATASETS.values() for f in s.sources[0].all_files if f.digest.startswith("sha256")}
     assert len(ours) == 22
     for path, file in ours.items():
         assert file.digest == f"sha256:{listed[path]}"
@@ -279,7 +279,7 @@ def test_publishers_sums_are_torchvisions() -> None:
     from netpress.compat import import_torchvision
 
     sets = import_torchvision().datasets
-    md5 = {f.path: f.digest.removeprefix("md5:") for s in SOURCES.values() for f in s[-1].all_files}
+    md5 = {f.path: f.digest.removeprefix("md5:") for s in DATASETS.values() for f in s.sources[-1].all_files}
     assert md5["cifar-10-python.tar.gz"] == sets.CIFAR10.tgz_md5
     assert md5["cifar-100-python.tar.gz"] == sets.CIFAR100.tgz_md5
     assert md5["stl10_binary.tar.gz"] == sets.STL10.tgz_md5
@@ -600,6 +600,20 @@ def test_a_wrong_download_is_refused(server: tuple[str, Path], tmp_path: Path, a
     assert not (tmp_path / "downloads/set.tar").exists()
 
 
+def test_every_entry_names_its_decoders_and_a_view_that_there_is() -> None:
+    for dataset in DATASETS.values():
+        assert dataset.view in views.VIEWS and all(callable(source.decoder) for source in dataset.sources)
+        assert dataset.sources[-1].all_files == () or all(file.url for file in dataset.sources[-1].all_files)
+
+
+@pytest.mark.data
+def test_grey_data_sets_are_those_with_equal_channels() -> None:
+    for name, dataset in DATASETS.items():
+        if data.available(name):
+            x = data.load(name, "test", images=20).x
+            assert bool((x == x[:, :1]).all()) == dataset.grey
+
+
 def test_a_download_that_was_broken_off_is_completed(
     server: tuple[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -607,9 +621,9 @@ def test_a_download_that_was_broken_off_is_completed(
     for name in ("a", "b"):
         (published / name).write_bytes(name.encode())
     parts = tuple(files.File(n, f"md5:{hashlib.md5(n.encode()).hexdigest()}", 1, f"{url}/{n}") for n in "ab")
-    source = dataclasses.replace(SOURCES["stl10"][0])
+    source = dataclasses.replace(DATASETS["stl10"].sources[0])
     vars(source)["files"] = {"train": parts, "test": parts}
-    monkeypatch.setattr(data, "SOURCES", {"stl10": (source,)})
+    monkeypatch.setattr(data, "DATASETS", {"stl10": dataclasses.replace(DATASETS["stl10"], sources=(source,))})
     monkeypatch.setenv("NETPRESS_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("NETPRESS_DATA", str(tmp_path / "nothing"))
     data.downloads().mkdir(parents=True)

@@ -92,17 +92,17 @@ def test_two_directions_five_levels_five_methods_less_four_cells() -> None:
 def test_the_cells_left_out_are_the_papers(number: int) -> None:
     direction, _ = tables.TABLES[number]
     paper = printed.table(f"pyramid_table_{number}")
-    for model in (f"{level}-{direction}" for level in levels.LEVELS):
-        for method, column in NAMES.items():
-            missing = not isinstance(paper.at[model.split("-")[0].upper(), column], float)
-            assert ((model, method) in pyramid.UNDEFINED) == missing
+    for level in levels.LEVELS:
+        for approach, column in NAMES.items():
+            missing = not isinstance(paper.at[level.upper(), column], float)
+            assert ((level, direction, approach) in pyramid.UNDEFINED) == missing
 
 
 def test_each_level_is_taught_by_the_level_above_in_the_same_method() -> None:
     for models in (FORWARD, BACKWARD):
         for method in ("two-stages", "gram"):
             for above, model in zip(("vgg19", *models), models, strict=False):
-                if (model, method) in pyramid.UNDEFINED:
+                if (*levels.place(model), method) in pyramid.UNDEFINED:
                     continue
                 ((role, teacher),) = run_named(f"{model}-{method}-s0").needs
                 instead = above == "svgg17-forward" and method == "gram"
@@ -173,7 +173,7 @@ def trained(stage: Stage) -> tuple[str, ...]:
 @pytest.mark.parametrize("model", [*FORWARD, *BACKWARD])
 @pytest.mark.parametrize("method", ["two-stages", "gram"])
 def test_pyramid_stages(model: str, method: str) -> None:
-    if (model, method) in pyramid.UNDEFINED:
+    if (*levels.place(model), method) in pyramid.UNDEFINED:
         return
     inherit, imitate, retrain = run_named(f"{model}-{method}-s0").steps
     assert type(inherit).__name__ == "Inherit" and inherit.role == "teacher"  # type: ignore[union-attr]
@@ -203,7 +203,7 @@ def test_baselines(model: str) -> None:
     assert (hint.loss, hint.at, trained(hint)) == ("hint", "C2", ("C1", "C2"))
     assert (soft.loss, soft.temperature, trained(soft)) == ("labels-and-soft-targets", 3.0, SLICES)
     assert soft.alpha == (4 + 1) / 2  # the mean of Romero's weights
-    if (model, "gram-direct") not in pyramid.UNDEFINED:
+    if (*levels.place(model), "gram-direct") not in pyramid.UNDEFINED:
         grams, labels = run_named(f"{model}-gram-direct-s0").stages
         assert (grams.loss, trained(grams)) == ("all-grams", SLICES[:4])
         assert (labels.loss, trained(labels)) == ("cross-entropy", SLICES)
@@ -396,6 +396,7 @@ def frame(accuracy: dict[tuple[str, str], float], edition: str = "small", seeds:
         rows.append({
             "paper": "pyramid", "dataset": run.dataset, "model": run.model, "method": run.method, "seed": run.seed,
             "edition": edition, "status": "done", "best": best, "last": best - 0.01, "name": run.name,
+            **dict(run.factors),
         })  # fmt: skip
     return pd.DataFrame(rows)
 
@@ -436,10 +437,10 @@ def test_every_cell_has_its_number_beside_ours(number: int, nothing_measured: No
 
 
 def test_points_over_scratch_by_hand(nothing_measured: None) -> None:
-    """Ten points at one level of one direction on every data set; five more where everything thaws, on the last."""
+    """Ten points at one level of one direction on every data set; five more where everything thaws."""
     runs = pyramid.tidy(frame({("svgg8-forward", "gram"): 0.6, ("svgg8-forward", "gram-thawed"): 0.65}))
     cells = tables.table_over_scratch(runs).cells
-    assert len(cells) == 2 * 2 * 4 + 2  # data sets, directions, methods, and the variant
+    assert len(cells) == 2 * (2 * 4 + 2)  # data sets, directions, methods, and the variant
     for name in ("CIFAR-10", "CIFAR-100"):
         gain = cells.at[f"{name} forward: Gram", "SVGG8"]
         assert gain.n == 3 and gain.mean == pytest.approx(10, abs=0.1)

@@ -56,7 +56,7 @@ def test_the_frame_counts_in_epochs():
 
 
 def test_looking_on_the_way_changes_nothing(tmp_path, monkeypatch):
-    """Dropout and BatchNorm train on as if nobody had looked; what was seen is kept, the end of every epoch included."""
+    """Dropout and BatchNorm train on as if nobody had looked; what was seen is kept, every epoch's end included."""
     monkeypatch.setenv("NETPRESS_CACHE", str(tmp_path / "cache"))
     network = {"model": "vgg16", "width": 1 / 32, "images": 96}
     plain = Stage("train", epochs=2, batch_size=32, schedule="constant", lr=0.01)

@@ -48,7 +48,8 @@ def test_every_combination_is_there_once():
         for regime in ("frozen", "thawed")
     } | {(dataset, "vgg16", "parent") for dataset in ("mnist", "cifar10", "cifar100", "dogs")}
     assert combinations == expected
-    assert {r.method for r in runs} == set(triage.NAMES)
+    kinds = {(f.get("initialisation", ""), f.get("regime", "")) for f in (dict(run.factors) for run in runs)}
+    assert kinds == set(triage.NAMES)
 
 
 def test_compressed_networks_need_their_own_parent():
@@ -101,14 +102,15 @@ def test_every_claim_has_its_rule():
 
 
 def test_what_a_block_is_worth_is_told_against_its_own_parent():
-    gains = {"random-frozen": -0.03, "mean-frozen": -0.01, "random-thawed": 0.02}
+    gains = {("random", "frozen"): -0.03, ("mean", "frozen"): -0.01, ("random", "thawed"): 0.02}
     rows = [
         {"dataset": "cifar10", "model": model, "block": block, "method": method, "seed": seed, "status": "done",
-         "edition": "small", "best": 0.7 + 0.1 * seed + gain, "retraining": "one-cycle" if block else "",
-         "regime": method.rpartition("-")[2] if block else ""}
+         "initialisation": kind[0], "regime": kind[1], "retraining": "one-cycle" if block else "",
+         "edition": "small", "best": 0.7 + 0.1 * seed + gain}
         for seed in (0, 1)
-        for model, block, method, gain in (
-            ("vgg16", "", "parent", 0.0), *(("vgg16-block2", "block2", method, gain) for method, gain in gains.items())
+        for model, block, method, kind, gain in (
+            ("vgg16", "", "parent", ("", ""), 0.0),
+            *(("vgg16-block2", "block2", "-".join(kind), kind, gain) for kind, gain in gains.items()),
         )
     ]  # fmt: skip
     table = figures.criticality(pd.DataFrame(rows)).cells

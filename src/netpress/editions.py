@@ -8,6 +8,7 @@ import difflib
 from types import MappingProxyType
 from typing import Any
 
+from netpress.data.registry import DATASETS
 from netpress.errors import UserError
 
 FRESH = 3  # the first fresh seed: rules and numbers of seeds were chosen on those before it, the pilot's
@@ -26,8 +27,8 @@ DIGITS = ("digits",)
 FOUR = ("mnist", "cifar10", "cifar100", "dogs")
 TWO = ("cifar10", "cifar100")  # CIFAR-10 in the place of STL10, which is not at hand
 THREE = ("mnist", "cifar10", "flowers102")
-LOW = {"digits": 32, "mnist": 32, "cifar10": 32, "cifar100": 32, "stl10": 32, "dogs": 64, "flowers102": 64}
-AS_THEY_ARE = LOW | {"mnist": 28}
+LOW = {name: dataset.px for name, dataset in DATASETS.items()}
+AS_THEY_ARE = LOW | {"mnist": DATASETS["mnist"].native}
 # Fresh seeds on each data set, chosen on the pilot for a power of 0.8 where hours allow it: `netpress bench rules`
 TRIAGE_SEEDS = {"mnist": 4, "cifar10": 4, "cifar100": 6, "dogs": 4}
 THIRD_SEEDS = {"mnist": 2, "cifar10": 6, "flowers102": 4}

@@ -3,7 +3,7 @@
 from netpress import data, editions
 from netpress.book import html
 from netpress.book.html import Html
-from netpress.data.sources import SOURCES, Source
+from netpress.data.registry import DATASETS, Source
 from netpress.report.tables import Table, listing
 
 
@@ -11,7 +11,7 @@ def table_sources() -> Table:
     """Every data set: its classes and how many images it has."""
     rows = [
         {
-            "data set": name, "source": source.title, "classes": source.classes,
+            "data set": name, "source": source.title, "classes": DATASETS[name].classes,
             "training": source.counts["train"] + source.counts.get("validation", 0), "test": source.counts["test"],
         }
         for name, source in sources()
@@ -31,7 +31,7 @@ def cards_sources() -> Html:
 
 def sources() -> list[tuple[str, Source]]:
     """(data set, source), in the order in which they are looked for."""
-    return [(name, source) for name, several in SOURCES.items() for source in several]
+    return [(name, source) for name, dataset in DATASETS.items() for source in dataset.sources]
 
 
 def table_used() -> Table:

@@ -1,24 +1,23 @@
-"""Labelled images as tensors: one function, seven data sets, every file checked before it is parsed.
+"""Labelled images as tensors: one function, every file checked before it is parsed. registry.py has the data sets.
 
 A folder of pictures of the user's own is a data set too, named by its content: see pictures.py.
 """
 
 import difflib
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from netpress.data import files, pictures, pixels
-from netpress.data.sources import SOURCES, Source
+from netpress.data.registry import DATASETS, Source
 from netpress.errors import UserError
 from netpress.paths import cache_dir, data_folder
 
 if TYPE_CHECKING:
     import torch
 
-DATASETS = ("digits", "mnist", "cifar10", "cifar100", "dogs", "flowers102", "stl10")
 SPLITS = ("train", "test", "fit", "validation")
 
 
@@ -61,17 +60,12 @@ class Availability:
         return iter((self.ok, self.reason))
 
 
-def folder() -> Path:
-    """Where data are looked for: `NETPRESS_DATA`, then `data` in the project."""
-    return data_folder()
-
-
 def downloads() -> Path:
     """Where downloaded archives are kept."""
     return cache_dir() / "downloads"
 
 
-def _known(what: str, name: str, names: tuple[str, ...]) -> str:
+def _known(what: str, name: str, names: Collection[str]) -> str:
     if name in names:
         return name
     near = difflib.get_close_matches(str(name), names, n=1, cutoff=0.3)
@@ -87,10 +81,10 @@ def _positive(what: str, value: object) -> int:
 
 def _found(dataset: str) -> tuple[Source, Path] | None:
     """The first source of which any file exists, and the folder it is in."""
-    for source in SOURCES[_known("data set", dataset, DATASETS)]:
+    for source in DATASETS[_known("data set", dataset, DATASETS)].sources:
         if not source.all_files:
-            return source, folder()
-        for place in (folder(), downloads()):
+            return source, data_folder()
+        for place in (data_folder(), downloads()):
             if any((place / file.path).exists() for file in source.all_files):
                 return source, place
     return None
@@ -99,7 +93,7 @@ def _found(dataset: str) -> tuple[Source, Path] | None:
 def _source(dataset: str) -> Source:
     """What would be loaded; where nothing is there yet, the first that is looked for."""
     found = _found(dataset)
-    return found[0] if found else SOURCES[dataset][0]
+    return found[0] if found else DATASETS[dataset].sources[0]
 
 
 def available(dataset: str) -> Availability:
@@ -109,9 +103,9 @@ def available(dataset: str) -> Availability:
         return Availability(known, "decoded in the cache" if known else f"the folder of {dataset} is not known here")
     found = _found(dataset)
     if found is None:
-        source = SOURCES[dataset][-1]
+        source = DATASETS[dataset].sources[-1]
         url = source.all_files[-1].url
-        return Availability(False, f"not in {folder()}; the first use would download it from {url}")
+        return Availability(False, f"not in {data_folder()}; the first use would download it from {url}")
     source, place = found
     for file in source.all_files:
         path = place / file.path
@@ -130,7 +124,7 @@ def fetch(dataset: str) -> None:
     """
     if pictures.is_folder(dataset):
         return
-    source, place = _found(dataset) or (SOURCES[dataset][-1], downloads())
+    source, place = _found(dataset) or (DATASETS[dataset].sources[-1], downloads())
     if place == downloads() and any(not (place / file.path).exists() for file in source.all_files):
         files.fetch(source.all_files, place, source.title)
 
@@ -146,7 +140,7 @@ def classes(dataset: str) -> int:
     """Number of classes."""
     if pictures.is_folder(dataset):
         return len(pictures.about(dataset)["classes"])
-    return _source(dataset).classes
+    return DATASETS[_known("data set", dataset, DATASETS)].classes
 
 
 def provenance(dataset: str) -> str:
@@ -170,6 +164,8 @@ def count(dataset: str, split: str, images: int | None = None) -> int:
     counts = _source(dataset).counts
     whole = counts["train"] if split == "fit" else counts.get(_known("split", split, SPLITS), 0)
     if "validation" not in counts and split in ("fit", "validation"):
+        from netpress.data import pixels
+
         tenth = pixels.tenth(counts["train"])
         whole = tenth if split == "validation" else counts["train"] - tenth
     return whole if images is None else min(whole, _positive("images", images))
@@ -183,7 +179,7 @@ def load(dataset: str, split: str, images: int | None = None, px: int = 32) -> I
     images: at most so many, the first of a fixed stratified order, so that fewer lie inside more.
     px: the side; central square, bilinear resize with antialiasing where it shrinks.
 
-    A data set that is in neither `folder()` nor `downloads()` is downloaded. Every file's checksum is
+    A data set that is in neither `paths.data_folder()` nor `downloads()` is downloaded. Every file's checksum is
     compared before it is parsed. Raises UserError naming what is unknown, missing, truncated or altered.
     """
     if not pictures.is_folder(dataset):
@@ -221,7 +217,8 @@ def _load(found: tuple[Source, Path], settings: dict) -> Images:
 def _decode(source: Source, handles: dict, part: str, settings: dict) -> tuple[Any, Any, dict]:
     import torch
 
-    raw = source.decode(handles, part)
+
+    raw = source.decoder(handles, part)
     chosen = pixels.choose(raw.labels, settings["dataset"], settings["split"], "validation" in source.counts)
     chosen = chosen[pixels.first(raw.labels[chosen], settings["images"])]
     x = pixels.pack(raw.image, chosen, settings["px"])

@@ -16,11 +16,10 @@ from typing import BinaryIO
 import numpy as np
 
 from netpress.data.raw import Handles, Raw, picture
+from netpress.data.registry import DIGITS_LABELS, DIGITS_PIXELS
 from netpress.errors import UserError
 
 TEN_DIGITS = tuple("0123456789")
-DIGITS_PIXELS = "8f26b2bd9d135c256808f68f14fdabddde6d9c7f869ae419704b051f0f14b3b3"
-DIGITS_LABELS = "a3c91c262eddcf7ba8f0e37507c30284493c9b20412ffe4af30d536401f7ba21"
 
 
 def _sheets(tiles: bytes, offsets: np.ndarray) -> np.ndarray:

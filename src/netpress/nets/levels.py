@@ -18,7 +18,17 @@ ORDERS: dict[str, tuple[str, ...]] = {
 LEVELS: tuple[str, ...] = ("svgg17", "svgg14", "svgg11", "svgg8", "svgg5")
 
 TOP = "vgg19"
-MODELS: tuple[str, ...] = tuple(f"{level}-{direction}" for direction in ORDERS for level in LEVELS)
+# the networks below VGG19, by their names: level and direction
+PLACES: dict[str, tuple[str, str]] = {
+    f"{level}-{direction}": (level, direction) for direction in ORDERS for level in LEVELS
+}
+MODELS: tuple[str, ...] = tuple(PLACES)
+NAMES: dict[tuple[str, str], str] = {place: model for model, place in PLACES.items()} | {(TOP, ""): TOP}
+
+
+def place(model: str) -> tuple[str, str]:
+    """(level, direction) of a network of the pyramid; VGG19 has the direction ""."""
+    return (TOP, "") if model == TOP else PLACES[model]
 
 
 def compressed(model: str) -> tuple[str, ...]:
@@ -27,7 +37,7 @@ def compressed(model: str) -> tuple[str, ...]:
         return ()
     if model not in MODELS:
         raise UserError(f"{model!r} is no level of the pyramid: choose {TOP}, {', '.join(MODELS)}.")
-    level, direction = model.split("-")
+    level, direction = PLACES[model]
     return ORDERS[direction][: LEVELS.index(level) + 1]
 
 
@@ -36,8 +46,8 @@ def above(model: str) -> str:
     sets = compressed(model)
     if not sets:
         raise UserError(f"{TOP} is the top of the pyramid: no level is above it.")
-    direction = model.split("-")[1]
-    return f"{LEVELS[len(sets) - 2]}-{direction}" if len(sets) > 1 else TOP
+    _, direction = PLACES[model]
+    return NAMES[LEVELS[len(sets) - 2], direction] if len(sets) > 1 else TOP
 
 
 def depth(model: str) -> tuple[int, int]:

@@ -193,11 +193,15 @@ def row_of(run: Run, record: Record) -> dict[str, Any]:
 
 
 def history(runs: Sequence[Run], edition: str, results: Path | None = None) -> "pd.DataFrame":
-    """One row an epoch: paper, dataset, model, method, seed, name, stage, epoch, losses and accuracies."""
+    """One row an epoch: paper, dataset, model, method, seed, name, factors, stage, epoch, losses and accuracies."""
     import pandas as pd
 
     rows = [
-        {**{key: getattr(run, key) for key in ("paper", "dataset", "model", "method", "seed", "name")}, **row}
+        {
+            **{key: getattr(run, key) for key in ("paper", "dataset", "model", "method", "seed", "name")},
+            **dict(run.factors),
+            **row,
+        }
         for run, record in fresh(runs, edition, results).items()
         for row in record.get("history", [])
     ]

@@ -6,6 +6,7 @@ each network with a view of its own; on the longest schedule also without mixing
 """
 
 from netpress.compress.edits import Pretrained
+from netpress.data.registry import DATASETS
 from netpress.editions import FRESH, Settings
 from netpress.runs.measures import Agreement
 from netpress.runs.run import Edit, Run
@@ -23,7 +24,6 @@ MATCHED = {
     "fixed": ("inception", "plain"),
 }
 WAYS = (*MATCHED, "alone")
-VIEW = {"digits": "crop", "flowers102": "crop-flip"}  # of networks that learn from labels, as is usual for the data set
 # method: its row in Table II, or the row that the table lacks
 ROWS = {
     "teacher": "BiT ResNet-101x3 (teacher)",
@@ -61,7 +61,7 @@ def teacher_run(chosen: Settings, dataset: str, seed: int) -> Run:
     """The large BiT network, trained here or tuned from published weights."""
     model, width = chosen.matched_teacher
     begin: tuple[Edit, ...] = (Pretrained(model),) if chosen.weights == "pretrained" else ()
-    learn = stage(chosen.teacher_epochs, chosen.teacher_rate, chosen.batch, {"view": VIEW[dataset]})
+    learn = stage(chosen.teacher_epochs, chosen.teacher_rate, chosen.batch, {"view": DATASETS[dataset].view})
     return Run(
         paper="compressing", dataset=dataset, model=model, method="teacher", seed=seed, width=width,
         steps=(*begin, learn), factors=(("role", "teacher"),), **scale(chosen),
@@ -98,7 +98,7 @@ def stage(epochs: int, rate: float, batch: int, told: dict) -> Stage:
 def told(way: str, dataset: str) -> dict:
     """What a way of teaching sets in the stage."""
     if way not in MATCHED:
-        return {"view": VIEW[dataset]}
+        return {"view": DATASETS[dataset].view}
     view, teacher_view = MATCHED[way]
     return {"loss": "function-matching", "teacher": "teacher", "view": view, "teacher_view": teacher_view}
 

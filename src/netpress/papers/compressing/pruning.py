@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from netpress.compress.edits import Inherit, Prune, ShareWeights
 from netpress.compress.prune import gradual
+from netpress.data.registry import DATASETS
 from netpress.editions import FRESH, Settings, of
 from netpress.runs.measures import Agreement, Integers, StoredSize
 from netpress.runs.run import Edit, Run
@@ -39,8 +40,6 @@ POSITIONS = 1.2
 # Hinton's loss with the usual settings for VGG on CIFAR (ours): T = 4, alpha = 0.9, soft part times T^2, with which its
 # gradients are about as large as those of labels alone. So the rate is that of every other network.
 TEMPERATURE, ALPHA = 4.0, 0.9
-
-VIEW = {"digits": "crop", "cifar10": "crop-flip"}  # of every stage: the parents' augmentation goes on
 
 
 # GRID ----------------------------------------------------------------------------------------------------------------
@@ -149,13 +148,13 @@ def train(chosen: Settings, dataset: str) -> Stage:
     """How parents are trained."""
     return Stage(
         "train", epochs=chosen.parent_epochs, lr=chosen.parent_rate, schedule=chosen.parent_schedule,
-        batch_size=chosen.batch, view=VIEW[dataset],
+        batch_size=chosen.batch, view=DATASETS[dataset].view,
     )  # fmt: skip
 
 
 def retrain(chosen: Settings, dataset: str, epochs: int, name: str = "retrain") -> Stage:
     """Retraining with the zeros held."""
-    return Stage(name, epochs=epochs, lr=chosen.retrain_rate, batch_size=chosen.batch, view=VIEW[dataset])
+    return Stage(name, epochs=epochs, lr=chosen.retrain_rate, batch_size=chosen.batch, view=DATASETS[dataset].view)
 
 
 def pruned(ratio: int, how: str, finish: str) -> Method:
@@ -188,7 +187,7 @@ def sharing(chosen: Settings, dataset: str, bits: int) -> dict[str, tuple[Stage 
     share = (Inherit(), ShareWeights(bits))
     tune = Stage(
         "tune", epochs=chosen.tune_epochs, batch_size=chosen.batch, optimiser="adam", lr=chosen.tune_rate,
-        schedule="cosine", weight_decay=0.0, view=VIEW[dataset],
+        schedule="cosine", weight_decay=0.0, view=DATASETS[dataset].view,
     )  # fmt: skip
     return {"untuned": share, "tuned": (*share, tune)}
 

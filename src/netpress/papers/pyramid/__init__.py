@@ -10,11 +10,13 @@ On the last data set 8 more with everything thawed in stage 2, and 5 or 6 from r
 """
 
 from collections.abc import Iterator
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from netpress import editions
 from netpress.compress.edits import Inherit, Pretrained
+from netpress.data.registry import DATASETS
 from netpress.nets import levels
 from netpress.nets.levels import LEVELS, ORDERS, TOP
 from netpress.runs.run import Edit, Run
@@ -25,9 +27,10 @@ if TYPE_CHECKING:
 
 # PAPER ---------------------------------------------------------------------------------------------------------------
 
-DIRECTIONS = tuple(ORDERS)
+DIRECTIONS = FORWARD, BACKWARD = tuple(ORDERS)
+REGIMES = FROZEN, THAWED = "frozen", "thawed"  # what was compressed earlier, in stage 2
 
-# method: its column in Tables 1-4
+# approach: its column in Tables 1-4
 NAMES = {
     "scratch": "Scratch",
     "two-stages": "Pyramid 2-stages",
@@ -35,18 +38,18 @@ NAMES = {
     "fitnet": "Fitnet",
     "gram-direct": "Gram Direct",
 }
+PARENT = "parent"  # VGG19
 PYRAMID = ("two-stages", "gram")  # taught by the level above; the others go straight from VGG19
-THAWED = "-thawed"  # ending of the variant in which nothing is frozen in stage 2
 NATIVE = "native"  # random weights at 32 px: the paper's motive for enlarging CIFAR-100 (section 5)
 NATIVE_PX = 32
 ENLARGED = "enlarged"  # the same with the images enlarged
-SHALLOWER = (TOP, *(f"{level}-forward" for level in LEVELS))
+SHALLOWER = ((TOP, ""), *((level, FORWARD) for level in LEVELS))
 
 # Cells that the paper leaves out, as no Gram matrix is defined for fully connected layers (section 5)
 UNDEFINED = frozenset(
-    (model, method) for model in ("svgg17-forward", "svgg5-backward") for method in ("gram", "gram-direct")
+    (*place, approach) for place in (("svgg17", FORWARD), ("svgg5", BACKWARD)) for approach in ("gram", "gram-direct")
 )
-# Where the level above is missing in a method, that method goes on from this one (section 5)
+# Where the level above is missing in an approach, that approach goes on from this one (section 5)
 INSTEAD = "two-stages"
 
 # FitNet (Romero et al. 2014): the hint is the output of VGG19's middle convolution, the eighth of sixteen. The
@@ -55,9 +58,6 @@ INSTEAD = "two-stages"
 HINT = "C2"
 TEMPERATURE = 3.0
 SOFT = 2.5
-
-# Augmentation of VGG19, as is usual for the data set. Compressed networks see no augmentation.
-PARENT_VIEW = {"digits": "crop", "cifar10": "crop-flip", "cifar100": "crop-flip", "stl10": "crop-flip"}
 
 
 # GRID ----------------------------------------------------------------------------------------------------------------
@@ -87,32 +87,64 @@ def top_run(chosen: editions.Settings, dataset: str, seed: int) -> Run:
     """VGG19."""
     begin: tuple[Edit, ...] = (Pretrained(TOP),) if chosen.weights == "pretrained" else ()
     px = chosen.px[dataset]
-    return run_of(chosen, TOP, "parent", (*begin, whole(chosen, dataset)), (), (dataset, seed, px))
+    return run_of(chosen, Cell(TOP, "", PARENT), (*begin, whole(chosen, dataset)), (), (dataset, seed, px))
+
+
+@dataclass(frozen=True)
+class Cell:
+    """What a network of the grid is: where it stands ("" is the direction of VGG19), and how it is trained.
+
+    `regime`: of the pyramid's approaches, what stage 2 does with what was compressed earlier; "" for the others.
+    """
+
+    level: str
+    direction: str
+    approach: str
+    regime: str = ""
+
+    @property
+    def method(self) -> str:
+        """The method's name. Only the variant says its regime."""
+        own = self.regime == usual_regime(self.approach, self.direction)
+        return self.approach if own else f"{self.approach}-{self.regime}"
+
+    @property
+    def factors(self) -> tuple[tuple[str, object], ...]:
+        """As a run carries them."""
+        return tuple((field.name, getattr(self, field.name)) for field in fields(self))
+
+
+def usual_regime(approach: str, direction: str) -> str:
+    """What Tables 1-4 have: forward frozen (section 3.1), backward thawed; "" where an approach is no pyramid."""
+    return {FORWARD: FROZEN, BACKWARD: THAWED}[direction] if approach in PYRAMID else ""
 
 
 def compressed_runs(chosen: editions.Settings, top: Run) -> Iterator[Run]:
-    """Both directions, five levels, five methods, without the cells that are not defined: 46 runs."""
+    """Both directions, five levels, five approaches, without the cells that are not defined: 46 runs."""
     for direction in DIRECTIONS:
         above = dict.fromkeys(NAMES, top)
         for level in LEVELS:
-            model = f"{level}-{direction}"
-            defined = [method for method in NAMES if (model, method) not in UNDEFINED]
-            runs = {method: level_run(chosen, model, method, above[method]) for method in defined}
+            cells = [
+                Cell(level, direction, approach, usual_regime(approach, direction))
+                for approach in NAMES
+                if (level, direction, approach) not in UNDEFINED
+            ]
+            runs = {cell.approach: level_run(chosen, cell, above[cell.approach]) for cell in cells}
             yield from runs.values()
-            above |= {method: runs.get(method, runs[INSTEAD]) for method in PYRAMID}
+            above |= {approach: runs.get(approach, runs[INSTEAD]) for approach in PYRAMID}
 
 
 def thawed_runs(chosen: editions.Settings, top: Run) -> Iterator[Run]:
     """The variant of forward in which earlier compressed layers train in stage 2 (section 4 has no frozen layers).
 
-    Its first level is the grid's own, where nothing was compressed before: 4 levels x 2 methods.
+    Its first level is the grid's own, where nothing was compressed before: 4 levels x 2 approaches.
     """
-    first, *rest = (f"{level}-forward" for level in LEVELS)
-    begin = level_run(chosen, first, INSTEAD, top)
-    for method in PYRAMID:
+    first, *rest = LEVELS
+    begin = level_run(chosen, Cell(first, FORWARD, INSTEAD, FROZEN), top)
+    for approach in PYRAMID:
         above = begin
-        for model in rest:
-            above = level_run(chosen, model, method + THAWED, above)
+        for level in rest:
+            above = level_run(chosen, Cell(level, FORWARD, approach, THAWED), above)
             yield above
 
 
@@ -122,80 +154,66 @@ def native_runs(chosen: editions.Settings, top: Run) -> Iterator[Run]:
     VGG19 is left out where the grid's own is that very network.
     """
     step = whole(chosen, top.dataset)
-    for model in SHALLOWER:
-        if model != TOP or (top.px, top.steps) != (NATIVE_PX, (step,)):
-            yield run_of(chosen, model, NATIVE, (step,), (), (top.dataset, top.seed, NATIVE_PX))
+    for place in SHALLOWER:
+        if place != (TOP, "") or (top.px, top.steps) != (NATIVE_PX, (step,)):
+            yield run_of(chosen, Cell(*place, NATIVE), (step,), (), (top.dataset, top.seed, NATIVE_PX))
 
 
 def enlarged_runs(chosen: editions.Settings, top: Run) -> Iterator[Run]:
     """The same with the images enlarged, which the paper says removes the anomaly (section 5)."""
-    for model in SHALLOWER:
-        place = (top.dataset, top.seed, chosen.enlarged_px)
-        yield run_of(chosen, model, ENLARGED, (whole(chosen, top.dataset),), (), place)
+    for place in SHALLOWER:
+        at = (top.dataset, top.seed, chosen.enlarged_px)
+        yield run_of(chosen, Cell(*place, ENLARGED), (whole(chosen, top.dataset),), (), at)
 
 
-def level_run(chosen: editions.Settings, model: str, method: str, above: Run) -> Run:
-    """One level in one method; `above` is the network that it inherits from and, unless trained alone, is taught by."""
-    place = (above.dataset, above.seed, above.px)
-    return run_of(chosen, model, method, steps(chosen, model)[method], (("teacher", above),), place)
+def level_run(chosen: editions.Settings, cell: Cell, above: Run) -> Run:
+    """One network below VGG19; `above` is the one that it inherits from and, unless trained alone, is taught by."""
+    at = (above.dataset, above.seed, above.px)
+    return run_of(chosen, cell, steps(chosen, cell), (("teacher", above),), at)
 
 
 def run_of(
-    chosen: editions.Settings, model: str, method: str, steps: tuple[Stage | Edit, ...],
-    needs: tuple[tuple[str, Run], ...], place: tuple[str, int, int],
+    chosen: editions.Settings, cell: Cell, steps: tuple[Stage | Edit, ...], needs: tuple[tuple[str, Run], ...],
+    at: tuple[str, int, int],
 ) -> Run:  # fmt: skip
-    """A run at a place: data set, seed and size of the images."""
-    dataset, seed, px = place
+    """The run of a cell, at a data set, a seed and a size of the images."""
+    dataset, seed, px = at
     return Run(
-        paper="pyramid", dataset=dataset, model=model, method=method, seed=seed, px=px, width=chosen.width,
-        images=chosen.images, steps=steps, needs=needs, judged_on=chosen.judged_on, factors=factors(model, method),
+        paper="pyramid", dataset=dataset, model=levels.NAMES[cell.level, cell.direction], method=cell.method, seed=seed,
+        px=px, width=chosen.width, images=chosen.images, steps=steps, needs=needs, judged_on=chosen.judged_on,
+        factors=cell.factors,
     )  # fmt: skip
-
-
-def factors(model: str, method: str) -> tuple[tuple[str, str], ...]:
-    """What a run varies: level, direction ("" for VGG19), approach, and for the pyramid what stage 2 trains."""
-    level, _, direction = model.partition("-")
-    approach = method.removesuffix(THAWED)
-    frozen = approach in PYRAMID and direction == "forward" and approach == method
-    regime = ("frozen" if frozen else "thawed") if approach in PYRAMID else ""
-    return (("level", level), ("direction", direction), ("approach", approach), ("regime", regime))
 
 
 # STAGES --------------------------------------------------------------------------------------------------------------
 
 
 def whole(chosen: editions.Settings, dataset: str) -> Stage:
-    """How VGG19 is trained."""
+    """How VGG19 is trained: augmented as is usual for the data set. Compressed networks see no augmentation."""
     return Stage(
         "train", epochs=chosen.parent_epochs, lr=chosen.parent_rate, schedule=chosen.parent_schedule,
-        batch_size=chosen.batch, view=PARENT_VIEW[dataset],
+        batch_size=chosen.batch, view=DATASETS[dataset].view,
     )  # fmt: skip
 
 
-def steps(chosen: editions.Settings, model: str) -> dict[str, tuple[Stage | Edit, ...]]:
-    """What each method does at a level of the pyramid.
+def steps(chosen: editions.Settings, cell: Cell) -> tuple[Stage | Edit, ...]:
+    """What each approach does at a level of the pyramid.
 
     Each first inherits every layer of unchanged structure (section 4). Stage 1 trains everything up to the newly
-    compressed set. Forward keeps what lies behind it, compressed earlier, frozen in both stages (section 3.1);
-    backward and the variant train everything in stage 2.
+    compressed set. Frozen, stage 2 does so too, and what lies behind it, compressed earlier, stays as it is
+    (section 3.1); thawed, stage 2 trains everything.
     """
-    at = levels.module_of(levels.compressed(model)[-1])
-    trains = upto(at)
-    kept = trains if model.endswith("forward") else ()
-    l2 = imitate(chosen, "set-l2", at, trains)
-    gram = imitate(chosen, "gram", at, trains)
-    hint = imitate(chosen, "hint", HINT, upto(HINT))
-    grams = imitate(chosen, "all-grams", None, upto("C4"))
+    at = levels.module_of(levels.compressed(levels.NAMES[cell.level, cell.direction])[-1])
+    kept = upto(at) if cell.regime == FROZEN else ()
     labels = retrain(chosen, ())
-    return {
-        "scratch": (Inherit("teacher"), labels),
-        "two-stages": (Inherit("teacher"), l2, retrain(chosen, kept)),
-        "gram": (Inherit("teacher"), gram, retrain(chosen, kept)),
-        "fitnet": (Inherit("teacher"), hint, distil(chosen)),
-        "gram-direct": (Inherit("teacher"), grams, labels),
-        "two-stages" + THAWED: (Inherit("teacher"), l2, labels),
-        "gram" + THAWED: (Inherit("teacher"), gram, labels),
+    stages = {
+        "scratch": (labels,),
+        "two-stages": (imitate(chosen, "set-l2", at, upto(at)), retrain(chosen, kept)),
+        "gram": (imitate(chosen, "gram", at, upto(at)), retrain(chosen, kept)),
+        "fitnet": (imitate(chosen, "hint", HINT, upto(HINT)), distil(chosen)),
+        "gram-direct": (imitate(chosen, "all-grams", None, upto("C4")), labels),
     }
+    return (Inherit("teacher"), *stages[cell.approach])
 
 
 def upto(name: str) -> tuple[str, ...]:
@@ -227,6 +245,8 @@ def distil(chosen: editions.Settings) -> Stage:
 
 # RECORDS -------------------------------------------------------------------------------------------------------------
 
+FACTORS = tuple(field.name for field in fields(Cell))
+
 
 def tidy(runs: "pd.DataFrame", results: Path | None = None) -> "pd.DataFrame":
     """The frame of runs with further columns.
@@ -237,9 +257,9 @@ def tidy(runs: "pd.DataFrame", results: Path | None = None) -> "pd.DataFrame":
     """
     from netpress.papers.pyramid import speed
 
-    rows = runs.reindex(columns=list(dict.fromkeys([*runs.columns, "level", "direction", "approach", "regime"])))
+    rows = runs.reindex(columns=list(dict.fromkeys([*runs.columns, *FACTORS])))
     keys = ["dataset", "model", "seed"]
-    scratch = rows[rows["method"] == "scratch"].set_index(keys)["best"]
+    scratch = rows[rows["approach"] == "scratch"].set_index(keys)["best"]
     plain = rows[keys].join(scratch, on=keys)["best"] if len(scratch) else float("nan")
     rows = rows.assign(over_scratch=rows["best"] - plain)
     timed = speed.frame(rows["edition"].iloc[0], results) if len(rows) else rows
@@ -249,9 +269,15 @@ def tidy(runs: "pd.DataFrame", results: Path | None = None) -> "pd.DataFrame":
     return rows.join(timed.set_index("model")[measured], on="model")
 
 
+def as_in_tables(runs: "pd.DataFrame") -> "pd.DataFrame":
+    """VGG19 and the networks of Tables 1-4: five approaches, forward frozen in stage 2 and backward not."""
+    usual = [usual_regime(row.approach, row.direction) for row in runs.itertuples()]
+    return runs[runs["approach"].isin([PARENT, *NAMES]) & (runs["regime"] == usual)]
+
+
 def from_random(runs: "pd.DataFrame") -> "pd.DataFrame":
     """Those trained from random weights at 32 px; VGG19 is the grid's own where it was trained in that very way."""
     native = runs["approach"] == NATIVE
     datasets, models = (set(runs.loc[native, column]) for column in ("dataset", "model"))
-    top = (runs["method"] == "parent") & runs["dataset"].isin(datasets) & (TOP not in models)
+    top = (runs["approach"] == PARENT) & runs["dataset"].isin(datasets) & (TOP not in models)
     return runs[native | top]

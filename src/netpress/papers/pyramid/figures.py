@@ -2,28 +2,29 @@
 
 import pandas as pd
 
+from netpress.data.registry import DATASETS, titles
 from netpress.nets import levels
 from netpress.nets.levels import LEVELS, SETS, TOP
-from netpress.papers.pyramid import DIRECTIONS, NAMES, NATIVE, PYRAMID, THAWED
-from netpress.papers.pyramid.tables import DATASETS, depth_text
+from netpress.papers.pyramid import BACKWARD, DIRECTIONS, FORWARD, NAMES, PARENT, as_in_tables
+from netpress.papers.pyramid.tables import depth_text
 from netpress.report.figures import Box, Encoding, Figure, Row, Words, diagram, grouped_points, scatter
 from netpress.report.frames import finished
 
 
 def figure_1() -> Figure:
     """Figure 1: the forward scheme."""
-    return scheme("forward", "from the head to the image; what was compressed earlier is frozen")
+    return scheme(FORWARD, "from the head to the image; what was compressed earlier is frozen")
 
 
 def figure_2() -> Figure:
     """Figure 2: the backward scheme."""
-    return scheme("backward", "from the image to the head; everything trains in stage 2")
+    return scheme(BACKWARD, "from the image to the head; everything trains in stage 2")
 
 
 def scheme(direction: str, words: str) -> Figure:
     """VGG19 and the five levels of a direction, one below the other."""
     rows = [Row("VGG19", tuple(Box(name, layers_text(name, count)) for name, count in SETS.items()))]
-    rows += [level_row(f"{level}-{direction}") for level in LEVELS]
+    rows += [level_row(level, direction) for level in LEVELS]
     alt = (
         "Six rows of five boxes, C1 to C4 and F. VGG19 on top; in each row below one more box is compressed to a "
         f"single layer, {words}."
@@ -35,13 +36,14 @@ def scheme(direction: str, words: str) -> Figure:
     return diagram(rows, Words(alt, caption))
 
 
-def level_row(model: str) -> Row:
+def level_row(level: str, direction: str) -> Row:
     """One level: what is compressed there, what earlier, and what trains."""
+    model = levels.NAMES[level, direction]
     *earlier, new = levels.compressed(model)
-    kept = "frozen" if model.endswith("forward") else "trained"
+    kept = "frozen" if direction == FORWARD else "trained"
     states = dict.fromkeys(SETS, "trained") | dict.fromkeys(earlier, kept) | {new: "compressed"}
     counts = {name: 1 if name in (*earlier, new) else count for name, count in SETS.items()}
-    title = f"{model.partition('-')[0].upper()} ({depth_text(model)})"
+    title = f"{level.upper()} ({depth_text(model)})"
     return Row(title, tuple(Box(name, layers_text(name, counts[name]), states[name]) for name in SETS))
 
 
@@ -66,9 +68,9 @@ def figure_3(speeds: pd.DataFrame, size: str = "parameters", time: str = "second
 
 def figure_levels(runs: pd.DataFrame) -> Figure:
     """Accuracy by level, one series a method, one panel a data set and direction, VGG19 drawn in (Tables 1-4 drawn)."""
-    rows = in_order(finished(runs))
-    tops = [rows[rows["method"] == "parent"].assign(direction=direction) for direction in DIRECTIONS]
-    shown, top = (with_panel(part) for part in (rows[rows["method"].isin([*NAMES])], pd.concat(tops)))
+    rows = in_order(as_in_tables(finished(runs)))
+    tops = [rows[rows["approach"] == PARENT].assign(direction=direction) for direction in DIRECTIONS]
+    shown, top = (with_panel(part) for part in (rows[rows["approach"] != PARENT], pd.concat(tops)))
     alt = "One panel a data set and direction: best test accuracy at each of the five levels for five methods."
     caption = (
         "Best test accuracy (filled) and accuracy after the last epoch (hollow) by level and method; "
@@ -80,16 +82,15 @@ def figure_levels(runs: pd.DataFrame) -> Figure:
 
 def with_panel(runs: pd.DataFrame) -> pd.DataFrame:
     """The runs with their panel's name, "CIFAR-10, forward"."""
-    return runs.assign(panel=runs["dataset"].map(DATASETS) + ", " + runs["direction"])
+    return runs.assign(panel=runs["dataset"].map(titles()) + ", " + runs["direction"])
 
 
 def in_order(runs: pd.DataFrame) -> pd.DataFrame:
-    """The runs by data set, direction, level and method, with the level's name."""
-    methods = [*NAMES, *(name + THAWED for name in PYRAMID), "parent", NATIVE]
+    """The runs by data set, direction, level and approach, with the level's name."""
     keys = pd.DataFrame({
         "s": runs["dataset"].map([*DATASETS].index), "d": runs["direction"].map([*DIRECTIONS, ""].index),
         "l": runs["level"].map([TOP, *LEVELS].index),
-        "m": runs["method"].map(methods.index),
+        "m": runs["approach"].map([*NAMES, PARENT].index),
     })  # fmt: skip
     rows = runs.loc[keys.sort_values(["s", "d", "l", "m"], kind="stable").index]
     return rows.assign(**{"level name": rows["level"].str.upper()})

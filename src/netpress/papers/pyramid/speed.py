@@ -94,7 +94,7 @@ def frame(edition: str, results: Path | None = None) -> "pd.DataFrame":
 
 def row_of(record: dict[str, Any], network: dict[str, Any]) -> dict[str, Any]:
     """One row of `frame`."""
-    level, _, direction = network["model"].partition("-")
+    level, direction = levels.place(network["model"])
     whole = [seconds * COUNT / record["images"] for seconds in network["seconds"]]
     single = [seconds * 1000 for seconds in network["single_seconds"]]
     return {

@@ -8,10 +8,27 @@ from typing import Any
 import pandas as pd
 
 from netpress import editions
+from netpress.data.registry import DATASETS, titles
 from netpress.nets import levels
 from netpress.nets.levels import LEVELS, ORDERS, TOP
 from netpress.papers import printed
-from netpress.papers.pyramid import INSTEAD, NAMES, NATIVE, PYRAMID, THAWED, UNDEFINED, from_random
+from netpress.papers.pyramid import (
+    BACKWARD,
+    FACTORS,
+    FORWARD,
+    FROZEN,
+    INSTEAD,
+    NAMES,
+    NATIVE,
+    PARENT,
+    PYRAMID,
+    SHALLOWER,
+    THAWED,
+    UNDEFINED,
+    as_in_tables,
+    from_random,
+    usual_regime,
+)
 from netpress.papers.pyramid.speed import CLASSES, PX, WIDTH
 from netpress.report.claim_tests import difference
 from netpress.report.estimates import Estimate, interval
@@ -20,14 +37,13 @@ from netpress.report.frames import by_seed, finished
 from netpress.report.statistics import rank_correlation
 from netpress.report.tables import NOTHING, Table, beside, listing
 
-DATASETS = {"digits": "digits", "cifar10": "CIFAR-10", "cifar100": "CIFAR-100", "stl10": "STL10"}
 PAPERS_DATA = ("stl10", "cifar100")
 # table: direction, and which of the paper's data sets
-TABLES = {1: ("forward", 0), 2: ("forward", 1), 3: ("backward", 0), 4: ("backward", 1)}
-# methods with a stage 1, in few words
+TABLES = {1: (FORWARD, 0), 2: (FORWARD, 1), 3: (BACKWARD, 0), 4: (BACKWARD, 1)}
+# approaches with a stage 1, in few words
 TAUGHT = {"two-stages": "2 stages", "gram": "Gram", "fitnet": "FitNet", "gram-direct": "Gram Direct"}
-TAUGHT |= {name + THAWED: f"{TAUGHT[name]}, thawed" for name in PYRAMID}
-LEFT_OUT = {"forward": "(same as pyramid 2-stage)", "backward": "not defined"}
+CELL = ("level", "direction", "approach")
+LEFT_OUT = {FORWARD: "(same as pyramid 2-stage)", BACKWARD: "not defined"}
 
 
 # Tables 1-4 ----------------------------------------------------------------------------------------------------------
@@ -59,7 +75,7 @@ def table_4(runs: pd.DataFrame, value: str = "best") -> Table:
 def accuracies(runs: pd.DataFrame, number: int, value: str) -> Table:
     """One of the four tables beside the printed one."""
     direction, place = TABLES[number]
-    paper, here = DATASETS[PAPERS_DATA[place]], DATASETS[stand_in(runs, place)]
+    paper, here = (DATASETS[name].title for name in (PAPERS_DATA[place], stand_in(runs, place)))
     data = paper if paper == here else f"{paper}, ours on {here} in its place"
     word = {"best": "the best epoch's test accuracy", "last": "test accuracy after the last epoch"}[value]
     caption = f"Table {number} of the paper, {direction}, {data}: {word} in %, as printed, ours, and the difference."
@@ -80,18 +96,16 @@ def stand_in(runs: pd.DataFrame, place: int) -> str:
 def ours(runs: pd.DataFrame, number: int, value: str = "best") -> pd.DataFrame:
     """Our cells with the labels of a printed table: Estimates in %, words where a cell is not defined."""
     direction, place = TABLES[number]
-    rows = runs[runs["dataset"] == stand_in(runs, place)]
-    table = by_seed(rows, value, ("model", "method")) if len(finished(rows)) else pd.DataFrame()
+    rows = as_in_tables(runs[runs["dataset"] == stand_in(runs, place)])
+    table = by_seed(rows, value, CELL) if len(finished(rows)) else pd.DataFrame()
 
-    def cell(model: str, method: str) -> Any:
-        if (model, method) in UNDEFINED:
-            return LEFT_OUT[direction]
-        return interval(table.get((model, method), [])).times(100)
+    def cell(*key: str) -> Any:
+        return LEFT_OUT[direction] if key in UNDEFINED else points(table.get(key))
 
-    cells = {name: [cell(f"{level}-{direction}", method) for level in LEVELS] for method, name in NAMES.items()}
+    cells = {name: [cell(level, direction, approach) for level in LEVELS] for approach, name in NAMES.items()}
     frame = pd.DataFrame(cells, index=[level.upper() for level in LEVELS], dtype="object")
     top = pd.DataFrame({name: [NOTHING] for name in cells}, index=[TOP.upper()], dtype="object")
-    top.loc[TOP.upper(), NAMES["scratch"]] = cell(TOP, "parent")  # the paper prints it in the first column
+    top.loc[TOP.upper(), NAMES["scratch"]] = cell(TOP, "", PARENT)  # the paper prints it in the first column
     return pd.concat([top, frame]).rename_axis("Architecture")
 
 
@@ -138,21 +152,21 @@ def table_over_scratch(runs: pd.DataFrame) -> Table:
 
     Forward is also shown with everything thawed in stage 2, where that variant was run.
     """
-    rows = runs[runs["method"].isin(TAUGHT)]
-    table = by_seed(rows, "over_scratch", ("dataset", "model", "method")) if len(finished(rows)) else pd.DataFrame()
+    keys = ("dataset", *FACTORS)
+    rows = runs[runs["approach"].isin(TAUGHT)]
+    table = by_seed(rows, "over_scratch", keys) if len(finished(rows)) else pd.DataFrame()
+    planned = set(rows[[*keys]].itertuples(index=False, name=None))
 
-    def cell(data: str, model: str, method: str) -> Any:
-        key = (data, model, method)
+    def cell(*key: str) -> Any:
         return points(table.get(key)) if key in planned else NOTHING
 
-    planned = set(rows[["dataset", "model", "method"]].itertuples(index=False, name=None))
     listed = [
-        {"taught by": f"{DATASETS[data]} {direction}: {words}"}
-        | {level.upper(): cell(data, f"{level}-{direction}", method) for level in reversed(LEVELS)}
-        for data in DATASETS
+        {"taught by": f"{title} {direction}: {words}"}
+        | {level.upper(): cell(data, level, direction, *kind) for level in reversed(LEVELS)}
+        for data, title in titles().items()
         for direction in ORDERS
-        for method, words in TAUGHT.items()
-        if any((data, f"{level}-{direction}", method) in planned for level in LEVELS)
+        for kind, words in kinds(direction).items()
+        if any((data, level, direction, *kind) in planned for level in LEVELS)
     ]
     caption = "Points of best accuracy above Scratch, same network and seed, the most compressed first."
     note = (
@@ -162,12 +176,18 @@ def table_over_scratch(runs: pd.DataFrame) -> Table:
     return listing(listed, caption, note)
 
 
+def kinds(direction: str) -> dict[tuple[str, str], str]:
+    """(approach, regime) -> its name in few words, of the approaches with a stage 1; forward with its variant."""
+    own = {(approach, usual_regime(approach, direction)): words for approach, words in TAUGHT.items()}
+    return own | {(approach, THAWED): f"{TAUGHT[approach]}, thawed" for approach in PYRAMID if direction == FORWARD}
+
+
 def table_speed(speeds: pd.DataFrame) -> Table:
     """The numbers behind Figure 3: sizes, times with the fastest and slowest pass, how much faster than VGG19."""
     top = speeds.loc[speeds["model"] == TOP, "seconds_13000"]
     rows = [
         {
-            "network": name_of(row.model), "depth": depth_text(row.model),
+            "network": name_of(row.level, row.direction), "depth": depth_text(row.model),
             "parameters": row.parameters, "multiply-adds": row.multiply_adds,
             "s for 13,000": row.seconds_13000, "fastest": row.seconds_fastest, "slowest": row.seconds_slowest,
             "times faster": float(top.iloc[0]) / row.seconds_13000, "ms for one": row.latency,
@@ -189,7 +209,7 @@ def table_sizes(px: int = PX, classes: int = CLASSES, width: float = WIDTH) -> T
     top = found[TOP]
     rows = [
         {
-            "network": name_of(model), "compressed": " ".join(levels.compressed(model)) or NOTHING,
+            "network": name_of(*levels.place(model)), "compressed": " ".join(levels.compressed(model)) or NOTHING,
             "depth": depth_text(model), "parameters": size.parameters,
             "times fewer": top.parameters / size.parameters, "multiply-adds": size.multiply_adds,
             "times fewer multiply-adds": top.multiply_adds / size.multiply_adds,
@@ -204,23 +224,24 @@ def table_thawed(runs: pd.DataFrame, value: str = "best") -> Table:
     """Forward with the compressed layers frozen, thawed in stage 2, and the difference paired by seed."""
     data = thawed_on(runs)
     shown = runs[runs["dataset"] == data]
-    table = by_seed(shown, value, ("model", "method")) if len(finished(runs)) else pd.DataFrame()
+    table = by_seed(shown, value, FACTORS) if len(finished(runs)) else pd.DataFrame()
     listed = []
-    for method in PYRAMID:
+    for approach in PYRAMID:
         for level in LEVELS[1:]:
-            keys = [(f"{level}-forward", name) for name in (method, method + THAWED)]
+            keys = [(level, FORWARD, approach, regime) for regime in (FROZEN, THAWED)]
             kept, free = (table.get(key, pd.Series(dtype="float64")) for key in keys)
             frozen, thawed, gain = (interval(each).times(100) for each in (kept, free, (free - kept).dropna()))
-            named = {"network": f"{level.upper()} {NAMES[method]}", "frozen": frozen, "thawed in stage 2": thawed}
+            named = {"network": f"{level.upper()} {NAMES[approach]}", "frozen": frozen, "thawed in stage 2": thawed}
             listed.append(named | {"difference": gain})
-    caption = f"Forward on {DATASETS[data]}: earlier compressed layers frozen (section 3.1) or thawed in stage 2, %."
+    title = DATASETS[data].title
+    caption = f"Forward on {title}: earlier compressed layers frozen (section 3.1) or thawed in stage 2, %."
     note = "The difference is taken within seeds. At SVGG17 nothing was compressed before."
     return listing(listed, caption, note, digits=2)
 
 
 def thawed_on(runs: pd.DataFrame) -> str:
     """The data set that the variant without frozen layers is run on."""
-    rows = runs[runs["method"].str.endswith(THAWED)] if len(runs) else runs
+    rows = runs[(runs["direction"] == FORWARD) & (runs["regime"] == THAWED)]
     return str(rows["dataset"].iloc[0]) if len(rows) else stand_in(runs, 1)
 
 
@@ -232,20 +253,20 @@ def table_readings(runs: pd.DataFrame) -> Table:
     data = thawed_on(runs)
     here = runs[(runs["dataset"] == data) & runs["level"].isin(LEVELS[1:])]
 
-    def over(direction: str, ending: str, other: str) -> Estimate:
-        ours = {"direction": direction, "method": [name + ending for name in PYRAMID]}
-        theirs = {"direction": direction, "method": other}
+    def over(direction: str, regime: str, other: str) -> Estimate:
+        ours = {"direction": direction, "approach": PYRAMID, "regime": regime}
+        theirs = {"direction": direction, "approach": other}
         return difference(here, Contrast(ours, theirs, by=("model",)))
 
     listed = [
         {
-            "over": NAMES[other], "forward, frozen": over("forward", "", other),
-            "forward, thawed": over("forward", THAWED, other), "backward": over("backward", "", other),
+            "over": NAMES[other], "forward, frozen": over(FORWARD, FROZEN, other),
+            "forward, thawed": over(FORWARD, THAWED, other), "backward": over(BACKWARD, THAWED, other),
         }
         for other in ("scratch", "fitnet", "gram-direct")
     ]  # fmt: skip
     caption = (
-        f"Points of the pyramid above the methods without one, {DATASETS[data]}: forward as section 3.1 has it, "
+        f"Points of the pyramid above the methods without one, {DATASETS[data].title}: forward as section 3.1 has it, "
         "forward with nothing frozen in stage 2, backward."
     )
     note = "Averaged over 2 stages and Gram, SVGG14 to SVGG5 (where Gram Direct is defined), paired by seed."
@@ -259,11 +280,11 @@ def table_native(runs: pd.DataFrame, value: str = "best") -> Table:
     (Scratch), and those taught level by level with nothing frozen.
     """
     rows = from_random(runs)
-    same_px = "parent" in set(rows["method"])
+    same_px = PARENT in set(rows["approach"])
     shown = runs[runs["dataset"].isin(rows["dataset"])] if same_px else rows
-    table = by_seed(shown, value, ("model", "method")) if len(finished(shown)) else pd.DataFrame()
-    listed = [native_row(model, table, same_px) for model in (TOP, *(f"{level}-forward" for level in LEVELS))]
-    data = DATASETS[rows["dataset"].iloc[0]] if len(rows) else ""
+    table = by_seed(shown, value, FACTORS) if len(finished(shown)) else pd.DataFrame()
+    listed = [native_row(*place, table, same_px) for place in SHALLOWER]
+    data = DATASETS[rows["dataset"].iloc[0]].title if len(rows) else ""
     caption = f"From random weights at 32 px on {data}: best test accuracy in %, deep to shallow."
     note = (
         "Beside them the same networks in the pyramid of 2 stages, nothing frozen, and the difference within seeds. "
@@ -272,16 +293,17 @@ def table_native(runs: pd.DataFrame, value: str = "best") -> Table:
     return listing(listed, caption, note if same_px else "")
 
 
-def native_row(model: str, table: pd.DataFrame, same_px: bool) -> dict[str, Any]:
-    """One network of table_native; `table` has one column a network and method."""
-    alone = table.get((model, NATIVE), table.get((model, "parent")))
-    row = {"network": name_of(model), "depth": depth_text(model), "random weights": points(alone)}
+def native_row(level: str, direction: str, table: pd.DataFrame, same_px: bool) -> dict[str, Any]:
+    """One network of table_native; `table` has one column a network, approach and regime."""
+    alone = table.get((level, direction, NATIVE, ""), table.get((level, direction, PARENT, "")))
+    depth = depth_text(levels.NAMES[level, direction])
+    row = {"network": name_of(level, direction), "depth": depth, "random weights": points(alone)}
     if not same_px:
         return row
-    if model == TOP:
+    if level == TOP:
         return row | dict.fromkeys(("Scratch", "pyramid, thawed", "difference"), NOTHING)
-    at_first = model.startswith(LEVELS[0])  # where nothing was compressed before, nothing is frozen
-    scratch, taught = (table.get((model, name)) for name in ("scratch", INSTEAD if at_first else INSTEAD + THAWED))
+    regime = FROZEN if level == LEVELS[0] else THAWED  # where nothing was compressed before, nothing is frozen
+    scratch, taught = (table.get((level, direction, *kind)) for kind in (("scratch", ""), (INSTEAD, regime)))
     gain = None if taught is None or alone is None else taught - alone
     return row | {"Scratch": points(scratch), "pyramid, thawed": points(taught), "difference": points(gain)}
 
@@ -291,9 +313,8 @@ def points(fractions: pd.Series | None) -> Estimate:
     return interval([] if fractions is None else fractions.dropna()).times(100)
 
 
-def name_of(model: str) -> str:
-    """ "svgg14-backward" -> "SVGG14 backward"."""
-    level, _, direction = model.partition("-")
+def name_of(level: str, direction: str) -> str:
+    """ "SVGG14 backward"."""
     return f"{level.upper()} {direction}".strip()
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from netpress import editions
 from netpress.compress.edits import Inherit, Mean, Pretrained, Random
+from netpress.data.registry import DATASETS
 from netpress.runs.measures import Filters, Similarity
 from netpress.runs.run import Edit, Run
 from netpress.training.stage import Stage
@@ -28,19 +29,16 @@ REGIMES = ("frozen", "thawed")
 ONE_CYCLE, CONSTANT = "one-cycle", "constant"  # retraining: a few epochs, as in the figures; until the network settles
 LOOKS = (8, 16, 32, 64, 96, 128, 192, 256, 384)  # steps after which accuracy is measured as well
 
-# method: (name in the ICLR text, name on the poster)
+# (initialisation, regime): (name in the ICLR text, name on the poster)
 NAMES = {
-    "parent": ("baseline", "Base"),
-    "random-frozen": ("CL-RW", "FM-RW"),
-    "random-thawed": ("CM-RW", "TM-RW"),
-    "mean-frozen": ("CL-MW", "FM-MW"),
-    "mean-thawed": ("CM-MW", "TM-MW"),
-    "student-teacher-frozen": ("STN", "FM-STN"),
-    "student-teacher-thawed": ("STN, then thawed (hypothesis)", "TM-STN"),
+    ("", ""): ("baseline", "Base"),  # the parent
+    ("random", "frozen"): ("CL-RW", "FM-RW"),
+    ("random", "thawed"): ("CM-RW", "TM-RW"),
+    ("mean", "frozen"): ("CL-MW", "FM-MW"),
+    ("mean", "thawed"): ("CM-MW", "TM-MW"),
+    ("student-teacher", "frozen"): ("STN", "FM-STN"),
+    ("student-teacher", "thawed"): ("STN, then thawed (hypothesis)", "TM-STN"),
 }
-
-# Augmentation of the parents, as is usual for the data set. Compressed networks see no augmentation.
-PARENT_VIEW = {"digits": "crop", "mnist": "crop", "cifar10": "crop-flip", "cifar100": "crop-flip", "dogs": "crop-flip"}
 
 
 # GRID ----------------------------------------------------------------------------------------------------------------
@@ -80,11 +78,11 @@ def settling_blocks(chosen: editions.Settings, dataset: str, seed: int) -> tuple
 
 
 def parent_run(chosen: editions.Settings, dataset: str, seed: int) -> Run:
-    """The uncompressed VGG16."""
+    """The uncompressed VGG16, augmented as is usual for the data set. Compressed networks see no augmentation."""
     begin: tuple[Edit, ...] = (Pretrained("vgg16"),) if chosen.weights == "pretrained" else ()
     train = Stage(
         "train", epochs=chosen.parent_epochs, lr=chosen.parent_rate, schedule=chosen.parent_schedule,
-        batch_size=chosen.batch, view=PARENT_VIEW[dataset],
+        batch_size=chosen.batch, view=DATASETS[dataset].view,
     )  # fmt: skip
     return Run(
         paper="triage", dataset=dataset, model="vgg16", method="parent", seed=seed, steps=(*begin, train),

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from netpress.papers.triage import CONSTANT, NAMES
+from netpress.data.registry import DATASETS, titles
+from netpress.papers.triage import BLOCKS, CONSTANT, NAMES, ONE_CYCLE
 from netpress.report.estimates import interval
 from netpress.report.figures import (
     Box,
@@ -24,14 +25,10 @@ from netpress.report.figures import (
     images,
     nothing,
 )
-from netpress.report.frames import estimates, finished
+from netpress.report.frames import estimates, finished, rows_where
 from netpress.report.tables import Table, listing
 
-METHODS = tuple(method for method in NAMES if method != "parent")
-DATASETS = {
-    "digits": "Digits", "mnist": "MNIST", "cifar10": "CIFAR-10", "cifar100": "CIFAR-100", "dogs": "Stanford Dogs",
-}  # fmt: skip
-GREY = ("digits", "mnist")
+NUMBERS = {block: str(number) for number, block in enumerate(BLOCKS, start=1)}
 SHOWN_FILTERS = 8
 
 
@@ -58,15 +55,21 @@ def figure_1() -> Figure:
 
 
 def named(runs: pd.DataFrame) -> pd.DataFrame:
-    """The finished runs in the order of the paper, with the names that figures show."""
+    """The finished runs of the paper's figures in its order, with the names that these show. What was retrained until
+    it settled is left out."""
     rows = finished(runs)
-    rows = rows[rows["retraining"] != CONSTANT].copy()
-    rows["data set"] = rows["dataset"].map(DATASETS)
-    rows["block number"] = rows["block"].str.removeprefix("block")
-    order = {method: i for i, method in enumerate(NAMES)}
-    place = {dataset: i for i, dataset in enumerate(DATASETS)}
-    keys = pd.DataFrame({"d": rows["dataset"].map(place), "b": rows["block"], "m": rows["method"].map(order)})
-    return rows.loc[keys.sort_values(["d", "b", "m"], kind="stable").index]
+    rows = rows[rows["retraining"].isin(["", ONE_CYCLE])].copy()
+    rows["data set"] = rows["dataset"].map(titles())
+    rows["block number"] = rows["block"].map(NUMBERS).fillna("")
+    return in_order(rows, "dataset", "block")
+
+
+def in_order(rows: pd.DataFrame, *first: str) -> pd.DataFrame:
+    """The rows by the columns `first`, then by initialisation and regime as the paper has them."""
+    kinds = list(zip(rows["initialisation"], rows["regime"], strict=True))
+    keys = rows[[*first]].assign(kind=[[*NAMES].index(kind) for kind in kinds])
+    keys = keys.assign(dataset=rows["dataset"].map([*DATASETS].index))
+    return rows.loc[keys.sort_values([*first, "kind"], kind="stable").index]
 
 
 def compressed(runs: pd.DataFrame) -> pd.DataFrame:
@@ -116,13 +119,12 @@ def figure_3(runs: pd.DataFrame) -> Figure:
 
 def learning_curves(history: pd.DataFrame, dataset: str) -> Figure:
     """Test accuracy against epoch of retraining, per block, one line a method (not in the paper)."""
-    rows = history[(history["dataset"] == dataset) & (history["stage"] == "retrain")].copy()
-    rows["block"] = "block " + rows["model"].str[-1]
-    rows["order"] = rows["method"].map({method: i for i, method in enumerate(METHODS)})
-    rows = rows.sort_values(["block", "order"], kind="stable")
+    chosen = {"dataset": dataset, "stage": "retrain", "retraining": ONE_CYCLE}
+    rows = in_order(rows_where(history, chosen), "block")
+    rows = rows.assign(block="block " + rows["block"].map(NUMBERS))
     encoding = Encoding(x="epoch", y="test_accuracy", series="method", panel="block", scale=100.0, columns=3)
-    alt = f"Learning curves on {DATASETS[dataset]}: one panel a compressed block, one line a method."
-    caption = f"Test accuracy during retraining on {DATASETS[dataset]}, by compressed block; {spread(rows)}."
+    alt = f"Learning curves on {DATASETS[dataset].title}: one panel a compressed block, one line a method."
+    caption = f"Test accuracy during retraining on {DATASETS[dataset].title}, by compressed block; {spread(rows)}."
     return curves(rows, encoding, Words(alt, caption, "epoch of retraining", "accuracy, %"))
 
 
@@ -135,12 +137,12 @@ def filters(runs: pd.DataFrame, dataset: str, seed: int = 0) -> Figure:
     rows = rows[(rows["dataset"] == dataset) & (rows["seed"] == seed) & rows["block"].isin(["", "block1"])]
     held = {row["method"]: np.asarray(row["measures.filters"]) for _, row in rows.iterrows()}
     shown = {method: values[:SHOWN_FILTERS].transpose(0, 2, 3, 1) for method, values in held.items()}
-    if dataset in GREY:  # three equal channels act as one: their sum
+    if DATASETS[dataset].grey:  # three equal channels act as one: their sum
         shown = {method: values.sum(-1) for method, values in shown.items()}
     alt = f"The first {SHOWN_FILTERS} filters of block 1, 3 by 3 pixels each, of the parent and of every method."
     caption = (
-        f"The first {SHOWN_FILTERS} filters of block 1 on {DATASETS[dataset]} (seed {seed}): the parent's first layer, "
-        "and the replacement after each method. Each filter is stretched to its own range."
+        f"The first {SHOWN_FILTERS} filters of block 1 on {DATASETS[dataset].title} (seed {seed}): the parent's first "
+        "layer, and the replacement after each method. Each filter is stretched to its own range."
     )
     words = Words(alt, caption)
     return images(np.stack(list(shown.values())), words, rows=tuple(shown)) if shown else nothing(words)
@@ -180,11 +182,10 @@ def criticality(runs: pd.DataFrame) -> Table:
     rows = named(runs)
     parents = rows[rows["method"] == "parent"].set_index(["dataset", "seed"])["best"].rename("uncompressed")
     rows = compressed(rows).join(parents, on=["dataset", "seed"])
-    regime = rows["method"].str.rsplit("-", n=1).str[-1]
     rows = rows.assign(
         gain=rows["best"] - rows["uncompressed"],
         compressed="block " + rows["block number"],
-        network=rows["data set"] + ", " + regime,
+        network=rows["data set"] + ", " + rows["regime"],
     )
     caption = (
         "Points of best accuracy above the uncompressed parent of the same seed, by the block that was compressed; "
@@ -216,11 +217,11 @@ def settling(runs: pd.DataFrame) -> Table:
     """How fast networks settle at a constant rate, by method and data set (claims T4, T5, T7, T8, T11): no ceiling."""
     rows = finished(runs)
     rows = rows[rows["retraining"] == CONSTANT]
-    titles = {"settled": "until it settles", "reached": "until the parent's less a point"}
+    measured = {"settled": "until it settles", "reached": "until the parent's less a point"}
     listed = [
         {
-            "network": f"{DATASETS[dataset]}: {initialisation}, {regime}",
-            **{title: interval(part.groupby("seed")[column].mean()) for column, title in titles.items()},
+            "network": f"{titles()[dataset]}: {initialisation}, {regime}",
+            **{title: interval(part.groupby("seed")[column].mean()) for column, title in measured.items()},
             "still rising, points": interval(part.groupby("seed")["drift"].mean()).times(100),
         }
         for (dataset, initialisation, regime), part in rows.groupby(["dataset", "initialisation", "regime"], sort=False)
