@@ -37,7 +37,8 @@ def shown() -> dict[str, str]:
 def section(editions: dict[str, str]) -> str:
     """The section of the README, its marks included."""
     lines = [
-        BEGIN, "", " | ".join(["| paper", "edition", "judged", *VERDICTS]) + " |", "|---|---|---|" + "---|" * len(VERDICTS),
+        BEGIN, "", " | ".join(["| paper", "edition", "judged", *VERDICTS]) + " |",
+        "|---|---|---|" + "---|" * len(VERDICTS),
         *(line for paper, edition in editions.items() for line in rows(paper, edition)), "",
     ]  # fmt: skip
     if any(editions.values()):

@@ -156,7 +156,8 @@ class Scoreboard:
             f'<a href="{escape(to)}">{escape(name.replace("_", " "))}</a>' for name, to in self.evidence(v).items()
         )
         decided_by = f"decided by: {r.decided_by}" if r.decided_by else ""
-        found = [v.effect, f"n = {v.n}" if r.n else "", f"p (Holm) {p_text(v)}" if p_text(v) else "", decided_by, r.note]
+        corrected = f"p (Holm) {p_text(v)}" if p_text(v) else ""
+        found = [v.effect, f"n = {v.n}" if r.n else "", corrected, decided_by, r.note]
         facts = {
             "Made in": escape(claim.where), "Compared": escape(claim.compares), "Edition": escape(edition),
             "Found": escape("; ".join(part for part in found if part)),

@@ -91,7 +91,8 @@ def parents(edition: str, paper: str, dataset: str, model: str) -> list[records.
     """The records of an uncompressed network, one a seed."""
     if not (paths.results_dir() / edition / paper / dataset).is_dir():
         return []
-    runs = [run for run in papers.shown(paper, edition) if run.dataset == dataset and run.model == model and run.method in UNCOMPRESSED]
+    shown = [run for run in papers.shown(paper, edition) if run.dataset == dataset]
+    runs = [run for run in shown if run.model == model and run.method in UNCOMPRESSED]
     return [record for record in records.fresh(runs, edition).values() if record["status"] == "done"]
 
 
