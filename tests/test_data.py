@@ -240,8 +240,8 @@ def test_flowers_have_their_official_validation_images(real: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (("cifar", "train"), "'cifar' is no data set.*Did you mean 'cifar10'"),
-        (("digits", "tset"), "'tset' is no split.*Did you mean 'test'"),
+        (("cifar", "train"), "Unknown data set 'cifar': did you mean 'cifar10'"),
+        (("digits", "tset"), "Unknown split 'tset': did you mean 'test'"),
         (("digits", "train", 0), "images is 0"),
         (("digits", "train", 1.5), "images is 1.5"),
         (("digits", "train", True), "images is True"),

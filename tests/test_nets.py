@@ -417,14 +417,14 @@ def test_names_are_checked_without_torch() -> None:
         "print('torch' in sys.modules)"
     )
     shown = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
-    assert shown.splitlines() == ["There is no model 'vgg16-blok3': did you mean vgg16-block3?", "False"]
+    assert shown.splitlines() == ["Unknown model 'vgg16-blok3': did you mean 'vgg16-block3'?", "False"]
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         (("resnet9000", 32, 10, 1.0), "choose one of vgg16"),
-        (("svgg12-forward", 32, 10, 1.0), "did you mean svgg1"),
+        (("svgg12-forward", 32, 10, 1.0), "did you mean 'svgg1"),
         (("vgg16", 28, 10, 1.0), "at least 32 px, not 28"),
         (("svgg5-backward", 31, 10, 1.0), "at least 32 px"),
         (("six-layer", 4, 10, 1.0), "at least 8 px"),

@@ -9,8 +9,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from netpress import console, editions
-from netpress.errors import UserError
+from netpress import console
+from netpress.errors import UserError, known
 
 # name: the module that measures it, what it says
 MEASUREMENTS = {
@@ -31,7 +31,7 @@ MEASUREMENTS = {
 def command(name: str = "", as_json: bool = False, results: Path | None = None) -> None:
     """Measure one thing, or all, write the records and print them."""
     if name:
-        editions.known(name, tuple(MEASUREMENTS), "measurement")
+        known(name, tuple(MEASUREMENTS), "measurement")
     found = [measured(each, results) for each in ([name] if name else MEASUREMENTS) if name or possible(each)]
     tell(found, as_json)
 

@@ -2,6 +2,7 @@
 
 import shlex
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -47,6 +48,9 @@ class Page(BaseModel):
 
     def __init__(self, **given: Any):
         parameters.check_names([*given, *parameters.injected()], type(self).model_fields)
+        if isinstance(edition := given.get("edition"), str):
+            with suppress(UserError):  # what is wrong with it is told below
+                given["edition"] = parameters.proper_edition(edition, str(given.get("chapter")))
         try:
             super().__init__(**given)
         except ValidationError as error:
@@ -55,7 +59,7 @@ class Page(BaseModel):
     @model_validator(mode="after")
     def _exists(self) -> "Page":
         """Values that the chapter's paper and edition have."""
-        checked("edition", self.edition, lambda: parameters.check_edition(self.edition, self.chapter))
+        checked("edition", self.edition, lambda: parameters.proper_edition(self.edition, self.chapter))
         checked(
             "dataset", self.dataset, lambda: parameters.check_dataset(self.dataset, self.edition, self.chapter)
         )
@@ -183,7 +187,7 @@ def check_parameters(path: str | Path, given: Mapping[str, Any]) -> Page:
     return Page(chapter=parameters.chapter_of(file), **(known | dict(given)))
 
 
-def checked(name: str, value: Any, check: Callable[[], None]) -> None:
+def checked(name: str, value: Any, check: Callable[[], object]) -> None:
     """Do a check; its UserError names the parameter and its value."""
     try:
         check()

@@ -1,6 +1,5 @@
 """Labelled images as tensors: one function, seven data sets, every file checked before it is parsed."""
 
-import difflib
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -9,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from netpress.data import files, pixels
 from netpress.data.sources import SOURCES, Source
-from netpress.errors import UserError
+from netpress.errors import UserError, known
 from netpress.paths import cache_dir, data_folder
 
 if TYPE_CHECKING:
@@ -68,14 +67,6 @@ def downloads() -> Path:
     return cache_dir() / "downloads"
 
 
-def _known(what: str, name: str, names: tuple[str, ...]) -> str:
-    if name in names:
-        return name
-    near = difflib.get_close_matches(str(name), names, n=1, cutoff=0.3)
-    hint = f" Did you mean {near[0]!r}?" if near else ""
-    raise UserError(f"{name!r} is no {what}: expected one of {', '.join(names)}.{hint}")
-
-
 def _positive(what: str, value: object) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or value < 1:
         raise UserError(f"{what} is {value!r}: expected a whole number from 1 upwards. Give another one.")
@@ -84,7 +75,7 @@ def _positive(what: str, value: object) -> int:
 
 def _found(dataset: str) -> tuple[Source, Path] | None:
     """The first source of which any file exists, and the folder it is in."""
-    for source in SOURCES[_known("data set", dataset, DATASETS)]:
+    for source in SOURCES[known(dataset, DATASETS, "data set")]:
         if not source.all_files:
             return source, folder()
         for place in (folder(), downloads()):
@@ -151,7 +142,7 @@ def citation(dataset: str) -> str:
 def count(dataset: str, split: str, images: int | None = None) -> int:
     """How many images `load` returns, without reading any."""
     counts = _source(dataset).counts
-    whole = counts["train"] if split == "fit" else counts.get(_known("split", split, SPLITS), 0)
+    whole = counts["train"] if split == "fit" else counts.get(known(split, SPLITS, "split"), 0)
     if "validation" not in counts and split in ("fit", "validation"):
         tenth = pixels.tenth(counts["train"])
         whole = tenth if split == "validation" else counts["train"] - tenth
@@ -169,8 +160,8 @@ def load(dataset: str, split: str, images: int | None = None, px: int = 32) -> I
     A data set that is in neither `folder()` nor `downloads()` is downloaded. Every file's checksum is
     compared before it is parsed. Raises UserError naming what is unknown, missing, truncated or altered.
     """
-    _known("data set", dataset, DATASETS)
-    _known("split", split, SPLITS)
+    known(dataset, DATASETS, "data set")
+    known(split, SPLITS, "split")
     _positive("px", px)
     if images is not None:
         _positive("images", images)

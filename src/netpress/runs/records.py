@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from netpress import paths, sealed
+from netpress import editions, paths, sealed
 from netpress.atomic import set_aside, write_atomic
 from netpress.runs.run import Run, described
 
@@ -22,7 +22,7 @@ TIMES_OF_STAGE = ("seconds", "images_per_second", "shared")  # shared: another r
 
 def path_of(run: Run, edition: str, results: Path | None = None) -> Path:
     """results/<edition>/<paper>/<data set>/<label>.json"""
-    return (results or paths.results_dir()) / edition / f"{run.name}.json"
+    return (results or paths.results_dir()) / editions.proper(edition) / f"{run.name}.json"
 
 
 def write(run: Run, edition: str, content: Record, results: Path | None = None) -> Path:

@@ -77,20 +77,20 @@ def grid(edition: str, seeds: tuple[int, ...]) -> tuple[Run, ...]:
     )
 
 
-def from_scratch(chosen: editions.Settings, top: Run) -> tuple[Run, ...]:
+def from_scratch(chosen: editions.Pyramid, top: Run) -> tuple[Run, ...]:
     """Networks from random weights: at 32 px, and on some fresh seeds with the images enlarged."""
     enlarged = editions.FRESH <= top.seed < editions.FRESH + chosen.enlarged
     return (*native_runs(chosen, top), *(enlarged_runs(chosen, top) if enlarged else ()))
 
 
-def top_run(chosen: editions.Settings, dataset: str, seed: int) -> Run:
+def top_run(chosen: editions.Pyramid, dataset: str, seed: int) -> Run:
     """VGG19."""
     begin: tuple[Edit, ...] = (Pretrained(TOP),) if chosen.weights == "pretrained" else ()
-    px = chosen.px[dataset]
+    px = editions.of(chosen.px, dataset)
     return run_of(chosen, TOP, "parent", (*begin, whole(chosen, dataset)), (), (dataset, seed, px))
 
 
-def compressed_runs(chosen: editions.Settings, top: Run) -> Iterator[Run]:
+def compressed_runs(chosen: editions.Pyramid, top: Run) -> Iterator[Run]:
     """Both directions, five levels, five methods, without the cells that are not defined: 46 runs."""
     for direction in DIRECTIONS:
         above = dict.fromkeys(NAMES, top)
@@ -102,7 +102,7 @@ def compressed_runs(chosen: editions.Settings, top: Run) -> Iterator[Run]:
             above |= {method: runs.get(method, runs[INSTEAD]) for method in PYRAMID}
 
 
-def thawed_runs(chosen: editions.Settings, top: Run) -> Iterator[Run]:
+def thawed_runs(chosen: editions.Pyramid, top: Run) -> Iterator[Run]:
     """The variant of forward in which earlier compressed layers train in stage 2 (section 4 has no frozen layers).
 
     Its first level is the grid's own, where nothing was compressed before: 4 levels x 2 methods.
@@ -116,7 +116,7 @@ def thawed_runs(chosen: editions.Settings, top: Run) -> Iterator[Run]:
             yield above
 
 
-def native_runs(chosen: editions.Settings, top: Run) -> Iterator[Run]:
+def native_runs(chosen: editions.Pyramid, top: Run) -> Iterator[Run]:
     """VGG19 and the forward levels from random weights at 32 px, each trained as VGG19 is.
 
     VGG19 is left out where the grid's own is that very network.
@@ -127,21 +127,21 @@ def native_runs(chosen: editions.Settings, top: Run) -> Iterator[Run]:
             yield run_of(chosen, model, NATIVE, (step,), (), (top.dataset, top.seed, NATIVE_PX))
 
 
-def enlarged_runs(chosen: editions.Settings, top: Run) -> Iterator[Run]:
+def enlarged_runs(chosen: editions.Pyramid, top: Run) -> Iterator[Run]:
     """The same with the images enlarged, which the paper says removes the anomaly (section 5)."""
     for model in SHALLOWER:
         place = (top.dataset, top.seed, chosen.enlarged_px)
         yield run_of(chosen, model, ENLARGED, (whole(chosen, top.dataset),), (), place)
 
 
-def level_run(chosen: editions.Settings, model: str, method: str, above: Run) -> Run:
+def level_run(chosen: editions.Pyramid, model: str, method: str, above: Run) -> Run:
     """One level in one method; `above` is the network that it inherits from and, unless trained alone, is taught by."""
     place = (above.dataset, above.seed, above.px)
     return run_of(chosen, model, method, steps(chosen, model)[method], (("teacher", above),), place)
 
 
 def run_of(
-    chosen: editions.Settings, model: str, method: str, steps: tuple[Stage | Edit, ...],
+    chosen: editions.Pyramid, model: str, method: str, steps: tuple[Stage | Edit, ...],
     needs: tuple[tuple[str, Run], ...], place: tuple[str, int, int],
 ) -> Run:  # fmt: skip
     """A run at a place: data set, seed and size of the images."""
@@ -164,7 +164,7 @@ def factors(model: str, method: str) -> tuple[tuple[str, str], ...]:
 # STAGES --------------------------------------------------------------------------------------------------------------
 
 
-def whole(chosen: editions.Settings, dataset: str) -> Stage:
+def whole(chosen: editions.Pyramid, dataset: str) -> Stage:
     """How VGG19 is trained."""
     return Stage(
         "train", epochs=chosen.parent_epochs, lr=chosen.parent_rate, schedule=chosen.parent_schedule,
@@ -172,7 +172,7 @@ def whole(chosen: editions.Settings, dataset: str) -> Stage:
     )  # fmt: skip
 
 
-def steps(chosen: editions.Settings, model: str) -> dict[str, tuple[Stage | Edit, ...]]:
+def steps(chosen: editions.Pyramid, model: str) -> dict[str, tuple[Stage | Edit, ...]]:
     """What each method does at a level of the pyramid.
 
     Each first inherits every layer of unchanged structure (section 4). Stage 1 trains everything up to the newly
@@ -204,7 +204,7 @@ def upto(name: str) -> tuple[str, ...]:
     return names[: names.index(name) + 1]
 
 
-def imitate(chosen: editions.Settings, loss: str, at: str | None, trains: tuple[str, ...]) -> Stage:
+def imitate(chosen: editions.Pyramid, loss: str, at: str | None, trains: tuple[str, ...]) -> Stage:
     """Stage 1: be like the teacher inside. The same settings for every method."""
     return Stage(
         "imitate", loss=loss, at=at, trains=trains, teacher="teacher", epochs=chosen.imitation_epochs,
@@ -212,12 +212,12 @@ def imitate(chosen: editions.Settings, loss: str, at: str | None, trains: tuple[
     )  # fmt: skip
 
 
-def retrain(chosen: editions.Settings, trains: tuple[str, ...]) -> Stage:
+def retrain(chosen: editions.Pyramid, trains: tuple[str, ...]) -> Stage:
     """Stage 2: cross-entropy with the labels."""
     return Stage("retrain", trains=trains, epochs=chosen.epochs, lr=chosen.rate, batch_size=chosen.batch)
 
 
-def distil(chosen: editions.Settings) -> Stage:
+def distil(chosen: editions.Pyramid) -> Stage:
     """FitNet's stage 2: soft targets and labels."""
     return Stage(
         "retrain", loss="labels-and-soft-targets", teacher="teacher", epochs=chosen.epochs, lr=chosen.rate,
