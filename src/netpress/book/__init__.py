@@ -12,6 +12,10 @@ from netpress.book.parameters import parameter
 __all__ = ["Page", "build", "check_parameters", "parameter", "rerun"]
 
 
+def __dir__() -> list[str]:
+    return __all__
+
+
 def __getattr__(name: str) -> Any:
     if name in ("build", "rerun"):  # they bring papermill with them: not needed to read a chapter
         from netpress.book import site

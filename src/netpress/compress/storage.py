@@ -2,13 +2,13 @@
 
 Source: Han et al., "Deep Compression", ICLR 2016 (relative index, code book, Huffman code).
 
-| form | how the weights of a convolution or linear layer are written |
-|---|---|
-| dense32 | all, in 32 bits |
-| sparse32 | those that are not zero, in 32 bits, and the gaps between them: 8 bits (convolution), 5 (linear) |
-| shared | a code book in 32 bits, indices in as few bits as it needs, and gaps where that is smaller |
-| shared+huffman | the same, with indices and gaps in a Huffman code each |
-| int8 | 8-bit weights, and a scale per output channel (of an IntegerNetwork) |
+The forms, by how they write the weights of a convolution or linear layer:
+
+- dense32: all, in 32 bits
+- sparse32: those that are not zero, in 32 bits, and the gaps between them: 8 bits (convolution), 5 (linear)
+- shared: a code book in 32 bits, indices in as few bits as it needs, and gaps where that is smaller
+- shared+huffman: the same, with indices and gaps in a Huffman code each
+- int8: 8-bit weights, and a scale per output channel (of an IntegerNetwork)
 
 All else (biases, BatchNorm) is written as it is. A layer is written without gaps where that is smaller.
 The file: "NETPRES1", the header's length (uint32), the header (JSON, deflated), the parts of every tensor in
