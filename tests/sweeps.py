@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from netpress import sealed
 from netpress.compress.edits import Inherit, Prune, Random, ShareWeights
 from netpress.runs import records
 from netpress.runs.run import Run
@@ -122,20 +123,19 @@ def made_up(done: int, epochs: int) -> Any:
 
     from netpress.training.checkpoint import Checkpoint
 
-    tensors = {"network.a": torch.full((3, 4, 5, 6), float(done)).to(memory_format=torch.channels_last)}
-    tensors |= {
-        "network.n": torch.tensor(7),
-        "optimiser.0.step": torch.tensor(2.0),
-        "random.cpu": torch.get_rng_state(),
-    }
-    return Checkpoint(tensors, {"done": done, "epochs": epochs, "groups": [], "rows": [], "loss": 0.1})
+    network = {
+        "a": torch.full((3, 4, 5, 6), float(done)).to(memory_format=torch.channels_last), "n": torch.tensor(7),
+    }  # fmt: skip
+    optimiser = {"state": {0: {"step": torch.tensor(2.0)}}, "param_groups": []}
+    metadata = {"done": done, "epochs": epochs, "rows": [], "loss": 0.1}
+    return Checkpoint(network, optimiser, {"cpu": torch.get_rng_state()}, metadata)
 
 
 def found(results: Path, edition: str = EDITION) -> dict[str, dict[str, Any]]:
     """All records of an edition by name, without times; every file of a record must be whole."""
     there = {}
     for path in sorted((results / edition).rglob("*.json")):
-        record = records.decode(path.read_bytes())
+        record = sealed.unseal_json(path.read_bytes())
         assert record is not None, f"{path} is torn"
         there[record["name"]] = records.bare(record)
     return there

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from netpress import benchmarks, papers, sweep
+from netpress import benchmarks, papers, sealed, sweep
 from netpress.benchmarks import arms as both_arms
 from netpress.benchmarks import distillation, grid, imitation, overhead, remade, results
 from netpress.benchmarks.arms import Arms, arms
@@ -139,7 +139,7 @@ def test_records_made_again_are_told_from_others(tmp_path: Path, monkeypatch: py
     alone = next(run for run in papers.grid("compressing", "demo") if run.label == "cnn-16-32-alone-s0")
     sweep.ensure((alone,), "demo", workers=1)
     path = records.path_of(alone, "demo")
-    altered = records.decode(path.read_bytes()) or {}
+    altered = sealed.unseal_json(path.read_bytes()) or {}
     path.write_bytes(records.encode(altered | {"last": altered["last"] + 1e-9}))
     told = remade.measure()
     assert {row["name"].split("/")[-1]: row["equal"] for row in told["records"]} == {

@@ -42,7 +42,6 @@ def test_good_parameters_make_a_page():
         ("edition", 3, "in quotes"),
         ("edition", "demo+epoch=2", "epochs"),
         ("edition", "demo+epochs=nan", "number"),
-        ("edition", "demo+rate=0.1+epochs=2", "demo+epochs=2+rate=0.1"),
         ("dataset", "digit", "digits"),
         ("dataset", "cifar10", "digits"),
         ("dataset", None, "in quotes"),

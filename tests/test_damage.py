@@ -44,7 +44,7 @@ def damageable(folder: Path) -> dict[str, tuple[list[Path], Callable[[], bool]]]
     store.save("beginning", load((folder / "shelf" / f"{key}.safetensors").read_bytes()), {"history": [{"loss": 0.25}]})
     points = Checkpoints(folder, "run")
     points.keep(sweeps.made_up(0, 1))
-    entry = folder / "entry.safetensors"
+    entry = folder / "entry.images"
     images = torch.arange(24, dtype=torch.uint8).view(2, 3, 2, 2)
     cache.write(entry, images, torch.tensor([0, 1]), {"classes": ["a", "b"], "checksum": "c"})
     source = folder / "archive.bin"
@@ -64,7 +64,7 @@ def damageable(folder: Path) -> dict[str, tuple[list[Path], Callable[[], bool]]]
         "looks": ([record], lambda: records.header(record) is not None),
         "checkpoints": ([points.paths[0]], lambda: Checkpoints(folder, "run").newest() is not None),
         "weights": (beginning, lambda: store.find("beginning") is not None),
-        "decoded images": ([entry, entry.with_suffix(".sha256")], lambda: cache.read(entry) is not None),
+        "decoded images": ([entry], lambda: cache.read(entry) is not None),
         "sources": ([source], source_is_whole),
     }
 

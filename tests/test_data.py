@@ -240,8 +240,8 @@ def test_flowers_have_their_official_validation_images(real: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (("cifar", "train"), "'cifar' is no data set.*Did you mean 'cifar10'"),
-        (("digits", "tset"), "'tset' is no split.*Did you mean 'test'"),
+        (("cifar", "train"), "Unknown data set 'cifar': did you mean 'cifar10'"),
+        (("digits", "tset"), "Unknown split 'tset': did you mean 'test'"),
         (("digits", "train", 0), "images is 0"),
         (("digits", "train", 1.5), "images is 1.5"),
         (("digits", "train", True), "images is True"),
@@ -337,7 +337,7 @@ def test_a_hundred_altered_bytes_are_all_found(copy: Path) -> None:
 
 
 def entries() -> list[Path]:
-    return sorted((data.cache_dir() / "data").glob("*.safetensors"))
+    return sorted((data.cache_dir() / "data").glob("*.images"))
 
 
 def test_the_second_load_is_the_first(copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -366,15 +366,12 @@ def test_a_corrupt_cache_is_noticed_and_made_again(copy: Path) -> None:
         with pytest.warns(UserWarning, match="corrupt"):
             assert cache.read(entry) is None
         assert not entry.exists()
-        entry.with_suffix(".sha256").write_text(hashlib.sha256(content).hexdigest())
     again = data.load("mnist", "test", images=3)
     assert torch.equal(again.x, good.x) and entry.read_bytes() == content
     for state in (b"", content[:100]):
         entry.write_bytes(state)
         with pytest.warns(UserWarning, match="corrupt"):
             assert data.load("mnist", "test", images=3).checksum == good.checksum
-    entry.with_suffix(".sha256").write_bytes(b"\xff\xfe")
-    assert data.load("mnist", "test", images=3).checksum == good.checksum
     assert entry.read_bytes() == content
 
 

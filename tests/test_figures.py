@@ -19,7 +19,6 @@ from hypothesis import strategies as st
 from netpress.errors import UserError
 from netpress.report import theme
 from netpress.report.figures import (
-    Arrow,
     Box,
     Encoding,
     Row,
@@ -33,7 +32,6 @@ from netpress.report.figures import (
     scatter,
     summary,
 )
-from netpress.report.frames import joined
 
 CSS = Path(__file__).parents[1] / "_static" / "netpress-report.css"
 WORDS = Words("Points fall from left to right.", "Figure 2. Accuracy", "block", "accuracy, %")
@@ -62,7 +60,7 @@ def history():
         {"name": name, "epoch": e, "test_accuracy": 1 - 1 / e}
         for name in runs()["name"] for e in range(1, 6)
     ]  # fmt: skip
-    return joined(pd.DataFrame(rows), runs())
+    return pd.DataFrame(rows).merge(runs()[["name", "dataset", "method", "seed", "status"]], on="name")
 
 
 def network():
@@ -78,7 +76,7 @@ ALL = {
     "curves": lambda: curves(history(), Encoding("epoch", "test_accuracy", "method", "dataset"), WORDS),
     "scatter": lambda: scatter(runs(), Encoding("parameters", "best", "method", label="model"), WORDS),
     "images": lambda: images(np.arange(2 * 3 * 4 * 4).reshape(2, 3, 4, 4), WORDS, ("a", "b")),
-    "diagram": lambda: diagram(network(), WORDS, (Arrow((0, 0), (1, 0), "teaches"),)),
+    "diagram": lambda: diagram(network(), WORDS),
 }
 
 
@@ -319,7 +317,7 @@ def test_images_are_stretched_one_by_one():
 def test_diagram_shows_every_part_and_explains_its_states():
     svg = ALL["diagram"]().svg
     texts = re.findall(r">([^<>]+)</text>", svg)
-    for text in ("VGG16", "one conv", "3→64", "teaches", "compressed", "frozen", "removed", "plain"):
+    for text in ("VGG16", "one conv", "3→64", "compressed", "frozen", "removed", "plain"):
         assert text in texts
     assert "trained" not in texts
     with pytest.raises(UserError, match="molten"):

@@ -117,33 +117,14 @@ def test_literal_mean_by_plain_loops(block: str) -> None:
         assert getattr(getattr(found, part), name).tolist() == pytest.approx([mean] * len(found.conv.weight))
 
 
-@pytest.mark.parametrize("variant", ["literal", "layer-wise"])
-def test_mean_touches_the_replacement_alone(variant: str) -> None:
+def test_mean_touches_the_replacement_alone() -> None:
     parent, student = network("vgg16", 1), network("vgg16-block3", 2)
     before = {name: t.clone() for name, t in student.state_dict().items()}
     theirs = {name: t.clone() for name, t in parent.state_dict().items()}
-    Mean("block3", variant).apply(student, {"parent": parent})
+    Mean("block3").apply(student, {"parent": parent})
     changed = {n for n, t in student.state_dict().items() if not torch.equal(t, before[n])}
     assert all(name.startswith("blocks.block3.replacement.") for name in changed) and len(changed) == 6
     assert all(torch.equal(t, theirs[n]) for n, t in parent.state_dict().items())
-
-
-@pytest.mark.parametrize(
-    ("block", "with_the_shape"),
-    [("block1", 1), ("block2", 1), ("block3", 1), ("block4", 1), ("block5", 3)],
-)
-def test_layer_wise_mean_by_plain_loops(block: str, with_the_shape: int) -> None:
-    parent, student = network("vgg16", 1).double(), network(f"vgg16-{block}", 2).double()
-    Mean(block, "layer-wise").apply(student, {"parent": parent})
-    layers = conv_layers(parent[block])
-    (found,) = conv_layers(student[block])
-    # only block 5 has as many input as output channels; elsewhere the first layer alone has the shape
-    weights = [layer.conv.weight for layer in layers[:with_the_shape]]
-    torch.testing.assert_close(found.conv.weight, sum(weights) / len(weights))  # type: ignore[arg-type]
-    for channel in range(len(found.conv.weight)):
-        for name in COEFFICIENTS:
-            values = [getattr(layer.bn, name)[channel].item() for layer in layers]
-            assert getattr(found.bn, name)[channel].item() == pytest.approx(sum(values) / len(values))
 
 
 def test_all_filters_are_equal_after_the_literal_mean_and_training_separates_them() -> None:
@@ -164,14 +145,12 @@ def test_all_filters_are_equal_after_the_literal_mean_and_training_separates_the
 
 
 def test_edits_are_values() -> None:
-    assert Mean("block1") == Mean("block1", "literal") != Mean("block1", "layer-wise")
+    assert Mean("block1") == Mean("block1", "parent") != Mean("block1", "teacher")
     assert len({Random("block1"), Random("block1"), Inherit(), Inherit("teacher")}) == 3
 
 
 def test_wrong_edits_are_refused() -> None:
     student = network("vgg16-block3", 1)
-    with pytest.raises(UserError, match="literal or layer-wise"):
-        Mean("block3", "median")
     with pytest.raises(UserError, match=r"role 'parent'.*teacher"):
         Inherit().apply(student, {"teacher": student})
     with pytest.raises(UserError, match="one layer, not 2"):

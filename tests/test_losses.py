@@ -105,9 +105,9 @@ def test_gram_takes_whatever_sizes_max_pools_leave(side: int) -> None:
         assert losses.gram(large, small).shape == (1, 2, 2)
 
 
-def test_gram_distance() -> None:
+def test_squared_l2_of_grams() -> None:
     a, b = doubles(N, 3, 6, seed=3), doubles(N, 3, 6, seed=4)
-    assert losses.gram_distance(a, b).item() == pytest.approx(literal_squared_l2(a, b), rel=1e-12)
+    assert losses.squared_l2(a, b).item() == pytest.approx(literal_squared_l2(a, b), rel=1e-12)
 
 
 def literal_soft(logits: Tensor, teacher_logits: Tensor, temperature: float) -> float:
@@ -198,7 +198,7 @@ def test_top1_agreement() -> None:
 LOSSES = {
     "squared_l2": lambda a, b: losses.squared_l2(a, b),
     "hint": lambda a, b: losses.hint(a, b),
-    "gram": lambda a, b: losses.gram_distance(losses.gram(a, a), losses.gram(b, b)),
+    "gram": lambda a, b: losses.squared_l2(losses.gram(a, a), losses.gram(b, b)),
     "soft_targets": lambda a, b: losses.soft_targets(a.flatten(1), b.flatten(1), 4.0),
     "function_matching": lambda a, b: losses.function_matching(a.flatten(1), b.flatten(1)),
     "distillation": lambda a, b: losses.distillation(

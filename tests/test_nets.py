@@ -198,25 +198,27 @@ def test_every_level_of_the_pyramid(model: str) -> None:
     assert describe(network, 96).parameters == count
 
 
+def above(model: str) -> str:
+    """The network of which a level of the pyramid compresses one more set."""
+    return next(name for name, (sets, *_) in PYRAMID.items() if sets == PYRAMID[model][0][:-1])
+
+
 def test_a_level_is_the_level_above_with_one_more_set_compressed() -> None:
     assert set(PYRAMID) == {"vgg19", *levels.MODELS}
     for model in levels.MODELS:
-        teacher = levels.above(model)
+        teacher = above(model)
         assert levels.compressed(model)[:-1] == levels.compressed(teacher)
         (new,) = set(levels.compressed(model)) - set(levels.compressed(teacher))
         ours, theirs = on_meta(model, 32, 10), on_meta(teacher, 32, 10)
         for name in ours.names:
             assert (str(ours[name]) == str(theirs[name])) == (name != levels.module_of(new))
-    with pytest.raises(UserError, match="top"):
-        levels.above("vgg19")
     with pytest.raises(UserError, match="no level"):
         levels.compressed("vgg16")
 
 
 @pytest.mark.parametrize("model", levels.MODELS)
 def test_first_and_last_agree_in_shape_at_every_set(model: str) -> None:
-    teacher_name = levels.above(model)
-    student, teacher = (nets.build(m, 64, 4, 1 / 8) for m in (model, teacher_name))
+    student, teacher = (nets.build(m, 64, 4, 1 / 8) for m in (model, above(model)))
     x = images(2, 64)
     for name in ("C1", "C2", "C3", "C4"):
         pairs = [vgg.first_and_last(net[name], net.before(name)(x)) for net in (student, teacher)]  # type: ignore[arg-type]
@@ -252,28 +254,26 @@ def test_slices_are_views_that_make_up_the_network(model: str) -> None:
     whole = network(x)
     for name in network.names:
         entering = network.before(name)(x)
-        assert torch.equal(network.starting(name)(entering), whole)
         leaving = network.upto(name)(x)
         assert torch.equal(leaving, network[name](entering))
-        assert torch.equal(network.after(name)(leaving), whole)
-        assert network.starting(name)[0] is network[name]
+        assert network.upto(name)[-1] is network[name]
+    assert torch.equal(network.upto("head")(x), whole)
     for one, two in pairwise(network.names):
         assert list(network.upto(one)) == list(network.before(two))
-        assert list(network.after(one)) == list(network.starting(two))
-    assert len(network.before(network.names[0])) == 0 and len(network.after("head")) == 0
+    assert len(network.before(network.names[0])) == 0
 
 
 def test_training_a_slice_trains_the_network() -> None:
     network = nets.build("vgg16", 32, 4, 1 / 16)
-    assert {id(p) for p in network.starting("block4").parameters()} < {id(p) for p in network.parameters()}
+    assert {id(p) for p in network.upto("block2").parameters()} < {id(p) for p in network.parameters()}
     assert len(list(network.parameters())) == len(set(network.parameters()))  # slices are not registered
-    network.starting("block4").eval()
-    assert network["block3"].training and not network["block4"].training
+    network.upto("block2").eval()
+    assert network["block3"].training and not network["block2"].training
 
 
 def test_an_unknown_block_is_named() -> None:
     network = nets.build("six-layer", 32, 4, 1 / 8)
-    for use in (network.before, network.upto, network.after, network.starting, network.__getitem__):
+    for use in (network.before, network.upto, network.__getitem__):
         with pytest.raises(UserError, match=r"conv9.*conv1, conv2"):
             use("conv9")
     with pytest.raises(ValueError, match="head"):
@@ -417,14 +417,14 @@ def test_names_are_checked_without_torch() -> None:
         "print('torch' in sys.modules)"
     )
     shown = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
-    assert shown.splitlines() == ["There is no model 'vgg16-blok3': did you mean vgg16-block3?", "False"]
+    assert shown.splitlines() == ["Unknown model 'vgg16-blok3': did you mean 'vgg16-block3'?", "False"]
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         (("resnet9000", 32, 10, 1.0), "choose one of vgg16"),
-        (("svgg12-forward", 32, 10, 1.0), "did you mean svgg1"),
+        (("svgg12-forward", 32, 10, 1.0), "did you mean 'svgg1"),
         (("vgg16", 28, 10, 1.0), "at least 32 px, not 28"),
         (("svgg5-backward", 31, 10, 1.0), "at least 32 px"),
         (("six-layer", 4, 10, 1.0), "at least 8 px"),

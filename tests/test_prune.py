@@ -10,7 +10,7 @@ from torch import nn
 from netpress import nets
 from netpress.compress.finish import finished
 from netpress.compress.masks import sparsity, weight_layers
-from netpress.compress.prune import Prune, Unmask, gradual
+from netpress.compress.prune import Prune, gradual
 from netpress.errors import UserError
 from netpress.nets.network import Network
 
@@ -103,12 +103,12 @@ def test_pruning_goes_on(network: Network) -> None:
         Prune(2.0).apply(network, {})
 
 
-def test_unmask_gives_a_plain_network_with_the_same_outputs(network: Network) -> None:
+def test_finishing_gives_a_plain_network_with_the_same_outputs(network: Network) -> None:
     names = network.state_dict().keys()
     Prune(5.0).apply(network, {}).eval()
     x = torch.randn(2, 3, 32, 32)
     before = network(x)
-    plain = Unmask().apply(network, {})
+    plain = finished(network)
     assert plain.state_dict().keys() == names
     assert torch.equal(plain(x), before)
     assert type(plain["block1"].conv1_1.conv) is nn.Conv2d

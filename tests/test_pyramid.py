@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections import Counter
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import pandas as pd
@@ -35,6 +36,7 @@ DEMO = papers.grid("pyramid", "demo")
 SLICES = ("C1", "C2", "C3", "C4", "head")
 FORWARD = ("svgg17-forward", "svgg14-forward", "svgg11-forward", "svgg8-forward", "svgg5-forward")
 BACKWARD = ("svgg17-backward", "svgg14-backward", "svgg11-backward", "svgg8-backward", "svgg5-backward")
+ABOVE = {model: above for way in (FORWARD, BACKWARD) for above, model in pairwise(("vgg19", *way))}
 
 
 def run_named(label: str) -> Run:
@@ -345,7 +347,7 @@ def tiny(model: str, seed: int) -> nn.Module:
 
 @pytest.mark.parametrize("model", [*FORWARD, *BACKWARD])
 def test_losses_at_the_replaced_set(model: str) -> None:
-    student, teacher = tiny(model, 1), tiny(levels.above(model), 2)
+    student, teacher = tiny(model, 1), tiny(ABOVE[model], 2)
     x, y = torch.randn(2, 3, 32, 32, dtype=torch.float64), torch.tensor([0, 1])
     name = REPLACED[model]
 

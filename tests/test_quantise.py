@@ -9,10 +9,10 @@ from torch import nn
 
 from netpress import nets
 from netpress.compress.finish import finished
-from netpress.compress.integer import IntegerNetwork
+from netpress.compress.integer import IntegerNetwork, int8
 from netpress.compress.masks import sparsity, weight_layers
-from netpress.compress.prune import Prune, Unmask
-from netpress.compress.quantise import ShareWeights, int8
+from netpress.compress.prune import Prune
+from netpress.compress.quantise import ShareWeights
 from netpress.compress.sharing import BINS, k_means, points, share
 from netpress.errors import UserError
 from netpress.nets.network import Network
@@ -79,7 +79,7 @@ def test_network_takes_few_values_and_zeros_stay(network) -> None:
         assert len(layer.weight.unique()) <= 2**3 + 1
     x = torch.randn(2, 3, 32, 32)
     before = network.eval()(x)
-    assert torch.equal(Unmask().apply(network, {})(x), before)
+    assert torch.equal(finished(network)(x), before)
     assert type(next(iter(weight_layers(network).values()))) is nn.Conv2d
 
 

@@ -1,5 +1,6 @@
 """Runs that are interrupted go on from their checkpoint and end with the same bits."""
 
+import pickle
 import signal
 from collections.abc import Callable
 from contextlib import suppress
@@ -86,11 +87,20 @@ def test_a_checkpoint_comes_back_as_it_was() -> None:
     before = sweeps.made_up(1, 2)
     after = decode(encode(before))
     assert after and after.metadata == before.metadata and after.order == (1, 2)
-    assert after.tensors.keys() == before.tensors.keys()
-    for name, tensor in before.tensors.items():
-        assert torch.equal(tensor, after.tensors[name]) and tensor.dtype == after.tensors[name].dtype
-        assert tensor.stride() == after.tensors[name].stride()
+    assert list(after.network) == list(before.network)
+    for name, tensor in before.network.items():
+        assert torch.equal(tensor, after.network[name]) and tensor.dtype == after.network[name].dtype
+        assert tensor.stride() == after.network[name].stride()
+    assert torch.equal(before.random["cpu"], after.random["cpu"])
     assert after.train_state([]).optimiser["state"][0]["step"].item() == 2.0
+
+
+def test_a_checkpoint_may_hold_nothing_but_data() -> None:
+    from dataclasses import replace
+
+    content = encode(replace(sweeps.made_up(1, 2), metadata={"made with": Path("code")}))
+    with pytest.raises(pickle.UnpicklingError, match="Path"):
+        decode(content)
 
 
 def test_a_captured_state_does_not_change_with_the_network() -> None:
@@ -101,9 +111,12 @@ def test_a_captured_state_does_not_change_with_the_network() -> None:
     sum(p.sum() for p in network.parameters()).backward()
     optimiser.step()
     kept = capture(network, TrainState(1, [], optimiser.state_dict()), {"done": 0})
-    before = {name: tensor.clone() for name, tensor in kept.tensors.items()}
+    before = {name: tensor.clone() for name, tensor in kept.network.items()}
+    momenta = [held["momentum_buffer"].clone() for held in kept.optimiser["state"].values()]
     optimiser.step()
-    assert all(torch.equal(before[name], tensor) for name, tensor in kept.tensors.items())
+    assert all(torch.equal(before[name], tensor) for name, tensor in kept.network.items())
+    after = [held["momentum_buffer"] for held in kept.optimiser["state"].values()]
+    assert momenta and all(map(torch.equal, momenta, after))
 
 
 def test_two_generations_of_which_the_newer_whole_one_counts(folder: Path) -> None:

@@ -4,13 +4,16 @@ import json
 import sys
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 import netpress
 from netpress import console, editions
 from netpress.errors import UserError
+
+if TYPE_CHECKING:
+    from netpress.runs.run import Run
 
 app = typer.Typer(
     no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None,
@@ -20,7 +23,9 @@ BOOK_TOOLS = ("papermill", "ipykernel", "matplotlib", "altair", "pydantic", "jup
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Paper = Annotated[str, typer.Argument(help="triage, pyramid or compressing.")]
-Edition = Annotated[str, typer.Option(help="demo, small, large or paper; changes as in small+epochs=2.")]
+Edition = Annotated[
+    str, typer.Option(help="demo, small, large or paper; changes as in small+epochs=2.", callback=editions.proper)
+]
 Results = Annotated[Path | None, typer.Option(help="Folder of the records.")]
 
 
@@ -82,6 +87,7 @@ def plan(paper: Paper, edition: Edition = "demo", as_json: AsJson = False) -> No
     from netpress.sweep import cost
 
     runs = papers.grid(paper, edition)
+    papers.check_changes(edition, runs, lambda other: papers.grid(paper, other))
     costs = cost.estimates(runs, edition)
     rows = [
         {
@@ -119,9 +125,14 @@ def run(
 
     edition = editions.with_changes(edition, change or [])
     names = editions.PAPERS if paper == "all" else (paper,)
-    runs = tuple(r for name in names for r in papers.grid(name, edition, tuple(dataset or ()), numbers(seeds)))
-    if only:
-        runs = papers.matching(runs, only)
+    numbered = numbers(seeds)
+
+    def asked(edition: str) -> "tuple[Run, ...]":
+        runs = tuple(r for name in names for r in papers.grid(name, edition, tuple(dataset or ()), numbered))
+        return papers.matching(runs, only) if only else runs
+
+    runs = asked(edition)
+    papers.check_changes(edition, runs, asked)
     cluster = sweep.Cluster(ray, gpus, workers) if ray else None
     try:
         with sweep.interruptible():
@@ -262,7 +273,7 @@ def book(
     """Execute every chapter once per edition, build the site."""
     names = tuple(filter(None, chosen.split(",")))
     for name in names:
-        editions.parse(name)
+        editions.proper(name)
     pages = pages_of("netpress book")
     if pages.build(names, folder):
         raise typer.Exit(1)

@@ -4,17 +4,20 @@ An edition may carry changes, as in "small+epochs=2": those are runs of their ow
 of that name. A row called "triage.epochs" is the setting `epochs` of the paper triage.
 """
 
-import difflib
-from types import MappingProxyType
-from typing import Any
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, Literal, overload
 
 from netpress.data.registry import DATASETS
-from netpress.errors import UserError
+from netpress.errors import UserError, known
+
+PerDataset = int | dict[str, int]  # one number for all, or one for each data set
+Network = tuple[str, float]  # name and width
 
 FRESH = 3  # the first fresh seed: rules and numbers of seeds were chosen on those before it, the pilot's
 EDITIONS = ("demo", "small", "large", "paper")
 PAPERS = ("triage", "pyramid", "compressing")
-YOURS = "yours"  # a network of the user's own: no paper, but an edition sets its scale too
+YOURS: Literal["yours"] = "yours"  # a network of the user's own: no paper, but an edition sets its scale too
 
 MEANT_FOR = {
     "demo": "any laptop, minutes, no network",
@@ -41,6 +44,9 @@ SWEPT = {"mnist": 0, "cifar10": 3}  # on MNIST a student alone is as accurate as
 EVERY_RATIO = (2, 5, 10, 20)
 EVERY_BIT = (8, 6, 5, 4, 3, 2)
 CYCLE, THREE_PHASE = "one-cycle", "three-phase"  # schedules of the parents' learning rate
+WORDS = {
+    "weights": ("scratch", "pretrained"), "judged_on": ("test", "validation"), "parent_schedule": (CYCLE, THREE_PHASE),
+}  # fmt: skip
 TINY_BIT = ("bit-r14x1", 1 / 8)  # network and width
 
 # fmt: off
@@ -131,8 +137,126 @@ ROWS: dict[str, tuple[Any, Any, Any, Any]] = {
 # fmt: on
 
 
-def settings(edition: str, paper: str) -> Any:
-    """The settings of an edition for a paper, as attributes: `settings("small", "triage").epochs`.
+@dataclass(frozen=True)
+class Scale:
+    """What an edition sets for everything."""
+
+    width: float
+    seeds: int
+    images: int | None
+    px: PerDataset
+    weights: str
+    judged_on: str
+    batch: int
+
+
+@dataclass(frozen=True)
+class Settings(Scale):
+    """The rows that every paper has."""
+
+    datasets: tuple[str, ...]
+    fresh: PerDataset
+
+
+@dataclass(frozen=True)
+class Triage(Settings):
+    """The rows "triage.*" besides."""
+
+    settled_on: tuple[str, ...]
+    settled_seeds: int
+    settled_blocks: tuple[str, ...]
+    settling_epochs: int
+    settling_rate: float
+    parent_epochs: int
+    epochs: int
+    imitation_epochs: int
+    parent_rate: float
+    parent_schedule: str
+    rate: float
+    imitation_rate: float
+
+
+@dataclass(frozen=True)
+class Pyramid(Settings):
+    """The rows "pyramid.*" besides."""
+
+    enlarged: int
+    enlarged_px: int
+    parent_epochs: int
+    epochs: int
+    imitation_epochs: int
+    parent_rate: float
+    parent_schedule: str
+    rate: float
+    imitation_rate: float
+    timed_images: int
+    timed_batch: int
+
+
+@dataclass(frozen=True)
+class Compressing(Settings):
+    """The rows "compressing.*" besides."""
+
+    distilled_on: tuple[str, ...]
+    distilled_width: float
+    distilled_epochs: PerDataset
+    distilled_batch: int
+    distilled_rate: float
+    swept_seeds: PerDataset
+    pruned_on: tuple[str, ...]
+    pruned_images: int | None
+    six_layer_width: float
+    parent_epochs: int
+    parent_rate: float
+    parent_schedule: str
+    retrain_epochs: int
+    retrain_rate: float
+    ratios: tuple[int, ...]
+    bits: tuple[int, ...]
+    tune_epochs: int
+    tune_rate: float
+    matched_on: tuple[str, ...]
+    matched_px: int
+    matched_teacher: Network
+    matched_student: Network
+    teacher_epochs: int
+    teacher_rate: float
+    matched_epochs: int
+    matched_rate: float
+
+
+@dataclass(frozen=True)
+class Yours(Scale):
+    """The rows "yours.*" besides."""
+
+    parent_epochs: int
+    epochs: int
+    imitation_epochs: int
+    tune_epochs: int
+    parent_rate: float
+    rate: float
+    given_rate: float
+    imitation_rate: float
+    tune_rate: float
+    ratios: tuple[int, ...]
+    bits: tuple[int, ...]
+
+
+KINDS: dict[str, type[Scale]] = {"triage": Triage, "pyramid": Pyramid, "compressing": Compressing, YOURS: Yours}
+
+
+@overload
+def settings(edition: str, paper: Literal["triage"]) -> Triage: ...
+@overload
+def settings(edition: str, paper: Literal["pyramid"]) -> Pyramid: ...
+@overload
+def settings(edition: str, paper: Literal["compressing"]) -> Compressing: ...
+@overload
+def settings(edition: str, paper: Literal["yours"]) -> Yours: ...  # type: ignore[overload-overlap]
+@overload
+def settings(edition: str, paper: str) -> Settings: ...
+def settings(edition: str, paper: str) -> Scale:
+    """The settings of an edition for a paper: `settings("small", "triage").epochs`.
 
     Raises UserError for an unknown edition, paper or change, naming the nearest right one.
     """
@@ -142,9 +266,10 @@ def settings(edition: str, paper: str) -> Any:
     chosen = {name: row[column] for name, row in ROWS.items() if "." not in name}
     chosen |= {n.removeprefix(f"{paper}."): row[column] for n, row in ROWS.items() if n.startswith(f"{paper}.")}
     changed = chosen | {name: value for name, value in changes.items() if name in chosen}
-    if changes and changed["seeds"]:  # an exploration: what is decided is decided in an edition as it stands
+    # With changes it is an exploration: what is decided is decided in an edition as it stands.
+    if changes and changed["seeds"] and "fresh" in changed:
         changed["fresh"] = 0
-    return Settings(changed)
+    return KINDS[paper](**changed)
 
 
 def seeds(edition: str, paper: str, dataset: str) -> tuple[int, ...]:
@@ -153,25 +278,9 @@ def seeds(edition: str, paper: str, dataset: str) -> tuple[int, ...]:
     return (*range(chosen.seeds), *range(FRESH, FRESH + of(chosen.fresh, dataset)))
 
 
-def of(value: Any, dataset: str) -> Any:
+def of(value: PerDataset, dataset: str) -> int:
     """A setting's value for a data set, where it may differ between data sets."""
     return value[dataset] if isinstance(value, dict) else value
-
-
-class Settings:
-    """Read-only attributes."""
-
-    def __init__(self, values: dict[str, Any]):
-        self.__dict__["values"] = MappingProxyType(values)
-
-    def __getattr__(self, name: str) -> Any:
-        try:
-            return self.__dict__["values"][name]
-        except KeyError:
-            raise AttributeError(name) from None
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        raise AttributeError("the settings of an edition are read-only")
 
 
 def parse(edition: str) -> tuple[str, dict[str, Any]]:
@@ -182,10 +291,25 @@ def parse(edition: str) -> tuple[str, dict[str, Any]]:
 
 
 def with_changes(edition: str, changes: list[str]) -> str:
-    """The edition's name with changes such as "epochs=2" added, checked and in a fixed order."""
+    """The edition's name with changes such as "epochs=2" added, checked, in a fixed order and spelling."""
     base, before = parse(edition)
     merged = before | dict(change(text) for text in changes)
     return "+".join([base, *(f"{name}={shown(value)}" for name, value in sorted(merged.items()))])
+
+
+@cache
+def proper(edition: str) -> str:
+    """The one name of an edition, and of its folder: "demo+width=2e-2+epochs=1" -> "demo+epochs=1+width=0.02"."""
+    return with_changes(edition, [])
+
+
+def other(name: str, value: Any) -> Any:
+    """Another value that the setting may have: whether it matters is seen by changing it."""
+    if name in WORDS:
+        return next(word for word in WORDS[name] if word != value)
+    if value is None:
+        return 1
+    return value + 1 if isinstance(value, int) else value / 2
 
 
 def shown(value: Any) -> str:
@@ -224,18 +348,4 @@ def converted(name: str, value: str, example: Any) -> Any:
 
 def checked_word(name: str, value: str) -> str:
     """A word that the setting knows."""
-    words = {
-        "weights": ("scratch", "pretrained"), "judged_on": ("test", "validation"),
-        "parent_schedule": (CYCLE, THREE_PHASE),
-    }  # fmt: skip
-    known(value, words[name], f"value of {name}")
-    return value
-
-
-def known(word: str, words: tuple[str, ...] | list[str], what: str) -> None:
-    """Raise UserError unless `word` is one of `words`."""
-    if word in words:
-        return
-    near = difflib.get_close_matches(word, words, n=1)
-    hint = f"did you mean {near[0]!r}?" if near else f"choose one of {', '.join(words)}."
-    raise UserError(f"Unknown {what} {word!r}: {hint}")
+    return known(value, WORDS[name], f"value of {name}")

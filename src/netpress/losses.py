@@ -44,11 +44,6 @@ def gram(first: Tensor, last: Tensor) -> Tensor:
         return one.mT @ two / (size[0] * size[1])
 
 
-def gram_distance(gram_student: Tensor, gram_teacher: Tensor) -> Tensor:
-    """(1/N) sum_n ||G_student,n - G_teacher,n||^2: pyramid, section 4.1, "Gram-loss"; both (N, m, c)."""
-    return squared_l2(gram_student, gram_teacher)
-
-
 def soft_targets(logits: Tensor, teacher_logits: Tensor, temperature: float) -> Tensor:
     """(1/N) sum_n -sum_i q_t,i log q_s,i with q = softmax(z / T): compressing, section III.B.
 

@@ -9,8 +9,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from netpress import console, editions
-from netpress.errors import UserError
+from netpress import console
+from netpress.errors import UserError, known
 
 # name: the module that measures it, what it says
 MEASUREMENTS = {
@@ -36,7 +36,7 @@ LONG = ("shrink",)  # measured only where it is asked for
 def command(name: str = "", as_json: bool = False, results: Path | None = None) -> None:
     """Measure one thing, or all, write the records and print them."""
     if name:
-        editions.known(name, tuple(MEASUREMENTS), "measurement")
+        known(name, tuple(MEASUREMENTS), "measurement")
     chosen = [name] if name else [each for each in MEASUREMENTS if possible(each) and each not in LONG]
     found = [measured(each, results) for each in chosen]
     tell(found, as_json)

@@ -14,6 +14,10 @@ from netpress.book.your_page import YourPage
 __all__ = ["Page", "YourPage", "build", "check_parameters", "parameter", "rerun"]
 
 
+def __dir__() -> list[str]:
+    return __all__
+
+
 def __getattr__(name: str) -> Any:
     if name in ("build", "rerun"):  # they bring papermill with them: not needed to read a chapter
         from netpress.book import site

@@ -2,6 +2,7 @@
 
 import shlex
 from collections.abc import Callable
+from contextlib import suppress
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -46,6 +47,9 @@ class Page(BaseModel):
 
     def __init__(self, **given: Any):
         parameters.check_names([*given, *parameters.injected()], type(self).model_fields)
+        if isinstance(edition := given.get("edition"), str):
+            with suppress(UserError):  # what is wrong with it is told below
+                given["edition"] = parameters.proper_edition(edition, str(given.get("chapter")))
         try:
             super().__init__(**given)
         except ValidationError as error:
@@ -54,7 +58,7 @@ class Page(BaseModel):
     @model_validator(mode="after")
     def _exists(self) -> "Page":
         """Values that the chapter's paper and edition have."""
-        checked("edition", self.edition, lambda: parameters.check_edition(self.edition, self.chapter))
+        checked("edition", self.edition, lambda: parameters.proper_edition(self.edition, self.chapter))
         checked(
             "dataset", self.dataset, lambda: parameters.check_dataset(self.dataset, self.edition, self.chapter)
         )
@@ -179,7 +183,7 @@ class Page(BaseModel):
         return f"netpress run {papers[0] if len(papers) == 1 else 'all'} --edition {edition}"
 
 
-def checked(name: str, value: Any, check: Callable[[], None]) -> None:
+def checked(name: str, value: Any, check: Callable[[], object]) -> None:
     """Do a check; its UserError names the parameter and its value."""
     try:
         check()

@@ -1,7 +1,6 @@
 """The parameters of a chapter: read from its notebook, and checked before a kernel starts and again inside it."""
 
 import ast
-import difflib
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -9,7 +8,7 @@ from typing import Any
 
 from netpress import editions, papers
 from netpress.book import best_edition
-from netpress.errors import UserError
+from netpress.errors import UserError, known
 
 INJECTED = "# Parameters"  # the first line of the cell that papermill puts behind the chapter's own
 MOST_SEEDS = 100
@@ -84,15 +83,11 @@ def parameter(text: str) -> tuple[str, Any]:
         return name, value
 
 
-def check_names(given: Iterable[str], known: Iterable[str]) -> None:
+def check_names(given: Iterable[str], names: Iterable[str]) -> None:
     """Raise UserError for the first name that the chapter does not take, naming the nearest one that it does."""
-    names = list(known)
+    takes = list(names)
     for name in given:
-        if name in names:
-            continue
-        near = difflib.get_close_matches(str(name), names, n=1)
-        hint = f"did you mean {near[0]!r}? " if near else ""
-        raise UserError(f"Unknown parameter {name!r}: {hint}This page takes {', '.join(names)}.")
+        known(name, takes, "parameter")
 
 
 def chapter_of(path: Path) -> str:
@@ -110,23 +105,16 @@ def papers_of(chapter: str) -> tuple[str, ...]:
     return (folder,) if folder in (*editions.PAPERS, editions.YOURS) else tuple(editions.PAPERS)
 
 
-def check_edition(value: str, chapter: str) -> None:
-    """An edition that exists, with changes that it knows, written the one way that names its folder.
-
-    A chapter of all papers also takes "best".
-    """
-    if value == best_edition.BEST and len(papers_of(chapter)) > 1:
-        return
-    proper = editions.with_changes(value, [])
-    if value != proper:
-        raise UserError(f"write it as {proper!r}")
+def proper_edition(value: str, chapter: str) -> str:
+    """The one name of an edition that exists, with changes that it knows. A chapter of all papers also takes "best"."""
+    return value if value == best_edition.BEST and len(papers_of(chapter)) > 1 else editions.proper(value)
 
 
 def check_dataset(value: str, edition: str, chapter: str) -> None:
     """ "all", or a data set that the chapter's papers use in the edition."""
     shown = best_edition.of(edition, papers_of(chapter)).items() if value != "all" else ()
     used = sorted({dataset for paper, name in shown for dataset in editions.settings(name, paper).datasets})
-    editions.known(value, ["all", *used], f"data set in edition {edition}")
+    known(value, ["all", *used], f"data set in edition {edition}")
 
 
 def check_seeds(value: list[int]) -> None:

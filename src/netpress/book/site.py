@@ -18,7 +18,7 @@ from netpress.book import best_edition, notebooks, render, toc, variants
 from netpress.book.chapter import check_parameters
 from netpress.book.notebooks import Job
 from netpress.book.parameters import chapter_of, defaults, papers_of
-from netpress.errors import UserError
+from netpress.errors import UserError, known
 
 TRAINED_HERE = "demo"  # the only edition that a build trains; the others are read from their records
 TOOLS = ("papermill", "nbclient", "ipykernel", "matplotlib", "altair", "pandas", "numpy", "scipy", "pydantic")
@@ -53,8 +53,7 @@ def build(chosen: Sequence[str] = (), out: Path | None = None) -> int:
 
     project = paths.root()
     contents = toc.read(project)
-    for edition in chosen:
-        editions.parse(edition)
+    chosen = [editions.proper(edition) for edition in chosen]
     site = out or project / "_build" / "html"
     render.replaceable(site)
     build_folder = project / "_build"
@@ -250,5 +249,5 @@ def rerun(chapter: str, parameters: dict[str, Any], out: Path) -> Path:
     """Run one chapter with other parameters, checked before a kernel starts, and keep the notebook at `out`."""
     name = chapter.removeprefix("chapters/").removesuffix(".ipynb")
     home = paths.root() / "chapters"
-    editions.known(name, sorted(chapter_of(path) for path in home.rglob("*.ipynb")), "chapter")
+    known(name, sorted(chapter_of(path) for path in home.rglob("*.ipynb")), "chapter")
     return notebooks.perform(Job(paths.root(), name, parameters, out))

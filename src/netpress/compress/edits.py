@@ -3,16 +3,14 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from netpress.compress.prune import Prune, Unmask
+from netpress.compress.prune import Prune
 from netpress.compress.quantise import ShareWeights
 from netpress.errors import UserError
 
 if TYPE_CHECKING:
     from netpress.nets.network import Network
 
-__all__ = ["Given", "Inherit", "Mean", "Pretrained", "Prune", "Random", "ShareWeights", "Unmask"]
-
-VARIANTS = ("literal", "layer-wise")
+__all__ = ["Given", "Inherit", "Mean", "Pretrained", "Prune", "Random", "ShareWeights"]
 
 
 @dataclass(frozen=True)
@@ -87,26 +85,18 @@ class Random:
 class Mean:
     """The replacement begins as the mean of the layers it replaces in the network `role` (triage, 2.3.3, eq. 2).
 
-    literal: f_avg = (1/N) sum_i f_i over all 3x3 kernels f_i of the block (every layer, output and input
+    f_avg = (1/N) sum_i f_i over all 3x3 kernels f_i of the block (every layer, output and input
     channel) is loaded into each filter of the replacement; biases, and BatchNorm's weight, bias, running
     mean and running variance, are likewise each the one mean over all layers and channels of the block.
-    layer-wise (ours): each tensor is the mean of those layers' tensors that have its shape: weights of the
-    block's first layer alone where later ones have other input channels; biases and BatchNorm channel by
-    channel.
     """
 
     block: str
-    variant: str = "literal"
     role: str = "parent"
-
-    def __post_init__(self) -> None:
-        if self.variant not in VARIANTS:
-            raise UserError(f"Mean initialisation has no variant {self.variant!r}: choose {' or '.join(VARIANTS)}.")
 
     def apply(self, network: "Network", needs: "dict[str, Network]") -> "Network":
         from netpress.compress.initialise import load_mean
 
-        load_mean(network, self.block, needed(needs, self.role), self.variant)
+        load_mean(network, self.block, needed(needs, self.role))
         return network
 
 

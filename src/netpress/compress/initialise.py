@@ -23,30 +23,18 @@ def glorot(network: Network, block: str) -> None:
 
 
 @torch.no_grad()
-def load_mean(network: Network, block: str, parent: Network, variant: str) -> None:
+def load_mean(network: Network, block: str, parent: Network) -> None:
     """Load the mean of the parent's layers into the one layer of `block`, in place."""
     layers, targets = conv_layers(parent[block]), conv_layers(network[block])
     if len(targets) != 1 or not layers:
         raise UserError(f"Mean initialisation: {block!r} must be one layer, not {len(targets)}.")
-    mean = literal_mean if variant == "literal" else layer_wise_mean
     for name, tensor in _coefficients(targets[0]).items():
-        tensor.copy_(mean(name, tensor, layers))
+        tensor.copy_(mean(name, tensor.shape[2:], layers))
 
 
-def literal_mean(name: str, target: Tensor, layers: tuple[ConvLayer, ...]) -> Tensor:
+def mean(name: str, kernel: torch.Size, layers: tuple[ConvLayer, ...]) -> Tensor:
     """One 3x3 kernel for convolution weights, one number for all else; broadcasts to the target's shape."""
-    size = target.shape[2:]
-    values = torch.cat([_coefficients(layer)[name].reshape(-1, *size) for layer in layers])
-    return values.mean(dim=0)
-
-
-def layer_wise_mean(name: str, target: Tensor, layers: tuple[ConvLayer, ...]) -> Tensor:
-    """The mean of those layers' tensors that have the target's shape."""
-    tensors = [_coefficients(layer)[name] for layer in layers]
-    agreeing = [tensor for tensor in tensors if tensor.shape == target.shape]
-    if not agreeing:
-        raise UserError(f"No layer has the replacement's shape {tuple(target.shape)}: use the literal mean.")
-    return torch.stack(agreeing).mean(dim=0)
+    return torch.cat([_coefficients(layer)[name].reshape(-1, *kernel) for layer in layers]).mean(dim=0)
 
 
 def _coefficients(layer: ConvLayer) -> dict[str, Tensor]:

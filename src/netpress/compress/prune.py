@@ -41,16 +41,6 @@ class Prune:
         return network
 
 
-@dataclass(frozen=True)
-class Unmask:
-    """Makes pruned zeros and shared weights permanent: a plain network again, with the same outputs."""
-
-    def apply(self, network: "Network", needs: "dict[str, Network]") -> "Network":
-        from netpress.compress.finish import finished
-
-        return finished(network)
-
-
 def gradual(ratio: float, steps: int) -> tuple[float, ...]:
     """The ratios of `steps` pruning steps that end at `ratio`, by the cubic schedule of Zhu & Gupta, eq. 1.
 

@@ -11,9 +11,6 @@ from typing import TYPE_CHECKING
 from netpress.errors import UserError
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
-    from netpress.compress.integer import IntegerNetwork
     from netpress.nets.network import Network
 
 
@@ -21,8 +18,8 @@ if TYPE_CHECKING:
 class ShareWeights:
     """k-means weight sharing: at most 2^bits values in each convolution and linear layer, and pruned zeros.
 
-    bits: 1 to 8. Stages that follow train the centroids, biases and BatchNorm, until `Unmask` or the end of the
-    run makes the values permanent. Masks of `Prune` become part of the code book.
+    bits: 1 to 8. Stages that follow train the centroids, biases and BatchNorm, until the end of
+    the run makes the values permanent. Masks of `Prune` become part of the code book.
     """
 
     bits: int
@@ -36,10 +33,3 @@ class ShareWeights:
 
         sharing.share_weights(network, self.bits)
         return network
-
-
-def int8(network: "Network", calibration: "Tensor") -> "IntegerNetwork":
-    """The network in 8-bit integers: see `integer.int8`."""
-    from netpress.compress import integer
-
-    return integer.int8(network, calibration)

@@ -2,13 +2,13 @@
 
 Source: Han et al., "Deep Compression", ICLR 2016 (relative index, code book, Huffman code).
 
-| form | how the weights of a convolution or linear layer are written |
-|---|---|
-| dense32 | all, in 32 bits |
-| sparse32 | those that are not zero, in 32 bits, and the gaps between them: 8 bits (convolution), 5 (linear) |
-| shared | a code book in 32 bits, indices in as few bits as it needs, and gaps where that is smaller |
-| shared+huffman | the same, with indices and gaps in a Huffman code each |
-| int8 | 8-bit weights, and a scale per output channel (of an IntegerNetwork) |
+The forms, by how they write the weights of a convolution or linear layer:
+
+- dense32: all, in 32 bits
+- sparse32: those that are not zero, in 32 bits, and the gaps between them: 8 bits (convolution), 5 (linear)
+- shared: a code book in 32 bits, indices in as few bits as it needs, and gaps where that is smaller
+- shared+huffman: the same, with indices and gaps in a Huffman code each
+- int8: 8-bit weights, and a scale per output channel (of an IntegerNetwork)
 
 All else (biases, BatchNorm) is written as it is. A layer is written without gaps where that is smaller.
 The file: "NETPRES1", the header's length (uint32), the header (JSON, deflated), the parts of every tensor in
@@ -16,7 +16,6 @@ order, and the SHA-256 of all that. Numbers are little-endian.
 """
 
 import copy
-import hashlib
 import json
 import os
 import struct
@@ -29,6 +28,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from netpress import sealed
 from netpress.atomic import write_atomic
 from netpress.compress import coding
 from netpress.compress.coding import Parts
@@ -73,10 +73,9 @@ def write(network: nn.Module, path: str | os.PathLike[str], form: str = "shared+
     packed = zlib.compress(header.encode(), 9)
     payload = b"".join(part for parts in encoded.values() for part in parts.values())
     body = MAGIC + struct.pack("<I", len(packed)) + packed + payload
-    digest = hashlib.sha256(body)
-    write_atomic(path, body + digest.digest())
-    parts = _sizes(encoded, weights) | {"frame": len(body) - len(payload) + digest.digest_size}
-    return Stored(Path(path), form, Path(path).stat().st_size, digest.hexdigest(), tuple(parts.items()))
+    write_atomic(path, sealed.seal(body))
+    parts = _sizes(encoded, weights) | {"frame": len(body) - len(payload) + sealed.SIZE}
+    return Stored(Path(path), form, Path(path).stat().st_size, sealed.digest(body), tuple(parts.items()))
 
 
 def weigh(network: nn.Module, form: str = "shared+huffman") -> Stored:
@@ -147,8 +146,8 @@ def _checked(path: Path) -> bytes:
         content = path.read_bytes()
     except OSError as error:
         raise UserError(f"{path} cannot be read ({error.strerror}): give a file that `write` has made.") from error
-    body, digest = content[:-32], content[-32:]
-    if not body.startswith(MAGIC) or hashlib.sha256(body).digest() != digest:
+    body = sealed.unseal(content)
+    if body is None or not body.startswith(MAGIC):
         raise UserError(f"{path} is damaged, or no stored network: its checksum does not agree. Write it again.")
     return body
 

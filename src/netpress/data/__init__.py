@@ -3,16 +3,15 @@
 A folder of pictures of the user's own is a data set too, named by its content: see pictures.py.
 """
 
-import difflib
 import hashlib
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from netpress.data import files, pictures, pixels
 from netpress.data.registry import DATASETS, Source
-from netpress.errors import UserError
+from netpress.errors import UserError, known
 from netpress.paths import cache_dir, data_folder
 
 if TYPE_CHECKING:
@@ -65,14 +64,6 @@ def downloads() -> Path:
     return cache_dir() / "downloads"
 
 
-def _known(what: str, name: str, names: Collection[str]) -> str:
-    if name in names:
-        return name
-    near = difflib.get_close_matches(str(name), names, n=1, cutoff=0.3)
-    hint = f" Did you mean {near[0]!r}?" if near else ""
-    raise UserError(f"{name!r} is no {what}: expected one of {', '.join(names)}.{hint}")
-
-
 def _positive(what: str, value: object) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or value < 1:
         raise UserError(f"{what} is {value!r}: expected a whole number from 1 upwards. Give another one.")
@@ -81,7 +72,7 @@ def _positive(what: str, value: object) -> int:
 
 def _found(dataset: str) -> tuple[Source, Path] | None:
     """The first source of which any file exists, and the folder it is in."""
-    for source in DATASETS[_known("data set", dataset, DATASETS)].sources:
+    for source in DATASETS[known(dataset, DATASETS, "data set")].sources:
         if not source.all_files:
             return source, data_folder()
         for place in (data_folder(), downloads()):
@@ -140,7 +131,7 @@ def classes(dataset: str) -> int:
     """Number of classes."""
     if pictures.is_folder(dataset):
         return len(pictures.about(dataset)["classes"])
-    return DATASETS[_known("data set", dataset, DATASETS)].classes
+    return DATASETS[known(dataset, DATASETS, "data set")].classes
 
 
 def provenance(dataset: str) -> str:
@@ -159,10 +150,10 @@ def citation(dataset: str) -> str:
 def count(dataset: str, split: str, images: int | None = None) -> int:
     """How many images `load` returns, without reading any."""
     if pictures.is_folder(dataset):
-        whole = pictures.count(dataset, _known("split", split, SPLITS))
+        whole = pictures.count(dataset, known(split, SPLITS, "split"))
         return whole if images is None else min(whole, _positive("images", images))
     counts = _source(dataset).counts
-    whole = counts["train"] if split == "fit" else counts.get(_known("split", split, SPLITS), 0)
+    whole = counts["train"] if split == "fit" else counts.get(known(split, SPLITS, "split"), 0)
     if "validation" not in counts and split in ("fit", "validation"):
         from netpress.data import pixels
 
@@ -183,8 +174,8 @@ def load(dataset: str, split: str, images: int | None = None, px: int = 32) -> I
     compared before it is parsed. Raises UserError naming what is unknown, missing, truncated or altered.
     """
     if not pictures.is_folder(dataset):
-        _known("data set", dataset, DATASETS)
-    _known("split", split, SPLITS)
+        known(dataset, DATASETS, "data set")
+    known(split, SPLITS, "split")
     _positive("px", px)
     if images is not None:
         _positive("images", images)

@@ -1,10 +1,9 @@
 """Networks as named blocks and a head. Importing this package needs no torch, names are checked at once."""
 
-import difflib
 import importlib
 from typing import TYPE_CHECKING
 
-from netpress.errors import UserError
+from netpress.errors import UserError, known
 from netpress.nets import levels
 
 if TYPE_CHECKING:
@@ -52,9 +51,5 @@ def family_of(model: str) -> str:
     """The module of this package that builds `model`; UserError with the nearest name for an unknown one."""
     if ":" in model:
         return "foreign"
-    for family, models in FAMILIES.items():
-        if model in models:
-            return family
-    near = difflib.get_close_matches(model, MODELS, n=1)
-    hint = f"did you mean {near[0]}?" if near else f"choose one of {', '.join(MODELS)}."
-    raise UserError(f"There is no model {model!r}: {hint}")
+    known(model, MODELS, "model")
+    return next(family for family, models in FAMILIES.items() if model in models)

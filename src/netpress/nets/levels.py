@@ -41,15 +41,6 @@ def compressed(model: str) -> tuple[str, ...]:
     return ORDERS[direction][: LEVELS.index(level) + 1]
 
 
-def above(model: str) -> str:
-    """The level that teaches `model`: the one above it, vgg19 for svgg17."""
-    sets = compressed(model)
-    if not sets:
-        raise UserError(f"{TOP} is the top of the pyramid: no level is above it.")
-    _, direction = PLACES[model]
-    return NAMES[LEVELS[len(sets) - 2], direction] if len(sets) > 1 else TOP
-
-
 def depth(model: str) -> tuple[int, int]:
     """The real numbers of convolutions and of fully connected layers, which backward names do not tell."""
     sets = compressed(model)

@@ -60,14 +60,6 @@ class Network(nn.Module):
         """Everything up to and including `name`: images -> what leaves `name`."""
         return self._slice(0, self._index(name) + 1)
 
-    def starting(self, name: str) -> nn.Sequential:
-        """`name` and everything after it, the head included: what enters `name` -> logits."""
-        return self._slice(self._index(name), len(self.names))
-
-    def after(self, name: str) -> nn.Sequential:
-        """Everything after `name`: what leaves `name` -> logits. Empty (the identity) for the head."""
-        return self._slice(self._index(name) + 1, len(self.names))
-
     def forward(self, images: Tensor) -> Tensor:
         x = images
         for block in self.blocks.values():

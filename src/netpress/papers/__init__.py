@@ -5,6 +5,7 @@ published table or figure, named after it). The first needs neither torch nor pa
 """
 
 import json
+from collections.abc import Callable
 from fnmatch import fnmatchcase
 from importlib import import_module
 from pathlib import Path
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from netpress import editions, paths
 from netpress.editions import FRESH, PAPERS
-from netpress.errors import UserError
+from netpress.errors import UserError, known
 from netpress.runs import records
 from netpress.runs.run import Run
 
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
 def module(paper: str) -> ModuleType:
     """The module of a paper; UserError for an unknown one."""
-    editions.known(paper, PAPERS, "paper")
+    known(paper, PAPERS, "paper")
     return import_module(f"netpress.papers.{paper}")
 
 
@@ -42,13 +43,31 @@ def grid(
     """
     chosen = editions.settings(edition, paper)
     for dataset in datasets:
-        editions.known(dataset, chosen.datasets, f"data set of {paper} in edition {edition}")
+        known(dataset, chosen.datasets, f"data set of {paper} in edition {edition}")
     planned = {dataset: seeds or editions.seeds(edition, paper, dataset) for dataset in chosen.datasets}
     every = tuple(sorted({seed for one in planned.values() for seed in one}))
     runs = module(paper).grid(edition, every)
     return tuple(
         run for run in runs if (not datasets or run.dataset in datasets) and run.seed in planned[run.dataset]
     )
+
+
+def check_changes(edition: str, runs: tuple[Run, ...], asked: Callable[[str], tuple[Run, ...]]) -> None:
+    """Raise UserError for a changed setting of the edition that does nothing for `runs`: with another value the same
+    runs come out. `asked`: the runs that are asked for, in an edition."""
+    wanted = {(run.name, run.fingerprint) for run in runs}
+    base, changes = editions.parse(edition)
+    for name, value in changes.items():
+        others = changes | {name: editions.other(name, value)}
+        try:
+            found = asked("+".join([base, *(f"{key}={editions.shown(held)}" for key, held in others.items())]))
+        except UserError:  # what was asked for is not there with the other value
+            continue
+        if {(run.name, run.fingerprint) for run in found} == wanted:
+            raise UserError(
+                f"The setting {name}={editions.shown(value)} does nothing for the runs that are asked for: leave it "
+                "out, or see with `netpress editions` which settings a paper has."
+            )
 
 
 def judged(paper: str, edition: str) -> tuple[Run, ...]:

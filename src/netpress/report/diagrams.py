@@ -1,4 +1,4 @@
-"""Networks drawn as rows of boxes and arrows, from the same data that build them."""
+"""Networks drawn as rows of boxes, from the same data that build them."""
 
 from __future__ import annotations
 
@@ -48,20 +48,10 @@ class Row:
 
 
 @dataclass(frozen=True)
-class Arrow:
-    """A dashed arrow from one row's box down (or up) to another's, as (row, box), both counted from 0."""
-
-    start: tuple[int, int]
-    end: tuple[int, int]
-    label: str = ""
-
-
-@dataclass(frozen=True)
 class _Sheet:
     """Where everything stands, in CSS pixels from the top left."""
 
     rows: tuple[Row, ...]
-    arrows: tuple[Arrow, ...] = ()
 
     @property
     def boxes(self) -> list[Box]:
@@ -97,15 +87,10 @@ class _Sheet:
         left = self.title + self.unit * sum(one.width for one in boxes[:box])
         return left + 6, EDGE + row * (HIGH + SPACE), self.unit * boxes[box].width - 12
 
-    def beside(self, arrow: Arrow) -> float:
-        """Where the words of an arrow begin: right of both its ends."""
-        middles = [left + width / 2 for left, _, width in (self.place(*arrow.start), self.place(*arrow.end))]
-        return max(middles) + 6
 
-
-def diagram(rows: Sequence[Row], words: Words, arrows: Sequence[Arrow] = ()) -> Figure:
+def diagram(rows: Sequence[Row], words: Words) -> Figure:
     """Networks as rows of boxes, one below the other, columns in line; the states that occur are explained."""
-    sheet = _Sheet(tuple(rows), tuple(arrows))
+    sheet = _Sheet(tuple(rows))
     unknown = {box.state for box in sheet.boxes} - set(STATES)
     if unknown or not sheet.boxes:
         found = f"got {', '.join(sorted(unknown))}" if unknown else "got no boxes"
@@ -118,8 +103,6 @@ def diagram(rows: Sequence[Row], words: Words, arrows: Sequence[Arrow] = ()) -> 
         axes.set_axis_off()
         for i in range(len(sheet.rows)):
             _row(axes, sheet, i)
-        for arrow in arrows:
-            _arrow(axes, sheet, arrow)
         if sheet.used != ["plain"]:
             _legend(axes, sheet)
 
@@ -167,15 +150,6 @@ def _box(axes: Axes, at: tuple[float, float], size: tuple[float, float], state: 
     if look["hatch"]:
         add(fc="none", ec=to_rgba(look["edge"], look["hatch"]), lw=0, hatch="///")
     add(fc="none", ec=look["edge"], ls=look["ls"], lw=look["lw"])
-
-
-def _arrow(axes: Axes, sheet: _Sheet, arrow: Arrow) -> None:
-    (left, top, width), (to_left, to_top, to_width) = sheet.place(*arrow.start), sheet.place(*arrow.end)
-    down = to_top > top
-    start = left + width / 2, top + (HIGH if down else 0)
-    end = to_left + to_width / 2, to_top + (0 if down else HIGH)
-    axes.annotate("", end, start, arrowprops=POINTED | {"ls": "--", "lw": 1.2, "mutation_scale": 9})
-    axes.text(sheet.beside(arrow), (start[1] + end[1]) / 2, arrow.label, va="center", fontsize=9.5)
 
 
 def _legend(axes: Axes, sheet: _Sheet) -> None:

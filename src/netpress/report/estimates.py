@@ -1,4 +1,4 @@
-"""An estimate: a mean, its interval, how many values it rests on; and the paired t test.
+"""An estimate: a mean, its interval, how many values it rests on.
 
 The unit that is repeated is the seed: every function takes one number a seed. A single value has no interval,
 and none is made up: `low`, `high` and `p` are then None.
@@ -67,46 +67,3 @@ def interval(values: Any, level: float = 0.95) -> Estimate:
     mean, sd = float(kept.mean()), float(kept.std(ddof=1))
     half = float(stats.t.ppf(0.5 + level / 2, n - 1)) * sd / math.sqrt(n)
     return Estimate(mean, mean - half, mean + half, n, level=level, sd=sd)
-
-
-def above(estimate: Estimate, threshold: float) -> float | None:
-    """One-sided p of Student's t test whose rejection says: the true mean lies above `threshold`.
-
-    Where all values are equal the limit is taken: 0 above the threshold, 1 at it or below. None for n < 2.
-    """
-    if estimate.n < 2 or estimate.sd is None:
-        return None
-    distance = estimate.mean - threshold
-    if estimate.sd <= 1e-12 * max(1.0, abs(estimate.mean)):
-        return 0.0 if distance > 0 else 1.0
-    return float(stats.t.sf(distance * math.sqrt(estimate.n) / estimate.sd, estimate.n - 1))
-
-
-def below(estimate: Estimate, threshold: float) -> float | None:
-    """One-sided p whose rejection says: the true mean lies below `threshold`."""
-    sd, n, level = estimate.sd, estimate.n, estimate.level
-    return above(Estimate(-estimate.mean, None, None, n, level=level, sd=sd), -threshold)
-
-
-def differences(a: Any, b: Any) -> np.ndarray:
-    """a - b, pair by pair: by index where both are Series (seeds), else by position.
-
-    Raises UserError where the lengths differ and there is no index to pair by, or a seed occurs twice.
-    """
-    if isinstance(a, pd.Series) and isinstance(b, pd.Series):
-        if a.index.has_duplicates or b.index.has_duplicates:
-            raise UserError("A seed occurs twice on one side of a paired difference; average it first.")
-        return _finite(a.astype("float64") - b.astype("float64"))
-    if len(a) != len(b):
-        raise UserError(
-            f"Paired values differ in number, {len(a)} and {len(b)}; give Series indexed by seed."
-        )
-    return _finite(np.asarray(a, dtype=np.float64) - np.asarray(b, dtype=np.float64))
-
-
-def paired_difference(a: Any, b: Any, level: float = 0.95, against: float = 0.0) -> Estimate:
-    """Mean of a - b with its interval and the two-sided p of the paired t test of a - b = `against`."""
-    estimate = interval(differences(a, b), level)
-    up, down = above(estimate, against), below(estimate, against)
-    p = None if up is None or down is None else min(1.0, 2 * min(up, down))
-    return replace(estimate, p=p)

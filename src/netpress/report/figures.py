@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from netpress.report.diagrams import Arrow, Box, Row, diagram
+from netpress.report.diagrams import Box, Row, diagram
 from netpress.report.encoding import Encoding, summary
 from netpress.report.pictures import images
 from netpress.report.scatter import pareto, scatter
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure as Canvas
 
 __all__ = [
-    "Arrow",
     "Box",
     "Encoding",
     "Figure",

@@ -55,13 +55,6 @@ def _meets(value: Any, wanted: Any) -> bool:
     return bool(value == wanted)
 
 
-def joined(history: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:
-    """The history of epochs with what its runs are: dataset, model, method, seed, status, edition of each row."""
-    known = ["dataset", "model", "method", "seed", "status", "edition"]
-    kept = ["name", *(column for column in known if column in runs and column not in history)]
-    return history.merge(runs[kept], on="name", how="inner")
-
-
 def by_seed(runs: pd.DataFrame, column: str, over: Sequence[str] = ()) -> pd.DataFrame:
     """One row a seed, one column a combination of `over`; each cell the mean of the finished runs in it.
 

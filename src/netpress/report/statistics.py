@@ -19,8 +19,8 @@ MOST_SEEDS = 100  # more are not run
 def rank_correlation(x: Any, y: Any, level: float = 0.95) -> Estimate:
     """Kendall's tau-b with p (scipy's) and an interval by Fisher's z.
 
-    Variance of z after Fieller (1957), 0.437 / (n - 4). At |tau| = 1, where z is infinite, the inner bound is taken
-    from half an exchange of neighbours further in. No interval below 5 pairs.
+    Variance of z after Fieller (1957), 0.437 / (n - 4). At a tau of 1 or -1, where z is infinite, the inner bound is
+    taken from half an exchange of neighbours further in. No interval below 5 pairs.
     """
     check_level(level)
     pair = pd.DataFrame({"x": np.asarray(x, dtype=np.float64), "y": np.asarray(y, dtype=np.float64)}).dropna()

@@ -6,7 +6,7 @@ noted with its key is left out of the hash: so a new setting leaves old fingerpr
 default of the class, which may change.
 """
 
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass, field, fields, is_dataclass
 from typing import Any
 
 
@@ -25,10 +25,14 @@ class Key:
 
 @dataclass(frozen=True)
 class Keys:
-    """The name of a class in hashes and records, and the key of each of its fields."""
+    """The name of a class in hashes and records, and the key of each of its fields.
+
+    `dropped`: what records say of fields that the class no longer has; it was never hashed.
+    """
 
     name: str
     fields: dict[str, Key]
+    dropped: dict[str, str] = field(default_factory=dict)
 
 
 # Of a run itself; its needs, steps and measures are put together in run.py
@@ -68,12 +72,9 @@ KEYS = {
     "Given": Keys("Given", {"sha256": Key("sha256")}),
     "Pretrained": Keys("Pretrained", {"model": Key("model")}),
     "Random": Keys("Random", {"block": Key("block")}),
-    "Mean": Keys(
-        "Mean", {"block": Key("block"), "variant": Key("variant", "literal"), "role": Key("role", "parent")}
-    ),
+    "Mean": Keys("Mean", {"block": Key("block"), "role": Key("role", "parent")}, {"variant": "literal"}),
     "Prune": Keys("Prune", {"ratio": Key("ratio"), "scope": Key("scope", "global")}),
     "ShareWeights": Keys("ShareWeights", {"bits": Key("bits")}),
-    "Unmask": Keys("Unmask", {}),
     # of measures, which are written and not hashed
     "Filters": Keys("Filters", {"block": Key("block")}),
     "Similarity": Keys("Similarity", {"block": Key("block"), "role": Key("role")}),
@@ -88,7 +89,7 @@ def keys_of(value: Any) -> Keys:
 
     A class from elsewhere, such as one that a reader wrote in a notebook, goes by its own names.
     """
-    kind, names = type(value), {field.name: field.default for field in fields(value)}
+    kind, names = type(value), {one.name: one.default for one in fields(value)}
     found = KEYS.get(kind.__name__)
     if not kind.__module__.startswith("netpress."):
         return found or Keys(kind.__name__, {name: Key(name, default) for name, default in names.items()})
@@ -101,7 +102,7 @@ def hashed(value: Any) -> Any:
     """What the fingerprint says of a step, as plain JSON."""
     if is_dataclass(value) and not isinstance(value, type):
         keys = keys_of(value)
-        pairs = [(keys.fields[field.name], getattr(value, field.name)) for field in fields(value)]
+        pairs = [(keys.fields[one.name], getattr(value, one.name)) for one in fields(value)]
         return {"is": keys.name} | {key.name: hashed(held) for key, held in pairs if held != key.unless}
     return [hashed(item) for item in value] if isinstance(value, tuple | list) else value
 
@@ -110,7 +111,7 @@ def written(value: Any) -> Any:
     """What a record says of a step or a measure, as plain JSON."""
     if is_dataclass(value) and not isinstance(value, type):
         keys = keys_of(value)
-        pairs = [(keys.fields[field.name], getattr(value, field.name)) for field in fields(value)]
+        pairs = [(keys.fields[one.name], getattr(value, one.name)) for one in fields(value)]
         kept = {key.name: written(held) for key, held in pairs if not (key.later and held == key.unless)}
-        return {"is": keys.name} | kept
+        return {"is": keys.name} | kept | keys.dropped
     return [written(item) for item in value] if isinstance(value, tuple | list) else value

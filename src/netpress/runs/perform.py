@@ -107,7 +107,7 @@ class RunState:
         """What a run's bits depend on beside its settings: if it has changed, an interrupted run begins anew."""
         settings = asdict(self.workspace.config)
         del settings["cache_bytes"]
-        return settings | {"threads": torch.get_num_threads(), "torch": torch.__version__}
+        return settings | {"threads": torch.get_num_threads(), "torch": str(torch.__version__)}
 
     def take(self, position: int, step: Any) -> None:
         """One step of the run."""
@@ -171,7 +171,7 @@ class RunState:
         found: Checkpoint | None = self.found
         if found is None or position != self.reached:
             return None, 0.0
-        self.network.load_state_dict(found.network())
+        self.network.load_state_dict(found.network)
         self.history, self.stages = found.metadata["history"], found.metadata["stages"]
         return found.train_state(found.metadata["rows"]), found.metadata["seconds"]
 

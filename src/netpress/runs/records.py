@@ -1,10 +1,5 @@
-"""Records: what finished runs leave. One JSON file a run, whole or absent, checked when it is read.
+"""Records: what finished runs leave. One JSON file a run, whole or absent, sealed by a SHA-256 in its last entry."""
 
-The last line of a file holds the SHA-256 of all bytes before it.
-"""
-
-import hashlib
-import json
 import math
 import re
 from collections.abc import Iterable, Iterator, Sequence
@@ -12,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from netpress import paths
+from netpress import editions, paths, sealed
 from netpress.atomic import set_aside, write_atomic
 from netpress.runs.run import Run, described
 
@@ -27,7 +22,7 @@ TIMES_OF_STAGE = ("seconds", "images_per_second", "shared")  # shared: another r
 
 def path_of(run: Run, edition: str, results: Path | None = None) -> Path:
     """results/<edition>/<paper>/<data set>/<label>.json"""
-    return (results or paths.results_dir()) / edition / f"{run.name}.json"
+    return (results or paths.results_dir()) / editions.proper(edition) / f"{run.name}.json"
 
 
 def write(run: Run, edition: str, content: Record, results: Path | None = None) -> Path:
@@ -52,35 +47,12 @@ def finite(value: Any) -> Any:
 
 def encode(record: Record) -> bytes:
     """A record as the bytes of its file."""
-    text = json.dumps(finite(record), indent=1, allow_nan=False, ensure_ascii=False).removesuffix("\n}") + ",\n"
-    return (text + f' "sha256": "{hashlib.sha256(text.encode()).hexdigest()}"\n}}\n').encode()
-
-
-def digest_in(content: bytes) -> str | None:
-    """The SHA-256 at the end of a file's bytes; None where they are cut or altered."""
-    head, separator, tail = content.rpartition(b' "sha256": "')
-    digest = hashlib.sha256(head).hexdigest()
-    return digest if separator and tail == digest.encode() + b'"\n}\n' else None
-
-
-def decode(content: bytes) -> Record | None:
-    """The record in a file's bytes; None where they are cut or altered."""
-    if digest_in(content) is None:
-        return None
-    record = json.loads(content)
-    del record["sha256"]
-    return record
+    return sealed.seal_json(finite(record))
 
 
 def read(path: Path) -> Record | None:
     """The record at `path`; None where there is none. A damaged one is set aside as `.corrupt` and counts as none."""
-    try:
-        record = decode(path.read_bytes())
-    except FileNotFoundError:
-        return None
-    if record is None:
-        set_aside(path)
-    return record
+    return sealed.read(path, sealed.unseal_json)
 
 
 def bare(record: Record) -> Record:
@@ -108,7 +80,7 @@ def header(path: str | Path) -> RecordHeader | None:
             content = file.read()
     except (FileNotFoundError, NotADirectoryError):
         return None
-    digest, head = digest_in(content), HEAD.match(content)
+    digest, head = sealed.json_digest(content), HEAD.match(content)
     if digest is None or head is None:
         set_aside(Path(path))
         return None

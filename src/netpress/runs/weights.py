@@ -1,8 +1,6 @@
 """Weights of finished runs and of shared beginnings: safetensors files named by fingerprint, checked when read."""
 
-import hashlib
-import json
-from contextlib import AbstractContextManager, nullcontext, suppress
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +8,7 @@ from filelock import FileLock
 from safetensors.torch import load, save
 from torch import Tensor
 
-from netpress import paths
+from netpress import paths, sealed
 from netpress.atomic import set_aside, write_atomic
 
 
@@ -23,7 +21,7 @@ class MissingWeights(LookupError):
 
 
 class WeightStore:
-    """A folder of `<fingerprint>.safetensors`, each with its SHA-256 and its metadata in a `.json` beside it."""
+    """A folder of `<fingerprint>.safetensors`, each with its SHA-256 and its metadata in a sealed `.json` beside it."""
 
     def __init__(self, folder: Path | None = None):
         self.folder = folder or paths.weights_dir()
@@ -31,7 +29,7 @@ class WeightStore:
     def save(self, fingerprint: str, state: dict[str, Tensor], metadata: dict[str, Any]) -> str:
         """Keep a state; returns the SHA-256 of the file. The file is whole or absent at every moment."""
         content = packed(state)
-        digest = hashlib.sha256(content).hexdigest()
+        digest = sealed.digest(content)
         self.put(fingerprint, content, note(digest, metadata))
         return digest
 
@@ -109,26 +107,13 @@ def packed(state: dict[str, Tensor]) -> bytes:
 
 
 def note(digest: str, metadata: dict[str, Any]) -> bytes:
-    """What lies beside the weights: a line of JSON, and a line with its SHA-256."""
-    text = json.dumps({"note": 2, "sha256": digest, "said": metadata}).encode()
-    return text + b"\n" + hashlib.sha256(text).hexdigest().encode() + b"\n"
+    """What lies beside the weights: their SHA-256, and what there is to know about them."""
+    return sealed.seal_json({"weights": digest, "metadata": metadata})
 
 
 def opened(weights: bytes, beside: bytes) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
     """State and metadata; None where either is cut or altered."""
-    found = noted(beside)
-    if found is None or hashlib.sha256(weights).hexdigest() != found["sha256"]:
+    found = sealed.unseal_json(beside)
+    if found is None or sealed.digest(weights) != found["weights"]:
         return None
-    return load(weights), found["said"]
-
-
-def noted(content: bytes) -> dict[str, Any] | None:
-    """What a note says; None where it is cut or altered. Notes of the first form had no checksum of their own."""
-    text, _, check = content.partition(b"\n")
-    if check == hashlib.sha256(text).hexdigest().encode() + b"\n":
-        return json.loads(text)
-    with suppress(ValueError):
-        found = json.loads(content)
-        if list(found) == ["sha256", "said"] and not found["said"]:
-            return found
-    return None
+    return load(weights), found["metadata"]

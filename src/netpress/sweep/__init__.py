@@ -9,7 +9,7 @@ from typing import Any
 from netpress import data, editions, paths
 from netpress.atomic import sweep_away
 from netpress.compress.edits import Given, Pretrained
-from netpress.errors import UserError
+from netpress.errors import UserError, known
 from netpress.runs import records
 from netpress.runs.run import Run, with_needs
 from netpress.sweep.cluster import Cluster
@@ -70,7 +70,7 @@ def ensure(
     sweep is doing are left to it, and waited for. Raises UserError if data are missing or damaged, CannotWrite if the
     disk is full.
     """
-    results = results or paths.results_dir()
+    results, edition = results or paths.results_dir(), editions.proper(edition)
     runs = with_needs(runs)
     if not cluster:  # there each machine has its own data
         bring(runs, edition, results)
@@ -131,7 +131,7 @@ def planned(
 ) -> tuple[list[Job], Summary]:
     """The jobs to do, in order, and what is finished already."""
     for word in retry:
-        editions.known(word, tuple(RETRIED), "status to retry")
+        known(word, tuple(RETRIED), "status to retry")
     again = {status for word in retry for status in RETRIED[word]}
     jobs, summary = [], Summary()
     for run in runs:

@@ -1,11 +1,10 @@
 """Checkpoints: all that the next epoch of a stage depends on, so that an interrupted run ends with the same bits.
 
-A checkpoint is one file: a line with the SHA-256 of the rest, a line of JSON, then tensors as safetensors. Two
-generations are kept in turn, so that a damaged file costs one of them and a full disk none.
+A checkpoint is what `torch.save` writes, sealed. Two generations are kept in turn, so that a damaged file costs one of
+them and a full disk none.
 """
 
-import hashlib
-import json
+import io
 import os
 import time
 from dataclasses import dataclass
@@ -13,24 +12,27 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import load as parse
-from safetensors.torch import save as serialise
 from torch import Tensor
 
-from netpress.atomic import set_aside, write_atomic
+from netpress import sealed
+from netpress.atomic import write_atomic
 from netpress.nets.network import Network
 from netpress.training.loop import TrainState
 
-MARK = b"netpress checkpoint 1 "
 SECONDS = 5.0  # at least so long between two checkpoints on disk (`NETPRESS_CHECKPOINT_SECONDS` overrides)
 SHARE = 20  # and so many times what writing the last one took: never more than a twentieth of the time
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """Tensors by name, and what JSON can hold. `order` says which of two is newer."""
+    """States of the network, the optimiser and torch's generators (by device), and plain values.
 
-    tensors: dict[str, Tensor]
+    `order` says which of two is newer.
+    """
+
+    network: dict[str, Tensor]
+    optimiser: dict[str, Any]
+    random: dict[str, Tensor]
     metadata: dict[str, Any]
 
     @property
@@ -38,72 +40,50 @@ class Checkpoint:
         """Steps of the run that were done, and epochs of the stage that follows them."""
         return self.metadata["done"], self.metadata["epochs"]
 
-    def network(self) -> dict[str, Tensor]:
-        """The network's state."""
-        return {n.removeprefix("network."): t for n, t in self.tensors.items() if n.startswith("network.")}
-
     def train_state(self, history: list[dict[str, Any]]) -> TrainState:
         """Where the stage goes on; `history` are its rows."""
-        optimiser: dict[int, dict[str, Tensor]] = {}
-        for name, tensor in self.tensors.items():
-            kind, *parts = name.split(".", 2)
-            if kind == "optimiser":
-                optimiser.setdefault(int(parts[0]), {})[parts[1]] = tensor
-        return TrainState(
-            self.metadata["epochs"], history, {"state": optimiser, "param_groups": self.metadata["groups"]}
-        )
+        return TrainState(self.metadata["epochs"], history, self.optimiser)
 
     def restore_random(self) -> None:
         """Set torch's global generators as they were."""
-        torch.set_rng_state(self.tensors["random.cpu"].cpu())
-        if "random.cuda" in self.tensors:
-            torch.cuda.set_rng_state(self.tensors["random.cuda"].cpu())
+        torch.set_rng_state(self.random["cpu"])
+        if "cuda" in self.random:
+            torch.cuda.set_rng_state(self.random["cuda"])
 
 
 def capture(network: Network, state: TrainState, metadata: dict[str, Any]) -> Checkpoint:
     """A copy of the state at the end of an epoch, left on the device: writing it may wait, or never be needed."""
-    tensors = {f"network.{name}": tensor for name, tensor in network.state_dict().items()}
-    for index, held in state.optimiser["state"].items():
-        tensors |= {f"optimiser.{index}.{key}": t for key, t in held.items() if isinstance(t, Tensor)}
-    tensors["random.cpu"] = torch.get_rng_state()
+    random = {"cpu": torch.get_rng_state()}
     if next(network.parameters()).is_cuda:
-        tensors["random.cuda"] = torch.cuda.get_rng_state()
-    groups = [
-        {key: v.item() if isinstance(v, Tensor) else v for key, v in group.items()}
-        for group in state.optimiser["param_groups"]
-    ]
-    copies = {name: tensor.detach().clone() for name, tensor in tensors.items()}
-    return Checkpoint(copies, metadata | {"epochs": state.epochs, "groups": groups})
+        random["cuda"] = torch.cuda.get_rng_state()
+    optimiser = {
+        "state": {index: copied(held) for index, held in state.optimiser["state"].items()},
+        "param_groups": [
+            {key: value.item() if isinstance(value, Tensor) else value for key, value in group.items()}
+            for group in state.optimiser["param_groups"]
+        ],
+    }
+    return Checkpoint(copied(network.state_dict()), optimiser, random, metadata | {"epochs": state.epochs})
+
+
+def copied(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Copies in the same layout: it decides in which order elements are summed."""
+    return {name: tensor.detach().clone() for name, tensor in tensors.items()}
 
 
 def encode(checkpoint: Checkpoint) -> bytes:
     """A checkpoint as the bytes of its file."""
-    tensors = {name: tensor.cpu() for name, tensor in checkpoint.tensors.items()}
-    metadata = checkpoint.metadata | {
-        "channels_last": [name for name, tensor in tensors.items() if is_channels_last(tensor)]
-    }
-    body = json.dumps(metadata).encode() + b"\n" + serialise({name: t.contiguous() for name, t in tensors.items()})
-    return MARK + hashlib.sha256(body).hexdigest().encode() + b"\n" + body
+    buffer = io.BytesIO()
+    torch.save(vars(checkpoint), buffer)
+    return sealed.seal(buffer.getvalue())
 
 
 def decode(content: bytes) -> Checkpoint | None:
-    """The checkpoint in a file's bytes; None where they are cut or altered."""
-    head, _, body = content.partition(b"\n")
-    if head != MARK + hashlib.sha256(body).hexdigest().encode():
+    """The checkpoint in a file's bytes, on the CPU; None where they are cut or altered."""
+    body = sealed.unseal(content)
+    if body is None:
         return None
-    text, _, packed = body.partition(b"\n")
-    metadata = json.loads(text)
-    tensors = parse(packed)
-    # The layout decides in which order elements are summed and fused: it comes back as it was.
-    for name in metadata.pop("channels_last"):
-        tensors[name] = tensors[name].contiguous(memory_format=torch.channels_last)
-    return Checkpoint(tensors, metadata)
-
-
-def is_channels_last(tensor: Tensor) -> bool:
-    """Whether a tensor of maps lies in memory channel by channel, and not the usual way too."""
-    last = tensor.dim() == 4 and tensor.is_contiguous(memory_format=torch.channels_last)
-    return last and not tensor.is_contiguous()
+    return Checkpoint(**torch.load(io.BytesIO(body), map_location="cpu", weights_only=True))
 
 
 class Checkpoints:
@@ -136,21 +116,11 @@ class Checkpoints:
 
     def newest(self) -> Checkpoint | None:
         """The newer of the checkpoints that are whole; a damaged one is set aside as `.corrupt`."""
-        found = [self.read(path) for path in self.paths]
+        found = [sealed.read(path, decode) for path in self.paths]
         whole = [checkpoint for checkpoint in found if checkpoint]
         newest = max(whole, key=lambda checkpoint: checkpoint.order, default=None)
         self.next = 1 if newest and newest is found[0] else 0
         return newest
-
-    def read(self, path: Path) -> Checkpoint | None:
-        """The checkpoint in a file, if it is whole."""
-        try:
-            checkpoint = decode(path.read_bytes())
-        except FileNotFoundError:
-            return None
-        if checkpoint is None:
-            set_aside(path)
-        return checkpoint
 
     def remove(self) -> None:
         """The run has ended: its checkpoints are of no more use."""

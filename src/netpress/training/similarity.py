@@ -19,7 +19,7 @@ def matched_cosine(filters: Tensor, others: Tensor) -> float:
 def linear_cka(x: Tensor, y: Tensor) -> float:
     """Linear centred kernel alignment of two representations of the same N images, (N, ...) each: 0 to 1.
 
-    |X'Y|^2 / (|X'X| |Y'Y|) for centred columns (Kornblith et al. 2019, eq. 3), worked out through the N x N kernels.
+    `|X'Y|^2 / (|X'X| |Y'Y|)` for centred columns (Kornblith et al. 2019, eq. 3), worked out through the N x N kernels.
     """
     k, m = (centred_kernel(z) for z in (x, y))
     return float((k * m).sum() / (k.norm() * m.norm()).clamp_min(1e-300))

@@ -45,7 +45,7 @@ class Task:
     most: float = 1.0
 
     @cached_property
-    def settings(self) -> editions.Settings:
+    def settings(self) -> editions.Yours:
         """What the edition sets."""
         return editions.settings(self.edition, PAPER)
 

@@ -69,7 +69,7 @@ def grid(edition: str, seeds: tuple[int, ...]) -> tuple[Run, ...]:
     )
 
 
-def settling_blocks(chosen: editions.Settings, dataset: str, seed: int) -> tuple[str, ...]:
+def settling_blocks(chosen: editions.Triage, dataset: str, seed: int) -> tuple[str, ...]:
     """The blocks whose networks are also retrained until they settle, on a data set with a seed; with a seed of the
     pilot on validation images alone, where it was found how long that takes."""
     fresh = editions.FRESH <= seed < editions.FRESH + chosen.settled_seeds
@@ -77,7 +77,7 @@ def settling_blocks(chosen: editions.Settings, dataset: str, seed: int) -> tuple
     return chosen.settled_blocks if dataset in chosen.settled_on and (fresh or searched) else ()
 
 
-def parent_run(chosen: editions.Settings, dataset: str, seed: int) -> Run:
+def parent_run(chosen: editions.Triage, dataset: str, seed: int) -> Run:
     """The uncompressed VGG16, augmented as is usual for the data set. Compressed networks see no augmentation."""
     begin: tuple[Edit, ...] = (Pretrained("vgg16"),) if chosen.weights == "pretrained" else ()
     train = Stage(
@@ -92,7 +92,7 @@ def parent_run(chosen: editions.Settings, dataset: str, seed: int) -> Run:
 
 
 def compressed_run(
-    chosen: editions.Settings, parent: Run, block: str, initialisation: str, regime: str, retraining: str = ONE_CYCLE
+    chosen: editions.Triage, parent: Run, block: str, initialisation: str, regime: str, retraining: str = ONE_CYCLE
 ) -> Run:
     """VGG16 with one block replaced by a single convolution."""
     settling = retraining == CONSTANT
@@ -109,9 +109,9 @@ def compressed_run(
     )
 
 
-def scale(chosen: editions.Settings, dataset: str) -> dict:
+def scale(chosen: editions.Triage, dataset: str) -> dict:
     """What an edition sets for every run on a data set."""
-    px = chosen.px[dataset] if isinstance(chosen.px, dict) else chosen.px
+    px = editions.of(chosen.px, dataset)
     return {"px": px, "width": chosen.width, "images": chosen.images, "judged_on": chosen.judged_on}
 
 
@@ -119,14 +119,14 @@ def scale(chosen: editions.Settings, dataset: str) -> dict:
 
 
 def steps(
-    chosen: editions.Settings, block: str, initialisation: str, regime: str, retraining: str
+    chosen: editions.Triage, block: str, initialisation: str, regime: str, retraining: str
 ) -> tuple[Stage | Edit, ...]:
     """Begin from the parent, initialise the replacement, retrain."""
     stages = {ONE_CYCLE: retrain, CONSTANT: settle}[retraining](chosen, block)
     return (Inherit(), *begin(chosen, block)[initialisation], stages[regime])
 
 
-def begin(chosen: editions.Settings, block: str) -> dict[str, tuple[Stage | Edit, ...]]:
+def begin(chosen: editions.Triage, block: str) -> dict[str, tuple[Stage | Edit, ...]]:
     """The three initialisations (ICLR text, sections 2.3.1, 2.3.3 and 2.3.5)."""
     imitate = Stage(
         "imitate", loss="block-l2", at=block, trains=(block,), teacher="parent", epochs=chosen.imitation_epochs,
@@ -135,7 +135,7 @@ def begin(chosen: editions.Settings, block: str) -> dict[str, tuple[Stage | Edit
     return {"random": (Random(block),), "mean": (Mean(block),), "student-teacher": (Random(block), imitate)}
 
 
-def retrain(chosen: editions.Settings, block: str) -> dict[str, Stage]:
+def retrain(chosen: editions.Triage, block: str) -> dict[str, Stage]:
     """Frozen: only the replacement trains. Thawed: everything does."""
     return {
         regime: Stage("retrain", trains=trains, epochs=chosen.epochs, lr=chosen.rate, batch_size=chosen.batch)
@@ -143,7 +143,7 @@ def retrain(chosen: editions.Settings, block: str) -> dict[str, Stage]:
     }
 
 
-def settle(chosen: editions.Settings, block: str) -> dict[str, Stage]:
+def settle(chosen: editions.Triage, block: str) -> dict[str, Stage]:
     """The same at a constant rate, until the network is as good as it gets: how fast that is can then be told (ours).
 
     Accuracy is also measured within the first epochs, where most of it is won.

@@ -1,0 +1,87 @@
+"""Editions: one table, typed; every spelling of the same changes is one; a change that does nothing is refused."""
+
+import subprocess
+import sys
+from dataclasses import FrozenInstanceError, fields
+
+import pytest
+
+from netpress import editions, papers, paths
+from netpress.errors import UserError
+from netpress.runs import records
+
+SPELLINGS = ("demo+width=0.02+epochs=1", "demo+epochs=1+width=2e-2", "demo+epochs=01+width=.02")
+
+
+@pytest.mark.parametrize("paper", editions.PAPERS)
+@pytest.mark.parametrize("edition", editions.EDITIONS)
+def test_every_row_of_the_table_is_a_field_of_its_paper(edition, paper):
+    chosen = editions.settings(edition, paper)
+    rows = {name.removeprefix(f"{paper}.") for name in editions.ROWS if name.startswith(f"{paper}.") or "." not in name}
+    assert {field.name for field in fields(chosen)} == rows
+    column = editions.EDITIONS.index(edition)
+    for name in rows:
+        row = editions.ROWS.get(f"{paper}.{name}") or editions.ROWS[name]
+        assert getattr(chosen, name) == row[column]
+    with pytest.raises(FrozenInstanceError):
+        chosen.width = 2.0
+
+
+def test_every_spelling_is_one_edition_and_one_folder(tmp_path):
+    assert {editions.proper(name) for name in SPELLINGS} == {"demo+epochs=1+width=0.02"}
+    grids = [papers.grid("triage", name) for name in SPELLINGS]
+    places = {records.path_of(runs[0], name, tmp_path) for runs, name in zip(grids, SPELLINGS, strict=True)}
+    assert places == {tmp_path / "demo+epochs=1+width=0.02" / "triage" / "digits" / "vgg16-parent-s0.json"}
+    assert grids[0] == grids[1] == grids[2]
+
+
+def test_folders_of_committed_records_are_named_properly():
+    folder = paths.root() / "results"
+    named = [path.name for path in folder.glob("*+*")]
+    assert named and [editions.proper(name) for name in named] == named
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("triage", "--set", "retrain_epochs=2"), "retrain_epochs=2"),
+        (("triage", "--set", "epochs=1", "--set", "tune_rate=0.5"), "tune_rate=0.5"),
+        (("triage", "--set", "epochs=2", "--only", "*parent*"), "epochs=2"),
+        (("compressing", "--edition", "small+images=20000", "--only", "vgg16-pruned*"), "images=20000"),
+        (("pyramid", "--set", "timed_images=4"), "timed_images=4"),
+        (("triage", "--set", "seeds=2", "--seeds", "0"), "seeds=2"),
+    ],
+)
+def test_a_setting_that_does_nothing_is_refused_before_anything_runs(tmp_path, words, said):
+    command = [sys.executable, "-m", "netpress.cli", "run", *words, "--results", str(tmp_path / "results")]
+    done = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL)
+    assert done.returncode == 2 and not (tmp_path / "results").exists()
+    (line,) = done.stderr.splitlines()
+    assert line.startswith(f"netpress: The setting {said} does nothing for the runs that are asked for: leave it out")
+
+
+@pytest.mark.parametrize(
+    ("paper", "edition"),
+    [
+        ("triage", "demo+epochs=1+imitation_epochs=2+judged_on=validation+parent_schedule=three-phase+width=0.02"),
+        ("triage", "small+images=all"),
+        ("triage", "demo+weights=pretrained"),
+        ("pyramid", "demo+px=64+seeds=2"),
+        ("compressing", "demo+distilled_epochs=3+tune_epochs=1"),
+    ],
+)
+def test_settings_that_matter_are_taken(paper, edition):
+    papers.check_changes(edition, papers.grid(paper, edition), lambda other: papers.grid(paper, other))
+
+
+def test_a_value_that_is_the_editions_own_is_no_mistake():
+    """Its records have a folder of their own, as of every exploration."""
+    edition = "demo+epochs=6"
+    assert editions.settings("demo", "triage").epochs == 6
+    papers.check_changes(edition, papers.grid("triage", edition), lambda other: papers.grid("triage", other))
+
+
+def test_what_nobody_knows_is_refused_with_the_nearest():
+    for call in (lambda: editions.proper("demo+epoch=2"), lambda: editions.settings("demo", "triag")):
+        with pytest.raises(UserError, match=r"did you mean '(epochs|triage)'"):
+            call()
