@@ -78,7 +78,8 @@ def test_pruned_networks_train_equally_long() -> None:
         elif run.method.startswith("narrow"):
             assert run.epochs == chosen.parent_epochs + chosen.retrain_epochs
             assert run.stages[0].lr == chosen.parent_rate
-    assert len({s.name for s in pruning.pruning(settings(), "cifar10")["pruned-20x-gradual-retrained"][2::2]}) == 3
+    gradual = pruning.pruning(settings(), "cifar10")[pruning.pruned(20, "gradual", "retrained")]
+    assert len({s.name for s in gradual[2::2]}) == 3
 
 
 def test_soft_targets_times_their_temperature_squared_pull_as_hard_as_labels() -> None:
@@ -108,7 +109,7 @@ def settings():
 def test_the_last_gradual_step_prunes_to_the_ratio() -> None:
     ways = pruning.pruning(settings(), "cifar10")
     for ratio in (2, 5, 10, 20):
-        cuts = [step.ratio for step in ways[f"pruned-{ratio}x-gradual-retrained"] if hasattr(step, "ratio")]
+        cuts = [step.ratio for step in ways[pruning.pruned(ratio, "gradual", "retrained")] if hasattr(step, "ratio")]
         assert len(cuts) == 3 and cuts == sorted(cuts) and cuts[-1] == ratio
 
 
@@ -353,7 +354,7 @@ def frame(accuracies=HOLDS, seeds: int = 3, sign: int = 1) -> pd.DataFrame:
         rows.append(
             {
                 **{key: getattr(run, key) for key in ("paper", "dataset", "model", "method", "seed", "epochs", "name")},
-                "edition": "small", "status": "done", "last": last, "best": last + 0.001,
+                **dict(run.factors), "edition": "small", "status": "done", "last": last, "best": last + 0.001,
                 "measures.agreement": last + sign * 1e-3 * hot, "measures.divergence": 0.1 + 1e-3 * (number % 5),
                 "measures.train_accuracy": last + 0.05 + sign * 1e-3 * hot, "measures.int8_accuracy": last - 0.002,
                 "measures.sparsity": 0.0, "parameters": 1000 + number, "multiply_adds": 10**6,
@@ -364,7 +365,7 @@ def frame(accuracies=HOLDS, seeds: int = 3, sign: int = 1) -> pd.DataFrame:
     return tidy(pd.DataFrame(rows))
 
 
-def test_columns_are_read_off_the_method() -> None:
+def test_columns_are_what_a_run_varies() -> None:
     rows = frame(seeds=1).set_index("name")
     one = rows.loc["compressing/cifar10/cnn-16-32-distilled-t4-a0.9-squared-s0"]
     assert (one["temperature"], one["alpha"], one["squared"]) == (4.0, 0.9, True)

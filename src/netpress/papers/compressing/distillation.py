@@ -5,6 +5,7 @@ edition sweeps also every temperature and every weight, with and without the fac
 """
 
 from netpress.editions import FRESH, Compressing, of
+from netpress.papers.paper import Kind
 from netpress.runs.measures import Agreement
 from netpress.runs.run import Run
 from netpress.training.stage import Stage
@@ -18,21 +19,20 @@ ALPHAS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)  # weight of the sof
 # The paper gives neither. These are those of the Keras example that its networks come from: T = 10, and 0.1 for the
 # labels, which in the paper's formula is alpha = 0.9.
 TEMPERATURE, ALPHA = 10, 0.9
-SQUARED = "-squared"  # ending of the methods in which the soft part is multiplied by T^2 (Hinton et al. 2015)
-
-
-def named(temperature: int, alpha: float, scaled: bool) -> str:
-    """The method's name: distilled-t10-a0.9, distilled-t10-a0.9-squared."""
-    return f"distilled-t{temperature}-a{alpha}{SQUARED if scaled else ''}"
-
-
-AS_PRINTED, AS_HINTON = (named(TEMPERATURE, ALPHA, scaled) for scaled in (False, True))
-# method: its row in Table I, or the row that the table lacks
-ROWS = {
-    "teacher": "Teacher (256, 512)",
-    AS_PRINTED: "Student (16, 32)",
-    AS_HINTON: "the student, soft part times T²",
-    "alone": "the student alone",
+TEACHES: Kind = {"part": "distillation", "role": "teacher"}
+ALONE: Kind = {"part": "distillation", "role": "alone"}
+# squared: the soft part is multiplied by T^2 (Hinton et al. 2015)
+AS_PRINTED: Kind
+AS_HINTON: Kind
+AS_PRINTED, AS_HINTON = (
+    {"role": "distilled", "temperature": TEMPERATURE, "alpha": ALPHA, "squared": squared} for squared in (False, True)
+)
+# row in Table I, or row that the table lacks: its networks
+ROWS: dict[str, Kind] = {
+    "Teacher (256, 512)": TEACHES,
+    "Student (16, 32)": AS_PRINTED,
+    "the student, soft part times T²": AS_HINTON,
+    "the student alone": ALONE,
 }
 
 
@@ -62,6 +62,11 @@ def sweeps(chosen: Compressing, dataset: str, seed: int) -> tuple[str, ...]:
     if seed < count:
         return ("temperature", "alpha")
     return ("temperature",) if count and seed >= FRESH else ()
+
+
+def named(temperature: int, alpha: float, scaled: bool) -> str:
+    """The method's name: distilled-t10-a0.9, distilled-t10-a0.9-squared."""
+    return f"distilled-t{temperature}-a{alpha}{'-squared' if scaled else ''}"
 
 
 def methods(swept: tuple[str, ...]) -> dict[str, dict]:
@@ -105,14 +110,15 @@ def stage(chosen: Compressing, dataset: str, told: dict) -> Stage:
 
 # RECORDS -------------------------------------------------------------------------------------------------------------
 
-COLUMNS = ("temperature", "alpha", "squared", "form")
+COLUMNS = ("part", "temperature", "alpha", "squared", "form")
 
 
 def factors(method: str, told: dict) -> tuple[tuple[str, object], ...]:
-    """The role of a run; temperature, alpha, squared and form of the distilled students (form: of the loss,
+    """Part and role of a run; temperature, alpha, squared and form of the distilled students (form: of the loss,
     printed or squared; either where T = 1); alpha 0 for the student alone."""
+    part = ("part", "distillation")
     if "alpha" not in told:
-        return (("role", method), *((("alpha", 0.0),) if method == "alone" else ()))
+        return (part, ("role", method), *((("alpha", 0.0),) if method == "alone" else ()))
     form = "either" if told["temperature"] == 1 else "squared" if told["scaled"] else "printed"
     values = {"temperature": told["temperature"], "alpha": told["alpha"], "squared": told["scaled"], "form": form}
-    return (("role", "distilled"), *values.items())
+    return (part, ("role", "distilled"), *values.items())

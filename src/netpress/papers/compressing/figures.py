@@ -3,16 +3,17 @@
 Every function takes the frame of `tidy` and returns what a chapter shows. Accuracies are those after the last epoch.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
-from netpress.papers.compressing import distillation, pruning
+from netpress.data.registry import DATASETS, titles
+from netpress.papers.compressing import distillation, matching, pruning
+from netpress.papers.paper import Kind, facts_of, meets
 from netpress.report.figures import Encoding, Figure, Words, curves, grouped_points, images, scatter
-from netpress.report.frames import finished
+from netpress.report.frames import Where, finished, rows_where
 from netpress.runs.run import Run
 
-DATASETS = {"digits": "digits", "mnist": "MNIST", "cifar10": "CIFAR-10", "flowers102": "Flowers-102"}
 KIB = 1024
 
 # quantity of a panel: (its column, times what)
@@ -26,12 +27,17 @@ def panels(rows: pd.DataFrame, quantities: tuple[tuple[str, str], ...]) -> pd.Da
     found = [
         rows[rows["dataset"] == dataset].assign(
             value=lambda part, column=column: 100 * part[column].astype("float64"),
-            panel=title if len(places) == 1 else f"{DATASETS[dataset]}: {title}",
+            panel=title if len(places) == 1 else f"{DATASETS[dataset].title}: {title}",
         )
         for dataset in places
         for title, column in quantities
     ]
     return pd.concat(found) if found else rows.assign(value=[], panel=[])
+
+
+def labelled(rows: pd.DataFrame, names: Mapping[str, Where], column: str) -> pd.DataFrame:
+    """The rows of each kind with its name in `column`, in the order of the names."""
+    return pd.concat([rows_where(rows, where).assign(**{column: name}) for name, where in names.items()])
 
 
 # Distillation --------------------------------------------------------------------------------------------------------
@@ -48,8 +54,8 @@ def sweep(runs: pd.DataFrame, over: str, fixed: dict[str, float], shared: float)
     """
     rows = finished(runs)
     rows = rows[rows.groupby("dataset")[over].transform("nunique") > BRIEF]
-    alone = rows[(rows["model"] == distillation.STUDENT) & (rows["method"] == "alone")]
-    taught = rows[rows["method"].str.startswith("distilled-") & (rows["model"] == distillation.STUDENT)]
+    alone = rows_where(rows, distillation.ALONE)
+    taught = rows[rows["role"] == "distilled"]
     for column, value in fixed.items():
         taught = taught[taught[column] == value]
     taught = pd.concat([taught, alone]) if over == "alpha" else taught
@@ -85,12 +91,9 @@ def weights(runs: pd.DataFrame) -> Figure:
 
 def learning_curves(history: pd.DataFrame) -> Figure:
     """Test accuracy against epoch of the networks of Table I."""
-    rows = history[history["model"].isin([distillation.TEACHER, distillation.STUDENT])]
-    rows = rows[rows["method"].isin(distillation.ROWS)].copy()
-    rows["network"] = rows["method"].map(distillation.ROWS)
-    rows["data set"] = rows["dataset"].map(DATASETS)
-    rows["order"] = rows["method"].map(list(distillation.ROWS).index)
-    rows = rows.sort_values(["data set", "order"], ascending=[False, True], kind="stable")
+    rows = labelled(history, distillation.ROWS, "network")
+    rows = rows.assign(**{"data set": rows["dataset"].map(titles())})
+    rows = rows.sort_values("data set", ascending=False, kind="stable")
     encoding = Encoding(x="epoch", y="test_accuracy", series="network", panel="data set", scale=100.0)
     alt = "Learning curves of the teacher and of three students, one panel a data set."
     caption = "Test accuracy after every epoch of the networks of Table I."
@@ -107,12 +110,12 @@ HOW = {
     ("layer", "untouched"): "each alone, not retrained",
 }
 SHARED = {
-    ("dense", "tuned"): "shared weights, tuned",
-    ("dense", "untuned"): "shared, not tuned",
-    (f"{pruning.PRINTED}x", "tuned"): f"pruned {pruning.PRINTED}x, shared, tuned",
-    (f"{pruning.PRINTED}x", "untuned"): f"pruned {pruning.PRINTED}x, shared, not tuned",
+    (pruning.DENSE, "tuned"): "shared weights, tuned",
+    (pruning.DENSE, "untuned"): "shared, not tuned",
+    (pruning.CUT, "tuned"): f"pruned {pruning.PRINTED}x, shared, tuned",
+    (pruning.CUT, "untuned"): f"pruned {pruning.PRINTED}x, shared, not tuned",
 }
-INTEGERS = {"parent": "8-bit integers", pruning.AT_PRINTED: f"pruned {pruning.PRINTED}x, 8-bit integers"}
+INTEGERS: dict[str, Kind] = {"8-bit integers": pruning.PARENT, f"pruned {pruning.PRINTED}x, 8-bit integers": pruning.AT_PRINTED}
 
 
 def of_networks(runs: pd.DataFrame) -> pd.DataFrame:
@@ -134,7 +137,7 @@ def series(rows: pd.DataFrame, names: dict[tuple[str, str], str], column: str) -
 def sparsity(runs: pd.DataFrame) -> Figure:
     """Accuracy against sparsity, with and without retraining, for both networks."""
     rows = of_networks(runs)
-    points = series(rows[rows["method"].str.startswith("pruned-")], HOW, "how").sort_values("ratio", kind="stable")
+    points = series(rows[rows["role"] == "pruned"], HOW, "how").sort_values("ratio", kind="stable")
     points = points.assign(at=points["ratio"].map("{:g}x".format))
     encoding = Encoding(x="at", y="last", series="way", panel="network", scale=100.0)
     alt = "Two panels, six layers and VGG16: test accuracy against the ratio of pruning, five ways of pruning."
@@ -143,14 +146,14 @@ def sparsity(runs: pd.DataFrame) -> Figure:
         "retrained for as long as the others. Dashed: the parent."
     )
     words = Words(alt, caption, "all weights / weights left", "accuracy, %")
-    return grouped_points(points, encoding, words, rows[rows["method"] == "parent"])
+    return grouped_points(points, encoding, words, rows_where(rows, pruning.PARENT))
 
 
 def bits(runs: pd.DataFrame) -> Figure:
     """Accuracy against bits per weight: k-means codebooks, tuned or not, and 8-bit integers."""
     rows = of_networks(runs)
-    whole = rows[rows["method"].isin(INTEGERS)]
-    integers = whole.assign(way=whole["method"].map(INTEGERS), last=whole["measures.int8_accuracy"], bits=8.0)
+    whole = labelled(rows, INTEGERS, "way")
+    integers = whole.assign(last=whole["measures.int8_accuracy"], bits=8.0)
     points = pd.concat([series(rows[rows["base"] != ""], SHARED, "base"), integers.dropna(subset="last")])
     points = points.sort_values("bits", ascending=False, kind="stable")
     points = points.assign(at=points["bits"].map("{:g}".format))
@@ -161,7 +164,7 @@ def bits(runs: pd.DataFrame) -> Figure:
         "every layer. 8-bit integers: weights and activations, run on integer kernels. Dashed: the parent."
     )
     words = Words(alt, caption, "bits per weight", "accuracy, %")
-    return grouped_points(points, encoding, words, rows[rows["method"] == "parent"])
+    return grouped_points(points, encoding, words, rows_where(rows, pruning.PARENT))
 
 
 def sizes(runs: pd.DataFrame) -> Figure:
@@ -181,11 +184,12 @@ def stored(rows: pd.DataFrame) -> pd.DataFrame:
     rows = rows[rows["model"] == pruning.LARGE]
     ratio, few = rows["ratio"].map("{:g}x".format), rows["bits"].map("{:g} bits".format)
     pruned = (rows["how"] == "global") & (rows["finish"] == "retrained") & (rows["ratio"] > 1)
+    dense, cut = ((rows["base"] == base) & (rows["finish"] == "tuned") for base in (pruning.DENSE, pruning.CUT))
     forms = (
-        ("parent", rows["method"] == "parent", "dense32", rows["method"]),
+        ("parent", rows["role"] == "parent", "dense32", rows["role"]),
         ("pruned, 32 bits", pruned, "sparse32", ratio),
-        ("shared, Huffman", (rows["base"] == "dense") & (rows["finish"] == "tuned"), "shared+huffman", few),
-        ("pruned 5x, shared, Huffman", (rows["base"] == "5x") & (rows["finish"] == "tuned"), "shared+huffman", few),
+        ("shared, Huffman", dense, "shared+huffman", few),
+        ("pruned 5x, shared, Huffman", cut, "shared+huffman", few),
         ("narrow, distilled", rows["finish"] == "distilled", "dense32", ratio),
         ("narrow, alone", rows["finish"] == "alone", "dense32", ratio),
     )
@@ -214,7 +218,7 @@ def schedules(runs: pd.DataFrame) -> Figure:
     points = points.assign(how=points["way"].map(WAYS), at=points["epochs"].map("{:g}".format))
     order = points["way"].map(list(WAYS).index)
     points = points.loc[pd.DataFrame({"l": points["length"], "o": order}).sort_values(["l", "o"]).index]
-    teachers = rows[(rows["method"] == "teacher") & rows["model"].str.startswith("bit-")]
+    teachers = rows_where(rows, matching.TEACHES)
     encoding = Encoding(x="at", y="value", series="how", panel="panel")
     alt = "Two panels, accuracy and agreement with the teacher, against epochs of training; four ways of teaching."
     caption = (
@@ -236,14 +240,16 @@ def views(grid: Sequence[Run], shown: int = 6) -> Figure:
     from netpress import data
     from netpress.data.views import VIEWS
 
-    places = [(run.dataset, run.px) for run in grid if run.model.startswith("bit-") and data.available(run.dataset)]
+    matched = [run for run in grid if meets(facts_of(run), {"part": "matching"})]
+    places = [(run.dataset, run.px) for run in matched if data.available(run.dataset)]
     dataset, px = places[0] if places else ("digits", 16)
     x = data.load(dataset, "train", images=64, px=px).x
     kinds = {"as it is": "plain", "cut": "inception", "cut and mixed": "inception-mixup"}
     seen = [VIEWS[view](x, torch.Generator().manual_seed(0))[:shown].float() / 255 for view in kinds.values()]
     pixels = torch.stack(seen).permute(0, 1, 3, 4, 2).numpy()
-    alt = f"{shown} images of {DATASETS[dataset]} in three rows: as they are, cut at random, cut and mixed in pairs."
-    caption = f"Images of {DATASETS[dataset]} as the networks see them: whole, cut at random, and cut and mixed."
+    title = DATASETS[dataset].title
+    alt = f"{shown} images of {title} in three rows: as they are, cut at random, cut and mixed in pairs."
+    caption = f"Images of {title} as the networks see them: whole, cut at random, and cut and mixed."
     return images(pixels, Words(alt, caption), rows=tuple(kinds), each=False)
 
 

@@ -8,6 +8,7 @@ each network with a view of its own; on the longest schedule also without mixing
 from netpress.compress.edits import Pretrained
 from netpress.data.registry import DATASETS
 from netpress.editions import FRESH, Compressing
+from netpress.papers.paper import Kind
 from netpress.runs.measures import Agreement
 from netpress.runs.run import Edit, Run
 from netpress.training.stage import Stage
@@ -24,13 +25,14 @@ MATCHED = {
     "fixed": ("inception", "plain"),
 }
 WAYS = (*MATCHED, "alone")
-# method: its row in Table II, or the row that the table lacks
-ROWS = {
-    "teacher": "BiT ResNet-101x3 (teacher)",
-    f"matched-{LONGEST}x": "BiT ResNet-50x1 (student), 1000 epochs",
-    f"consistent-{LONGEST}x": "the student, nothing mixed",
-    f"fixed-{LONGEST}x": "the student, fixed teacher",
-    f"alone-{LONGEST}x": "the student alone",
+TEACHES: Kind = {"part": "matching", "role": "teacher"}
+# row in Table II, or row that the table lacks: its networks
+ROWS: dict[str, Kind] = {
+    "BiT ResNet-101x3 (teacher)": TEACHES,
+    "BiT ResNet-50x1 (student), 1000 epochs": {"way": "matched", "length": LONGEST},
+    "the student, nothing mixed": {"way": "consistent", "length": LONGEST},
+    "the student, fixed teacher": {"way": "fixed", "length": LONGEST},
+    "the student alone": {"way": "alone", "length": LONGEST},
 }
 ALWAYS = ("matched", "fixed", "alone")  # at every length; the others at the longest
 JUDGED = ("matched", "alone")  # what claims are about: with fresh seeds these alone
@@ -64,7 +66,7 @@ def teacher_run(chosen: Compressing, dataset: str, seed: int) -> Run:
     learn = stage(chosen.teacher_epochs, chosen.teacher_rate, chosen.batch, {"view": DATASETS[dataset].view})
     return Run(
         paper="compressing", dataset=dataset, model=model, method="teacher", seed=seed, width=width,
-        steps=(*begin, learn), factors=(("role", "teacher"),), **scale(chosen),
+        steps=(*begin, learn), factors=(("part", "matching"), ("role", "teacher")), **scale(chosen),
     )  # fmt: skip
 
 
@@ -75,7 +77,7 @@ def student_run(chosen: Compressing, teacher: Run, way: str, length: int) -> Run
     return Run(
         paper="compressing", dataset=teacher.dataset, model=model, method=f"{way}-{length}x", seed=teacher.seed,
         width=width, steps=(learn,), needs=(("teacher", teacher),), measures=(Agreement(),),
-        factors=(("role", "student"), ("way", way), ("length", length)),
+        factors=(("part", "matching"), ("role", "student"), ("way", way), ("length", length)),
         **scale(chosen),
     )  # fmt: skip
 
@@ -105,4 +107,4 @@ def told(way: str, dataset: str) -> dict:
 
 # RECORDS -------------------------------------------------------------------------------------------------------------
 
-COLUMNS = ("way", "length")
+COLUMNS = ("part", "way", "length")

@@ -15,6 +15,7 @@ from netpress.compress.edits import Inherit, Prune, ShareWeights
 from netpress.compress.prune import gradual
 from netpress.data.registry import DATASETS
 from netpress.editions import FRESH, Compressing, of
+from netpress.papers.paper import Kind, facts_of, meets
 from netpress.runs.measures import Agreement, Integers, StoredSize
 from netpress.runs.run import Edit, Run
 from netpress.training.stage import Stage
@@ -29,8 +30,11 @@ NETWORKS = {SMALL: "Six layers", LARGE: "VGG16"}
 PRINTED = 5  # "5x sparsity"
 SCOPES = ("global", "layer")
 STEPS = 3  # of gradual pruning
-CONTROL = "pruned-1x-global-retrained"  # nothing is pruned: the parent retrained for as long as the others
-AT_PRINTED = f"pruned-{PRINTED}x-global-retrained"
+PARENT: Kind = {"role": "parent"}
+CONTROL: Kind = {"role": "pruned", "ratio": 1}  # nothing is pruned: the parent retrained for as long as the others
+AT_PRINTED: Kind = {"role": "pruned", "ratio": PRINTED, "how": "global", "finish": "retrained"}
+AGAINST: dict[str, Kind] = {"parent": PARENT, "control": CONTROL, "pruned": AT_PRINTED}  # what networks are compared with
+DENSE, CUT = "dense", f"{PRINTED}x"  # what weights are shared of
 MATCHED = (5, 10, 20)  # ratios for which a narrow network of the same stored size is trained, where they are pruned
 
 # A weight that is left takes 32 bits, the gap before it 8, or 5 in linear layers: of n weights about 1.2 n / ratio are
@@ -69,17 +73,18 @@ def judged(run: Run) -> bool:
 def compressed(chosen: Compressing, parent: Run) -> Iterator[Run]:
     """The parent pruned in every way, and with shared weights."""
     place = (parent.dataset, parent.seed)
-    pruned = {
-        method.name: run_of(chosen, place, parent.model, method, steps, parent)
+    pruned = [
+        run_of(chosen, place, parent.model, method, steps, parent)
         for method, steps in pruning(chosen, parent.dataset).items()
-    }
-    yield from pruned.values()
-    for name, before in {"dense": parent, f"{PRINTED}x": pruned[AT_PRINTED]}.items():
+    ]
+    yield from pruned
+    (cut,) = (run for run in pruned if meets(facts_of(run), AT_PRINTED))
+    for name, before, against in ((DENSE, parent, "parent"), (CUT, cut, "pruned")):
         for bits in chosen.bits:
             for finish, steps in sharing(chosen, parent.dataset, bits).items():
                 method = Method(
                     f"shared-{bits}b-{name}-{finish}", "shared", bits=bits, base=name, finish=finish,
-                    against=before.method,
+                    against=against,
                 )  # fmt: skip
                 yield run_of(chosen, place, parent.model, method, steps, before)
 
@@ -88,7 +93,7 @@ def narrow(chosen: Compressing, parent: Run) -> Iterator[Run]:
     """Narrow networks, each as large on disk as the parent is when pruned, trained as long as both together."""
     for ratio in sorted(set(MATCHED) & set(chosen.ratios)):
         for finish, steps in from_scratch(chosen, parent.dataset).items():
-            method = Method(f"narrow-{ratio}x-{finish}", "narrow", ratio=ratio, finish=finish, against="parent")
+            method = Method(f"narrow-{ratio}x-{finish}", "narrow", ratio=ratio, finish=finish)
             yield run_of(
                 chosen, (parent.dataset, parent.seed), parent.model, method, steps, parent, sqrt(POSITIONS / ratio)
             )
@@ -114,7 +119,7 @@ def run_of(
 class Method:
     """A way of making a network smaller: its name, and what it varies. Ratio and bits are 0 where there are none.
 
-    `against`: the method of the network that it is compared with: one that was trained for as long without being
+    `against`: a key of AGAINST, the network that it is compared with: one that was trained for as long without being
     pruned, else where it began.
     """
 
@@ -130,13 +135,15 @@ class Method:
     @property
     def factors(self) -> tuple[tuple[str, object], ...]:
         """As a run carries them."""
-        return tuple((field.name, getattr(self, field.name)) for field in fields(self) if field.name != "name")
+        own = ((field.name, getattr(self, field.name)) for field in fields(self) if field.name != "name")
+        return (("part", "pruning"), *own)
 
 
 def measures(method: Method) -> tuple:
     """What is measured on the finished network: its size as written, and on some its accuracy in 8-bit integers."""
     forms = {"parent": ("dense32",), "pruned": ("dense32", "sparse32"), "shared": ("shared", "shared+huffman")}
-    integers = (Integers(),) if method.name in ("parent", AT_PRINTED) else ()
+    facts = dict(method.factors)
+    integers = (Integers(),) if meets(facts, PARENT) or meets(facts, AT_PRINTED) else ()
     others = (Agreement("parent"),) if method.role == "narrow" else ()
     return (StoredSize(forms.get(method.role, ("dense32",))), *integers, *others)
 
@@ -159,7 +166,7 @@ def retrain(chosen: Compressing, dataset: str, epochs: int, name: str = "retrain
 
 def pruned(ratio: int, how: str, finish: str) -> Method:
     """The method of a pruned network."""
-    against = CONTROL if finish == "retrained" else "parent"
+    against = "control" if finish == "retrained" else "parent"
     return Method(f"pruned-{ratio}x-{how}-{finish}", "pruned", ratio=ratio, how=how, finish=finish, against=against)
 
 
@@ -203,16 +210,19 @@ def from_scratch(chosen: Compressing, dataset: str) -> dict[str, tuple[Stage, ..
 
 # RECORDS -------------------------------------------------------------------------------------------------------------
 
-COLUMNS = ("ratio", "how", "bits", "base", "finish", "against")
+COLUMNS = ("part", "ratio", "how", "bits", "base", "finish", "against")
 
 
 def change(runs: "pd.DataFrame") -> "pd.Series":
     """Accuracy after the last epoch less that of the network it is to be compared with, of the same seed; missing where
     there is nothing to compare with."""
-    import pandas as pd
+    from netpress.report.frames import rows_where
 
+    keys = ["dataset", "model", "seed"]
     last = runs["last"].astype("float64")
-    places = pd.MultiIndex.from_frame(runs[["dataset", "model", "seed", "method"]])
-    with_whom = pd.MultiIndex.from_frame(runs[["dataset", "model", "seed", "against"]])
-    theirs = pd.Series(last.to_numpy(), places).reindex(with_whom)
-    return (last - theirs.to_numpy()).where(runs["against"] != "")
+    found = last * float("nan")
+    for name, where in AGAINST.items():
+        theirs = rows_where(runs, where).set_index(keys)["last"].astype("float64").rename("theirs")
+        own = runs["against"] == name
+        found[own] = last[own] - runs[own].join(theirs, on=keys)["theirs"]
+    return found

@@ -7,11 +7,13 @@ from collections.abc import Mapping
 
 import pandas as pd
 
+from netpress.data.registry import DATASETS, titles
 from netpress.papers import printed
 from netpress.papers.compressing import distillation, matching, pruning
-from netpress.papers.compressing.figures import DATASETS, KIB, of_networks
+from netpress.papers.compressing.figures import KIB, labelled, of_networks
+from netpress.papers.paper import Kind
 from netpress.report.estimates import Estimate, interval
-from netpress.report.frames import estimates, finished
+from netpress.report.frames import Where, estimates, finished, rows_where
 from netpress.report.tables import Table, beside, listing
 
 FEW = 4  # bits of the shared weights in the table of sizes
@@ -20,8 +22,7 @@ AFTER = "test accuracy after the last epoch in %, as printed, ours, and the diff
 
 def table_1(runs: pd.DataFrame) -> Table:
     """Table I: the distilled CNNs, and the two students that judge them."""
-    models = (distillation.TEACHER, distillation.STUDENT)
-    rows = named(runs[runs["model"].isin(models)], distillation.ROWS)
+    rows = named(runs, distillation.ROWS)
     note = (
         "The last two rows are not in the paper. The student alone is the same network, trained as long with labels "
         "only: what distillation is worth is the difference to it."
@@ -32,58 +33,58 @@ def table_1(runs: pd.DataFrame) -> Table:
 
 def table_2(runs: pd.DataFrame) -> Table:
     """Table II: function matching, and the students that judge it, all on the longest schedule."""
-    rows = named(runs[runs["model"].str.startswith("bit-")], matching.ROWS)
+    rows = named(runs, matching.ROWS)
     pairs = " teaches ".join(rows["model"].drop_duplicates())
     note = f"The last three rows are not in the paper. Ours: {pairs}, as large as the edition allows." if pairs else ""
     ours = estimates(rows, "row", "data set", "last")
     return beside(printed.table("compressing_table_2"), ours, f"Table II of the paper: {AFTER}", note, digits=2)
 
 
-def named(runs: pd.DataFrame, names: Mapping[str, str]) -> pd.DataFrame:
-    """The finished runs of some methods with the columns row and data set, in the order of `names`."""
-    rows = finished(runs)
-    rows = rows[rows["method"].isin(names)].copy()
-    rows["row"], rows["data set"] = rows["method"].map(names), rows["dataset"].map(DATASETS)
-    keys = pd.DataFrame({"r": rows["method"].map(list(names).index), "d": rows["dataset"].map(list(DATASETS).index)})
-    return rows.loc[keys.sort_values(["d", "r"], kind="stable").index]
+def named(runs: pd.DataFrame, names: Mapping[str, Where]) -> pd.DataFrame:
+    """The finished runs of some kinds with the columns row and data set, in the order of data sets and `names`."""
+    rows = labelled(finished(runs), names, "row")
+    rows = rows.assign(**{"data set": rows["dataset"].map(titles())})
+    return rows.sort_values("dataset", key=lambda held: held.map([*DATASETS].index), kind="stable")
 
 
-ROLES = {
-    (distillation.TEACHER, "teacher"): "teacher of distillation",
-    (distillation.STUDENT, "alone"): "student of distillation",
-    (pruning.SMALL, "parent"): "small network, pruned",
-    (pruning.LARGE, "parent"): "large network, pruned",
-    ("bit", "teacher"): "teacher of function matching",
-    ("bit", f"matched-{matching.LONGEST}x"): "student of function matching",
+ROLES: dict[str, Kind] = {
+    "teacher of distillation": distillation.TEACHES,
+    "student of distillation": distillation.ALONE,
+    "small network, pruned": pruning.PARENT | {"model": pruning.SMALL},
+    "large network, pruned": pruning.PARENT | {"model": pruning.LARGE},
+    "teacher of function matching": matching.TEACHES,
+    "student of function matching": {"way": "matched", "length": matching.LONGEST},
 }
 
 
 def networks(runs: pd.DataFrame) -> Table:
     """The paper's six networks as this edition has them: parameters and multiply-adds of one image."""
     rows = finished(runs)
-    families = rows["model"].where(~rows["model"].str.startswith("bit-"), "bit")
     found = [
-        {"network": str(group["model"].iloc[0]), "role": role, "data set": DATASETS[dataset]}
+        {"network": str(group["model"].iloc[0]), "role": role, "data set": DATASETS[dataset].title}
         | {"parameters": int(group["parameters"].iloc[0]), "multiply-adds": int(group["multiply_adds"].iloc[0])}
-        for (family, method), role in ROLES.items()
-        for dataset, group in rows[(families == family) & (rows["method"] == method)].groupby("dataset", sort=False)
+        for role, where in ROLES.items()
+        for dataset, group in rows_where(rows, where).groupby("dataset", sort=False)
     ]
     return listing(found, "The networks: parameters, and multiply-adds of one image in convolutions and linear layers.")
 
 
 def agreement(runs: pd.DataFrame) -> Table:
     """Accuracy, agreement with the teacher and divergence from it of every kind of student."""
-    kinds = {method: name for method, name in distillation.ROWS.items() if method != "teacher"}
-    kinds |= {method: name for method, name in matching.ROWS.items() if method != "teacher"}
-    kinds |= {f"narrow-{pruning.PRINTED}x-distilled": f"narrow VGG16 (size of {pruning.PRINTED}x), distilled"}
-    kinds |= {f"narrow-{pruning.PRINTED}x-alone": f"narrow VGG16 (size of {pruning.PRINTED}x), alone"}
+    students = [*distillation.ROWS.items(), *matching.ROWS.items()]
+    kinds = [(name, where) for name, where in students if where.get("role") != "teacher"]
+    narrow: Kind = {"role": "narrow", "ratio": pruning.PRINTED}
+    kinds += [
+        (f"narrow VGG16 (size of {pruning.PRINTED}x), {finish}", narrow | {"finish": finish})
+        for finish in ("distilled", "alone")
+    ]
     rows = finished(runs)
     groups = [
-        (name, dataset, rows[(rows["method"] == method) & (rows["dataset"] == dataset)])
-        for dataset in DATASETS
-        for method, name in kinds.items()
+        (name, title, rows_where(rows, where | {"dataset": dataset}))
+        for dataset, title in titles().items()
+        for name, where in kinds
     ]
-    found = [{"student": n, "data set": DATASETS[d]} | likeness(part) for n, d, part in groups if len(part)]
+    found = [{"student": n, "data set": title} | likeness(part) for n, title, part in groups if len(part)]
     caption = (
         "How far students answer as their teachers do on test images: accuracy, share of images with the teacher's "
         "answer (both in %), and mean KL divergence from the teacher in nats (0: the same function)."
@@ -104,9 +105,9 @@ def storage(runs: pd.DataFrame) -> Table:
     """Bytes on disk of both networks in every form, how many times smaller that is, and the accuracy."""
     rows = of_networks(runs)
     found = [
-        {"stored as": name, "network": network} | weight(group[group["method"] == method], column, dense(group))
+        {"stored as": name, "network": network} | weight(rows_where(group, where), column, dense(group))
         for network, group in rows.groupby("network", sort=False)
-        for name, method, column in stored_forms()
+        for name, where, column in stored_forms()
     ]
     caption = (
         "Size of the stored file, really written and read back, and test accuracy (%). Times smaller: against 32-bit "
@@ -115,12 +116,13 @@ def storage(runs: pd.DataFrame) -> Table:
     return listing([row for row in found if len(row) > 2], caption, digits=1)
 
 
-def stored_forms() -> tuple[tuple[str, str, str], ...]:
-    """name, method, column of the bytes."""
-    base, cut = f"shared-{FEW}b-dense-tuned", f"shared-{FEW}b-{pruning.PRINTED}x-tuned"
+def stored_forms() -> tuple[tuple[str, Where, str], ...]:
+    """name, which networks, column of the bytes."""
+    tuned: Kind = {"role": "shared", "bits": FEW, "finish": "tuned"}
+    base, cut = (tuned | {"base": base} for base in (pruning.DENSE, pruning.CUT))
     return (
-        ("32-bit floats", "parent", "dense32"),
-        ("8-bit integers", "parent", "int8"),
+        ("32-bit floats", pruning.PARENT, "dense32"),
+        ("8-bit integers", pruning.PARENT, "int8"),
         (f"{FEW}-bit shared weights", base, "shared"),
         (f"{FEW}-bit shared weights, Huffman", base, "shared+huffman"),
         (f"pruned {pruning.PRINTED}x, 32-bit floats", pruning.AT_PRINTED, "sparse32"),
@@ -132,7 +134,7 @@ def stored_forms() -> tuple[tuple[str, str, str], ...]:
 
 def dense(rows: pd.DataFrame) -> float:
     """Bytes of the parent in 32-bit floats."""
-    return rows.loc[rows["method"] == "parent", "measures.bytes_dense32"].astype("float64").mean()
+    return rows_where(rows, pruning.PARENT)["measures.bytes_dense32"].astype("float64").mean()
 
 
 def weight(rows: pd.DataFrame, form: str, whole: float) -> dict:
