@@ -16,6 +16,11 @@ def known(word: str, words: Collection[str], what: str) -> str:
     """The word itself. Raises UserError unless it is one of `words`, naming the nearest one, or all where none is."""
     if word in words:
         return word
-    near = difflib.get_close_matches(str(word), words, n=1)
-    hint = f"did you mean {near[0]!r}?" if near else f"choose one of {', '.join(words)}."
+    near = nearest(word, words)
+    hint = f"did you mean {near!r}?" if near else f"choose one of {', '.join(words)}."
     raise UserError(f"Unknown {what} {word!r}: {hint}")
+
+
+def nearest(word: str, words: Collection[str]) -> str:
+    """The word that was probably meant; "" where none is like it."""
+    return next(iter(difflib.get_close_matches(str(word), words, n=1)), "")

@@ -13,7 +13,6 @@ each `+layer3` that one convolution takes the place of that block (replacement.p
 path of a file is left out and its content's hash stands for it: `my_net.py:build@1f3a9c2b10de`.
 """
 
-import difflib
 import hashlib
 import importlib.util
 import json
@@ -31,7 +30,7 @@ from torch import nn
 
 from netpress.atomic import write_atomic
 from netpress.compat import import_torchvision
-from netpress.errors import UserError
+from netpress.errors import UserError, nearest
 from netpress.nets.replacement import put_replacement
 from netpress.nets.slicing import SlicedNetwork, check_same, sliced
 from netpress.nets.tracing import check_takes, first_line
@@ -163,8 +162,8 @@ def known_name(label: Label, names: list[str]) -> None:
     """UserError with the nearest name for an unknown one."""
     if label.name in names:
         return
-    near = difflib.get_close_matches(label.name, names, n=1)
-    hint = f"did you mean {label.kind}:{near[0]}?" if near else f"it has {len(names)}, for example {names[0]}."
+    near = nearest(label.name, names)
+    hint = f"did you mean {label.kind}:{near}?" if near else f"it has {len(names)}, for example {names[0]}."
     raise UserError(f"{label.kind} has no classifier {label.name!r}: {hint}")
 
 
@@ -189,8 +188,8 @@ def of_file(label: Label, classes: int) -> nn.Module:
     function = getattr(module, label.name, None)
     if not callable(function):
         names = [name for name, held in vars(module).items() if callable(held) and not name.startswith("_")]
-        near = difflib.get_close_matches(label.name, names, n=1)
-        hint = f"did you mean {near[0]!r}?" if near else f"it has {', '.join(names) or 'none'}."
+        near = nearest(label.name, names)
+        hint = f"did you mean {near!r}?" if near else f"it has {', '.join(names) or 'none'}."
         raise UserError(f"{path.name} has no function {label.name!r}: {hint}")
     try:
         net = function(classes)

@@ -6,7 +6,6 @@ long as there are too few; where that gives too many, modules of the same resolu
 from the global pool on, is the head.
 """
 
-import difflib
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ from itertools import pairwise
 import torch
 from torch import fx, nn
 
-from netpress.errors import UserError
+from netpress.errors import UserError, nearest
 from netpress.nets.network import HEAD, Network
 from netpress.nets.tracing import PROBED, Traced, device_of, trace
 
@@ -269,8 +268,8 @@ def span(traced: Traced, name: str, what: str) -> tuple[str, tuple[int, int]]:
     ends = blocks.get(name) or ends_of(traced, name)
     if ends is None:
         known = sorted({".".join(path[:n]) for path in traced.paths for n in range(1, len(path) + 1)})
-        near = difflib.get_close_matches(name, [*blocks, *known], n=1)
-        hint = f"did you mean {near[0]!r}?" if near else f"it is cut into {', '.join(blocks)}."
+        near = nearest(name, [*blocks, *known])
+        hint = f"did you mean {near!r}?" if near else f"it is cut into {', '.join(blocks)}."
         raise UserError(f"{what} has no block {name!r}: {hint}")
     start, stop = ends
     while stop not in traced.cuts and stop + 1 < len(traced.nodes) and not traced.convolves[stop + 1]:

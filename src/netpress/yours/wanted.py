@@ -1,12 +1,11 @@
 """What a user wants, in the user's words; what is wrong with the words alone is told at once, without torch."""
 
-import difflib
 import math
 from dataclasses import dataclass
 from pathlib import Path
 
 from netpress import data, editions
-from netpress.errors import UserError
+from netpress.errors import UserError, nearest
 
 LIMITS = (8, 1024)  # of --px
 PREFIXES = ("torchvision", "timm", "netpress")
@@ -56,8 +55,8 @@ def check_model(model: str) -> None:
         if not Path(kind).expanduser().is_file():
             raise UserError(f"There is no file {kind}: give a Python file, as FILE.py:FUNCTION.")
     elif kind not in PREFIXES:
-        near = difflib.get_close_matches(kind, PREFIXES, n=1)
-        hint = f"did you mean {near[0]}:{name}?" if near else f"write {HOW}."
+        near = nearest(kind, PREFIXES)
+        hint = f"did you mean {near}:{name}?" if near else f"write {HOW}."
         raise UserError(f"{model!r} names no network: {hint}")
 
 
@@ -72,8 +71,8 @@ def folder_of(name: str) -> Path | None:
         raise UserError(
             f"{name} is no folder: give a folder of pictures, with train/CLASS/* and test/CLASS/*, or CLASS/*."
         )
-    near = difflib.get_close_matches(name, data.DATASETS, n=1)
-    hint = f"did you mean {near[0]!r}?" if near else f"give one, or a data set: {', '.join(data.DATASETS)}."
+    near = nearest(name, data.DATASETS)
+    hint = f"did you mean {near!r}?" if near else f"give one, or a data set: {', '.join(data.DATASETS)}."
     raise UserError(f"There is no folder {name!r}: {hint}")
 
 
