@@ -10,6 +10,8 @@ from typing import Any
 import torch
 
 from netpress.atomic import FULL, CannotWrite
+from netpress.nets.describe import Description, describe
+from netpress.nets.network import Network
 from netpress.runs import machine
 from netpress.runs.run import Run, fingerprint
 from netpress.runs.weights import MissingWeights
@@ -48,7 +50,7 @@ def perform(run: Run, workspace: Workspace, tell: Tell = lambda _: None) -> dict
     machine.reset_peak_memory(workspace.config.device)
     result = attempt(run, workspace, tell)
     if result["status"] in ("failed", "out-of-memory"):  # the error is gone by now, and with it what it held on to
-        workspace.cache.entries.clear()
+        workspace.forget()
         machine.free_memory()
     made = machine.made(workspace.config) | {"seconds": round(time.time() - began, 3)}
     return result | {"peak_memory": machine.peak_memory(workspace.config.device), "made": made}
@@ -81,7 +83,7 @@ def work(run: Run, workspace: Workspace, tell: Tell) -> dict[str, Any]:
             with suppress(CannotWrite):  # the checkpoint before it is still there
                 state.saved.flush()
         raise
-    return conclude(FinishedRun(run, state.network, state.needs, state.train_test, workspace.config), state, workspace)
+    return conclude(state, workspace)
 
 
 class RunState:
@@ -95,7 +97,7 @@ class RunState:
         self.run, self.workspace, self.tell = run, workspace, tell
         self.train_test = workspace.train_test(run)
         self.needs = {role: workspace.finished(need) for role, need in run.needs}
-        self.network = workspace.blank(run)
+        self.network = workspace.blank(run, self.needs)
         self.history: list[dict[str, Any]] = []
         self.stages: list[dict[str, Any]] = []
         self.saved = workspace.checkpoints(run)
@@ -188,17 +190,17 @@ class Clock:
         return time.perf_counter() - self.began
 
 
-def conclude(trained: FinishedRun, state: RunState, workspace: Workspace) -> dict[str, Any]:
+def conclude(state: RunState, workspace: Workspace) -> dict[str, Any]:
     """Judge the finished network, put it into the store, take the measures."""
     from netpress.compress.finish import finished
-    from netpress.nets.describe import describe
 
-    network = finished(trained.network)
+    run, network = state.run, finished(state.network)
     network.requires_grad_(False).eval()
-    size = describe(network, trained.run.px)
-    digest = workspace.store.save(trained.run.fingerprint, network.state_dict(), {})
+    size = size_of(network, run.px, workspace)
+    digest = workspace.store.save(run.fingerprint, network.state_dict(), {})
+    trained = FinishedRun(run, network, state.needs, state.train_test, workspace.config, workspace.measured)
     measured: dict[str, Any] = {}
-    for measure in trained.run.measures:
+    for measure in run.measures:
         measured |= measure.take(trained)
     return {
         **accuracies(trained, state.history),
@@ -209,6 +211,12 @@ def conclude(trained: FinishedRun, state: RunState, workspace: Workspace) -> dic
         "history": state.history,
         "weights_sha256": digest,
     }
+
+
+def size_of(network: Network, px: int, workspace: Workspace) -> Description:
+    """Parameters and multiply-adds, worked out once for networks of the same layers."""
+    shapes = tuple((name, tuple(tensor.shape)) for name, tensor in network.state_dict().items())
+    return workspace.sizes.get((px, str(network), shapes), lambda: describe(network, px))
 
 
 def accuracies(trained: FinishedRun, history: list[dict]) -> dict[str, Any]:
