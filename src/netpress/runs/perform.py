@@ -14,7 +14,7 @@ from netpress.nets.describe import Description, describe
 from netpress.nets.network import Network
 from netpress.runs import machine
 from netpress.runs.run import Run, fingerprint
-from netpress.runs.weights import MissingWeights
+from netpress.runs.weights import MissingWeights, digest_of
 from netpress.runs.workspace import FinishedRun, Workspace
 from netpress.training.checkpoint import Checkpoint, capture
 from netpress.training.evaluate import accuracy
@@ -39,8 +39,11 @@ class Progress:
 Tell = Callable[[Progress], None]
 
 
-def perform(run: Run, workspace: Workspace, tell: Tell = lambda _: None) -> dict[str, Any]:
+def perform(run: Run, workspace: Workspace, tell: Tell = lambda _: None, keep: bool = True) -> dict[str, Any]:
     """Do `run` and put its weights into the store; returns its record's content.
+
+    Weights may still be on their way to the disk afterwards: `workspace.store.wait()`. Without `keep` they are not
+    written, and the record says what they were all the same.
 
     A run that fails, diverges or runs out of memory has a record too, with that status and the reason. Raises only what
     is no fault of the run: CannotWrite if the disk is full, MissingWeights if the weights of a needed run are gone or
@@ -48,7 +51,7 @@ def perform(run: Run, workspace: Workspace, tell: Tell = lambda _: None) -> dict
     """
     began = time.time()
     machine.reset_peak_memory(workspace.config.device)
-    result = attempt(run, workspace, tell)
+    result = attempt(run, workspace, tell, keep)
     if result["status"] in ("failed", "out-of-memory"):  # the error is gone by now, and with it what it held on to
         workspace.forget()
         machine.free_memory()
@@ -56,10 +59,10 @@ def perform(run: Run, workspace: Workspace, tell: Tell = lambda _: None) -> dict
     return result | {"peak_memory": machine.peak_memory(workspace.config.device), "made": made}
 
 
-def attempt(run: Run, workspace: Workspace, tell: Tell) -> dict[str, Any]:
+def attempt(run: Run, workspace: Workspace, tell: Tell, keep: bool) -> dict[str, Any]:
     """What a record says of how a run ended."""
     try:
-        return {"status": "done"} | work(run, workspace, tell)
+        return {"status": "done"} | work(run, workspace, tell, keep)
     except (CannotWrite, MissingWeights):
         raise
     except Diverged as error:
@@ -71,7 +74,7 @@ def attempt(run: Run, workspace: Workspace, tell: Tell) -> dict[str, Any]:
         return {"status": status, "reason": machine.without_paths(last_lines(error))}
 
 
-def work(run: Run, workspace: Workspace, tell: Tell) -> dict[str, Any]:
+def work(run: Run, workspace: Workspace, tell: Tell, keep: bool) -> dict[str, Any]:
     """The steps of a run, and what its record says of them."""
     state = RunState(run, workspace, tell)
     try:
@@ -83,7 +86,7 @@ def work(run: Run, workspace: Workspace, tell: Tell) -> dict[str, Any]:
             with suppress(CannotWrite):  # the checkpoint before it is still there
                 state.saved.flush()
         raise
-    return conclude(state, workspace)
+    return conclude(state, workspace, keep)
 
 
 class RunState:
@@ -190,14 +193,17 @@ class Clock:
         return time.perf_counter() - self.began
 
 
-def conclude(state: RunState, workspace: Workspace) -> dict[str, Any]:
-    """Judge the finished network, put it into the store, take the measures."""
+def conclude(state: RunState, workspace: Workspace, keep: bool) -> dict[str, Any]:
+    """Judge the finished network, put it into the store unless nobody will ask for it, take the measures."""
     from netpress.compress.finish import finished
 
     run, network = state.run, finished(state.network)
     network.requires_grad_(False).eval()
     size = size_of(network, run.px, workspace)
-    digest = workspace.store.save(run.fingerprint, network.state_dict(), {})
+    if keep:
+        digest = workspace.store.save(run.fingerprint, network.state_dict(), {}, behind=True)
+    else:
+        digest = digest_of(network.state_dict())
     trained = FinishedRun(run, network, state.needs, state.train_test, workspace.config, workspace.measured)
     measured: dict[str, Any] = {}
     for measure in run.measures:

@@ -19,7 +19,6 @@ from netpress.training.checkpoint import Checkpoints
 from netpress.training.compute import ComputeConfig, choose
 from netpress.training.feed import TrainTestData
 
-
 T = TypeVar("T")
 
 
