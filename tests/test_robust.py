@@ -168,10 +168,10 @@ def test_a_run_does_not_fail_because_the_disk_is_full(folder: Path, monkeypatch:
     def full(*_: object) -> str:
         raise CannotWrite("No space to write x: 1 bytes are needed.")
 
-    monkeypatch.setattr(WeightStore, "save", full)
+    monkeypatch.setattr(WeightStore, "put", full)
     with pytest.raises(CannotWrite):
-        sweep.ensure((parent(),), EDITION, workers=1)
-    assert records.state(parent(), EDITION) == "missing"
+        sweep.ensure((child(),), EDITION, workers=1)
+    assert records.state(parent(), EDITION) == "missing"  # its weights are needed; a run whose are not is done
 
 
 # --- failures, and what must not matter -----------------------------------------------------------------------------

@@ -11,6 +11,7 @@ import sweeps
 from sweeps import EDITION, BadMeasure, Trouble, child, grid, parent, tiny
 
 from netpress import paths, sweep
+from netpress.atomic import CannotWrite
 from netpress.errors import UserError
 from netpress.runs import records
 from netpress.runs.run import Run
@@ -52,6 +53,39 @@ def test_nothing_is_left_behind_but_records_and_weights(results: Path) -> None:
     ensure((child(),))
     files = {path.name for path in results.parent.rglob("*") if path.is_file()}
     assert {name for name in files if not name.endswith((".json", ".safetensors"))} == {".leases.lock"}
+
+
+def weights() -> set[str]:
+    return {path.stem for path in paths.weights_dir().glob("*.safetensors")}
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_weights_are_kept_of_all_runs_or_of_those_that_others_need(
+    results: Path, monkeypatch: pytest.MonkeyPatch, workers: int
+) -> None:
+    runs = (parent(), child(), child(number=1))
+    ensure(runs, workers)
+    assert weights() == {run.fingerprint for run in runs}
+    all_kept = {run: records.bare(records.read(file_of(run)) or {}) for run in runs}
+    shutil.rmtree(results.parent)
+    monkeypatch.setenv("NETPRESS_WEIGHTS", "needed")
+    ensure(runs, workers)
+    assert weights() == {parent().fingerprint}
+    assert {run: records.bare(records.read(file_of(run)) or {}) for run in runs} == all_kept
+    monkeypatch.setenv("NETPRESS_WEIGHTS", "none")
+    with pytest.raises(UserError, match=r"NETPRESS_WEIGHTS is 'none': set it to all, or to needed"):
+        ensure((child(number=2),), workers)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_weights_that_cannot_be_written_stop_the_sweep(results: Path, workers: int) -> None:
+    """Nobody needs them and the run has ended: it is told all the same, in the end at the latest."""
+    ensure((parent(),))
+    folder = paths.weights_dir()
+    for run in (child(), child(number=1)):
+        (folder / f"{run.fingerprint}.safetensors").mkdir()  # which no file can replace
+    with pytest.raises(CannotWrite, match="safetensors"):
+        ensure((child(), child(number=1)), workers)
 
 
 def test_a_stale_record_is_set_aside_and_never_taken_for_a_fresh_one(results: Path) -> None:

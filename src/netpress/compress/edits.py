@@ -10,6 +10,9 @@ from netpress.errors import UserError
 if TYPE_CHECKING:
     from netpress.nets.network import Network
 
+# An edit that overwrites tensors without reading them says so in `fills(network, needs)`, a set of their names: what
+# the first edits of a run fill need not be drawn before.
+
 __all__ = ["Given", "Inherit", "Mean", "Pretrained", "Prune", "Random", "ShareWeights"]
 
 
@@ -28,6 +31,12 @@ class Inherit:
 
         copy_tensors(network, needed(needs, self.role).state_dict())
         return network
+
+    def fills(self, network: "Network", needs: "dict[str, Network]") -> set[str]:
+        """What agrees in name and shape."""
+        from netpress.nets.network import agreeing
+
+        return set(agreeing(network.state_dict(), needed(needs, self.role).state_dict()))
 
 
 @dataclass(frozen=True)
@@ -77,8 +86,14 @@ class Random:
     def apply(self, network: "Network", needs: "dict[str, Network]") -> "Network":
         from netpress.compress.initialise import glorot
 
-        glorot(network, self.block)
+        glorot(network[self.block])
         return network
+
+    def fills(self, network: "Network", needs: "dict[str, Network]") -> set[str]:
+        """All of the block, where it is made of layers that are drawn anew."""
+        from netpress.compress.initialise import drawn_by_glorot
+
+        return drawn_by_glorot(network, self.block)
 
 
 @dataclass(frozen=True)
@@ -98,6 +113,12 @@ class Mean:
 
         load_mean(network, self.block, needed(needs, self.role))
         return network
+
+    def fills(self, network: "Network", needs: "dict[str, Network]") -> set[str]:
+        """The block's one layer but for BatchNorm's count."""
+        from netpress.compress.initialise import loaded_by_mean
+
+        return loaded_by_mean(network, self.block)
 
 
 def needed(needs: "dict[str, Network]", role: str) -> "Network":

@@ -8,18 +8,37 @@ from netpress.nets.network import ConvLayer, Network
 from netpress.nets.vgg import conv_layers
 
 
-def glorot(network: Network, block: str) -> None:
+def glorot(block: nn.Module) -> None:
     """Glorot uniform weights, zero biases and a fresh BatchNorm in one block, in place.
 
     Uniform in +-sqrt(6 / (fan_in + fan_out)), Glorot & Bengio (2010), from torch's global generator.
     """
-    for layer in network[block].modules():
+    for layer in block.modules():
         if isinstance(layer, nn.Conv2d | nn.Linear):
             nn.init.xavier_uniform_(layer.weight)
             if layer.bias is not None:
                 nn.init.zeros_(layer.bias)
         elif isinstance(layer, nn.BatchNorm2d):
             layer.reset_parameters()
+
+
+def drawn_by_glorot(network: Network, block: str) -> set[str]:
+    """The names of the tensors that `glorot` writes in a block of a network."""
+    inside, drawn = set(network[block].modules()), (nn.Conv2d, nn.Linear, nn.BatchNorm2d)
+    return {
+        f"{name}.{own}"
+        for name, layer in network.named_modules()
+        if layer in inside and isinstance(layer, drawn)
+        for own in layer.state_dict()
+    }
+
+
+def loaded_by_mean(network: Network, block: str) -> set[str]:
+    """The names of the tensors that `load_mean` writes in a block of a network."""
+    targets = conv_layers(network[block])[:1]
+    return {
+        f"{name}.{own}" for name, layer in network.named_modules() if layer in targets for own in _coefficients(layer)
+    }
 
 
 @torch.no_grad()

@@ -7,6 +7,7 @@ randomness is drawn there and moved, so a seed gives the same views on every dev
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 import torch
 from torch import Tensor
@@ -29,8 +30,15 @@ class Normalise:
     std: tuple[float, ...]
 
     def __call__(self, x: Tensor) -> Tensor:
-        mean, std = moved(torch.tensor((self.mean, self.std), dtype=torch.float32), x).view(2, 1, -1, 1, 1)
+        mean, std = on_device(self, x.device)
         return (x.float() / 255 - mean) / std
+
+
+@lru_cache(maxsize=16)
+def on_device(normalise: Normalise, device: torch.device) -> tuple[Tensor, Tensor]:
+    """Mean and standard deviation, float32 (1, channels, 1, 1) each, once per device."""
+    mean, std = torch.tensor((normalise.mean, normalise.std), dtype=torch.float32, device=device).view(2, 1, -1, 1, 1)
+    return mean, std
 
 
 def moved(drawn: Tensor, x: Tensor) -> Tensor:

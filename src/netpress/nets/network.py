@@ -104,7 +104,12 @@ def scaled(channels: int, width: float) -> int:
 def copy_tensors(target: nn.Module, source: dict[str, Tensor]) -> tuple[str, ...]:
     """Copies every tensor of `source` whose name and shape agree with one of `target`; returns the names."""
     own = target.state_dict()
-    names = tuple(name for name in own if name in source and own[name].shape == source[name].shape)
+    names = agreeing(own, source)
     for name in names:
         own[name].copy_(source[name])
     return names
+
+
+def agreeing(own: dict[str, Tensor], source: dict[str, Tensor]) -> tuple[str, ...]:
+    """The names of `own` that `source` has with the same shape."""
+    return tuple(name for name in own if name in source and own[name].shape == source[name].shape)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 from netpress.errors import UserError
 
 if TYPE_CHECKING:
+    from netpress.nets.network import Network
     from netpress.runs.workspace import FinishedRun
 
 COMPARED_IMAGES = 500  # test images on which representations are compared
@@ -43,24 +44,29 @@ class Similarity:
 
         import torch
 
-        from netpress.compress.edits import Random
+        from netpress.compress.initialise import glorot
         from netpress.nets.vgg import conv_layers
-        from netpress.training.similarity import linear_cka, matched_cosine
+        from netpress.training.similarity import centred_kernel, cka_of_kernels, matched_cosine
 
-        parent, images = trained.needs[self.role], trained.train_test.test.x[:COMPARED_IMAGES]
-        x = trained.config.place(trained.train_test.normalise(images))
-        with torch.no_grad():
-            outputs = [network.eval().upto(self.block)(x) for network in (trained.network, parent)]
+        parent, images = trained.needs[self.role], trained.train_test.test
+        x = trained.config.place(trained.train_test.normalise(images.x[:COMPARED_IMAGES]))
+
+        def kernel(network: "Network") -> torch.Tensor:
+            with torch.no_grad():
+                return centred_kernel(network.eval().upto(self.block)(x))
+
+        same = (dict(trained.run.needs)[self.role].fingerprint, self.block, images.checksum, len(x))
         theirs = conv_layers(parent[self.block])[0].conv.weight
         own = conv_layers(trained.network[self.block])[0].conv.weight
+        untrained = deepcopy(trained.network[self.block])
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(trained.run.seed_of("untrained"))
-            untrained = Random(self.block).apply(deepcopy(trained.network), {})
-        fresh = conv_layers(untrained[self.block])[0].conv.weight
+            glorot(untrained)
+        fresh = conv_layers(untrained)[0].conv.weight
         return {
             "filter_cosine": round(matched_cosine(own, theirs), 5),
             "filter_cosine_untrained": round(matched_cosine(fresh, theirs), 5),
-            "cka": round(linear_cka(*outputs), 5),
+            "cka": round(cka_of_kernels(kernel(trained.network), trained.kept.get(same, lambda: kernel(parent))), 5),
         }
 
 

@@ -10,9 +10,11 @@ from typing import Any
 import torch
 
 from netpress.atomic import FULL, CannotWrite
+from netpress.nets.describe import Description, describe
+from netpress.nets.network import Network
 from netpress.runs import machine
 from netpress.runs.run import Run, fingerprint
-from netpress.runs.weights import MissingWeights
+from netpress.runs.weights import MissingWeights, digest_of
 from netpress.runs.workspace import FinishedRun, Workspace
 from netpress.training.checkpoint import Checkpoint, capture
 from netpress.training.evaluate import accuracy
@@ -37,8 +39,11 @@ class Progress:
 Tell = Callable[[Progress], None]
 
 
-def perform(run: Run, workspace: Workspace, tell: Tell = lambda _: None) -> dict[str, Any]:
+def perform(run: Run, workspace: Workspace, tell: Tell = lambda _: None, keep: bool = True) -> dict[str, Any]:
     """Do `run` and put its weights into the store; returns its record's content.
+
+    Weights may still be on their way to the disk afterwards: `workspace.store.wait()`. Without `keep` they are not
+    written, and the record says what they were all the same.
 
     A run that fails, diverges or runs out of memory has a record too, with that status and the reason. Raises only what
     is no fault of the run: CannotWrite if the disk is full, MissingWeights if the weights of a needed run are gone or
@@ -46,18 +51,18 @@ def perform(run: Run, workspace: Workspace, tell: Tell = lambda _: None) -> dict
     """
     began = time.time()
     machine.reset_peak_memory(workspace.config.device)
-    result = attempt(run, workspace, tell)
+    result = attempt(run, workspace, tell, keep)
     if result["status"] in ("failed", "out-of-memory"):  # the error is gone by now, and with it what it held on to
-        workspace.cache.entries.clear()
+        workspace.forget()
         machine.free_memory()
     made = machine.made(workspace.config) | {"seconds": round(time.time() - began, 3)}
     return result | {"peak_memory": machine.peak_memory(workspace.config.device), "made": made}
 
 
-def attempt(run: Run, workspace: Workspace, tell: Tell) -> dict[str, Any]:
+def attempt(run: Run, workspace: Workspace, tell: Tell, keep: bool) -> dict[str, Any]:
     """What a record says of how a run ended."""
     try:
-        return {"status": "done"} | work(run, workspace, tell)
+        return {"status": "done"} | work(run, workspace, tell, keep)
     except (CannotWrite, MissingWeights):
         raise
     except Diverged as error:
@@ -69,7 +74,7 @@ def attempt(run: Run, workspace: Workspace, tell: Tell) -> dict[str, Any]:
         return {"status": status, "reason": machine.without_paths(last_lines(error))}
 
 
-def work(run: Run, workspace: Workspace, tell: Tell) -> dict[str, Any]:
+def work(run: Run, workspace: Workspace, tell: Tell, keep: bool) -> dict[str, Any]:
     """The steps of a run, and what its record says of them."""
     state = RunState(run, workspace, tell)
     try:
@@ -81,7 +86,7 @@ def work(run: Run, workspace: Workspace, tell: Tell) -> dict[str, Any]:
             with suppress(CannotWrite):  # the checkpoint before it is still there
                 state.saved.flush()
         raise
-    return conclude(FinishedRun(run, state.network, state.needs, state.train_test, workspace.config), state, workspace)
+    return conclude(state, workspace, keep)
 
 
 class RunState:
@@ -95,7 +100,7 @@ class RunState:
         self.run, self.workspace, self.tell = run, workspace, tell
         self.train_test = workspace.train_test(run)
         self.needs = {role: workspace.finished(need) for role, need in run.needs}
-        self.network = workspace.blank(run)
+        self.network = workspace.blank(run, self.needs)
         self.history: list[dict[str, Any]] = []
         self.stages: list[dict[str, Any]] = []
         self.saved = workspace.checkpoints(run)
@@ -188,17 +193,20 @@ class Clock:
         return time.perf_counter() - self.began
 
 
-def conclude(trained: FinishedRun, state: RunState, workspace: Workspace) -> dict[str, Any]:
-    """Judge the finished network, put it into the store, take the measures."""
+def conclude(state: RunState, workspace: Workspace, keep: bool) -> dict[str, Any]:
+    """Judge the finished network, put it into the store unless nobody will ask for it, take the measures."""
     from netpress.compress.finish import finished
-    from netpress.nets.describe import describe
 
-    network = finished(trained.network)
+    run, network = state.run, finished(state.network)
     network.requires_grad_(False).eval()
-    size = describe(network, trained.run.px)
-    digest = workspace.store.save(trained.run.fingerprint, network.state_dict(), {})
+    size = size_of(network, run.px, workspace)
+    if keep:
+        digest = workspace.store.save(run.fingerprint, network.state_dict(), {}, behind=True)
+    else:
+        digest = digest_of(network.state_dict())
+    trained = FinishedRun(run, network, state.needs, state.train_test, workspace.config, workspace.measured)
     measured: dict[str, Any] = {}
-    for measure in trained.run.measures:
+    for measure in run.measures:
         measured |= measure.take(trained)
     return {
         **accuracies(trained, state.history),
@@ -209,6 +217,12 @@ def conclude(trained: FinishedRun, state: RunState, workspace: Workspace) -> dic
         "history": state.history,
         "weights_sha256": digest,
     }
+
+
+def size_of(network: Network, px: int, workspace: Workspace) -> Description:
+    """Parameters and multiply-adds, worked out once for networks of the same layers."""
+    shapes = tuple((name, tuple(tensor.shape)) for name, tensor in network.state_dict().items())
+    return workspace.sizes.get((px, str(network), shapes), lambda: describe(network, px))
 
 
 def accuracies(trained: FinishedRun, history: list[dict]) -> dict[str, Any]:

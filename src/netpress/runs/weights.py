@@ -2,6 +2,7 @@
 
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 from filelock import FileLock
@@ -21,17 +22,52 @@ class MissingWeights(LookupError):
 
 
 class WeightStore:
-    """A folder of `<fingerprint>.safetensors`, each with its SHA-256 and its metadata in a sealed `.json` beside it."""
+    """A folder of `<fingerprint>.safetensors`, each with its SHA-256 and its metadata in a sealed `.json` beside
+    it.
+
+    One file at a time may be on its way to the disk while the next run trains: `wait`, and every look at the store by
+    this process, waits for it and raises CannotWrite if it could not be written.
+    """
 
     def __init__(self, folder: Path | None = None):
         self.folder = folder or paths.weights_dir()
+        self.writer: Thread | None = None
+        self.trouble: BaseException | None = None
 
-    def save(self, fingerprint: str, state: dict[str, Tensor], metadata: dict[str, Any]) -> str:
-        """Keep a state; returns the SHA-256 of the file. The file is whole or absent at every moment."""
+    def save(self, fingerprint: str, state: dict[str, Tensor], metadata: dict[str, Any], behind: bool = False) -> str:
+        """Keep a state; returns the SHA-256 of the file. The file is whole or absent at every moment.
+
+        `behind`: write it while other work goes on.
+        """
         content = packed(state)
         digest = sealed.digest(content)
-        self.put(fingerprint, content, note(digest, metadata))
+        self.wait()
+        if behind:
+            self.begin(fingerprint, content, note(digest, metadata))
+        else:
+            self.put(fingerprint, content, note(digest, metadata))
         return digest
+
+    def begin(self, fingerprint: str, weights: bytes, beside: bytes) -> None:
+        """Begin to write in a thread of its own."""
+
+        def write() -> None:
+            try:
+                self.put(fingerprint, weights, beside)
+            except BaseException as error:  # told by `wait`, in the thread that asked
+                self.trouble = error
+
+        self.writer = Thread(target=write, name="weights")
+        self.writer.start()
+
+    def wait(self) -> None:
+        """Wait until all is written. Raises what went wrong, once."""
+        if self.writer:
+            self.writer.join()
+            self.writer = None
+        if self.trouble:
+            error, self.trouble = self.trouble, None
+            raise error
 
     def put(self, fingerprint: str, weights: bytes, beside: bytes) -> None:
         """Keep weights as `packed`, and their note."""
@@ -45,6 +81,7 @@ class WeightStore:
 
     def find(self, fingerprint: str) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
         """State and metadata; None where it is not here or does not match its SHA-256 (set aside then)."""
+        self.wait()
         try:
             found = opened(*self.files(fingerprint))
         except (FileNotFoundError, KeyError):
@@ -64,6 +101,7 @@ class WeightStore:
 
     def has(self, fingerprint: str) -> bool:
         """Whether both files are here (they are checked when they are read)."""
+        self.wait()
         return all(path.exists() for path in self.paths(fingerprint))
 
     def load(self, fingerprint: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
@@ -83,10 +121,14 @@ class MemoryStore(WeightStore):
     """A store in memory, for a worker that shares no folder with others. `made`: what was put there since."""
 
     def __init__(self, given: dict[str, tuple[bytes, bytes]]):
+        super().__init__()
         self.held, self.made = dict(given), dict[str, tuple[bytes, bytes]]()
 
     def put(self, fingerprint: str, weights: bytes, beside: bytes) -> None:
         self.held[fingerprint] = self.made[fingerprint] = weights, beside
+
+    def begin(self, fingerprint: str, weights: bytes, beside: bytes) -> None:
+        self.put(fingerprint, weights, beside)
 
     def files(self, fingerprint: str) -> tuple[bytes, bytes]:
         return self.held[fingerprint]
@@ -103,7 +145,16 @@ class MemoryStore(WeightStore):
 
 def packed(state: dict[str, Tensor]) -> bytes:
     """A state as the bytes of its file."""
-    return save({name: tensor.detach().cpu().contiguous().clone() for name, tensor in state.items()})
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in state.items()}
+    places = [tensor.untyped_storage().data_ptr() for tensor in tensors.values() if tensor.numel()]
+    if len(set(places)) < len(places):  # safetensors refuses tensors that share memory
+        tensors = {name: tensor.clone() for name, tensor in tensors.items()}
+    return save(tensors)
+
+
+def digest_of(state: dict[str, Tensor]) -> str:
+    """The SHA-256 that a state's file has or would have."""
+    return hashlib.sha256(packed(state)).hexdigest()
 
 
 def note(digest: str, metadata: dict[str, Any]) -> bytes:

@@ -1,9 +1,13 @@
 """What the runs of one process share: data on the device, caches, the store of trained weights, checkpoints."""
 
-from dataclasses import dataclass, replace
+from collections import OrderedDict
+from collections.abc import Callable, Hashable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any, TypeVar
 
 import torch
+from torch import Tensor
 
 from netpress import data, nets, paths
 from netpress.data.views import normalise_of
@@ -15,16 +19,38 @@ from netpress.training.checkpoint import Checkpoints
 from netpress.training.compute import ComputeConfig, choose
 from netpress.training.feed import TrainTestData
 
+T = TypeVar("T")
+
+
+class Kept:
+    """The last few results of some work, by key, so that the next run finds them."""
+
+    def __init__(self, most: int):
+        self.most, self.values = most, OrderedDict[Hashable, Any]()
+
+    def get(self, key: Hashable, make: Callable[[], T]) -> T:
+        """What was made for this key before, or what `make()` gives now."""
+        if key not in self.values:
+            self.values[key] = make()
+        self.values.move_to_end(key)
+        if len(self.values) > self.most:
+            self.values.popitem(last=False)
+        return self.values[key]
+
 
 @dataclass(frozen=True)
 class FinishedRun:
-    """What measures look at: a finished run with its network, the networks it began from, and the images."""
+    """What measures look at: a finished run with its network, the networks it began from, and the images.
+
+    `kept`: what measures of earlier runs left that this one may use again.
+    """
 
     run: Run
     network: Network
     needs: dict[str, Network]
     train_test: TrainTestData
     config: ComputeConfig
+    kept: Kept = field(default_factory=lambda: Kept(1))
 
 
 class Workspace:
@@ -34,6 +60,13 @@ class Workspace:
         self.config, self.store, self.checkpoint_folder = config, store, checkpoints
         self.cache = Cache(config.cache_bytes)
         self.loaded: dict[tuple, TrainTestData] = {}
+        self.networks, self.drawn, self.sizes, self.measured = Kept(3), Kept(8), Kept(64), Kept(16)
+
+    def forget(self) -> None:
+        """Let go of all that is kept for the next run: memory ran out."""
+        self.cache.entries.clear()
+        for kept in (self.networks, self.drawn, self.measured):
+            kept.values.clear()
 
     def train_test(self, run: Run) -> TrainTestData:
         """The images of a run; the last data set used is kept."""
@@ -49,21 +82,52 @@ class Workspace:
         """The images on the device."""
         return replace(images, x=images.x.to(self.config.device), y=images.y.to(self.config.device))
 
-    def blank(self, run: Run) -> Network:
-        """The run's network with the weights that its seed draws."""
+    def blank(self, run: Run, needs: Mapping[str, Network] | None = None) -> Network:
+        """The run's network with the weights that its seed draws.
+
+        With the networks that it needs, what its first edits write over is not drawn: it is not a number until then.
+        The rest is drawn once for all runs that begin alike, as it would be in a whole network.
+        """
+        if not needs:
+            return self.config.place(self.whole(run))
+        with torch.device("meta"):
+            network = self.built(run)
+        names = network.state_dict().keys()
+        filled = filled_by(run, network, needs)
+        lacking = frozenset(names - filled)
+        if not filled or {name for name, _ in network.named_buffers()} - names:
+            return self.config.place(self.whole(run))
+        key = run.model, run.px, data.classes(run.dataset), run.width, run.seed_of("network"), lacking
+        drawn = self.drawn.get(key, lambda: self.of_whole(run, lacking)) if lacking else {}
+        network.to_empty(device=self.config.device)
+        with torch.no_grad():
+            for name, tensor in network.state_dict().items():
+                tensor.copy_(drawn[name]) if name in lacking else unknown(tensor)
+        return self.config.place(network)
+
+    def whole(self, run: Run) -> Network:
+        """The run's network, all of it as its seed draws it."""
         torch.manual_seed(run.seed_of("network"))
-        network = nets.build(run.model, run.px, data.classes(run.dataset), run.width)
-        self.config.place(network)
-        return network
+        return self.built(run)
+
+    def of_whole(self, run: Run, names: frozenset[str]) -> dict[str, Tensor]:
+        """Some tensors of it."""
+        return {name: tensor.clone() for name, tensor in self.whole(run).state_dict().items() if name in names}
+
+    def built(self, run: Run) -> Network:
+        """The run's network, on torch's device of the moment."""
+        return nets.build(run.model, run.px, data.classes(run.dataset), run.width)
 
     def finished(self, run: Run) -> Network:
-        """A finished run's network, frozen and in eval mode. Raises MissingWeights."""
+        """A finished run's network, frozen and in eval mode; the last few are kept. Raises MissingWeights."""
+        return self.networks.get(run.fingerprint, lambda: self.loaded_network(run)).requires_grad_(False).eval()
+
+    def loaded_network(self, run: Run) -> Network:
+        """A finished run's network from the store."""
         with torch.device("meta"):  # no weights are drawn that are replaced at once
-            network = nets.build(run.model, run.px, data.classes(run.dataset), run.width)
+            network = self.built(run)
         network.load_state_dict(self.store.load(run.fingerprint)[0], assign=True)
-        self.config.place(network)
-        network.requires_grad_(False).eval()
-        return network
+        return self.config.place(network)
 
     def checkpoints(self, run: Run) -> Checkpoints | None:
         """The two generations of a run's checkpoint."""
@@ -73,3 +137,19 @@ class Workspace:
 def new_workspace(share: float = 1.0) -> Workspace:
     """The workspace of a process that has this share of the machine; the cache folder is everybody's."""
     return Workspace(choose(share), WeightStore(), paths.checkpoints_dir())
+
+
+def filled_by(run: Run, network: Network, needs: Mapping[str, Network]) -> set[str]:
+    """The names of the tensors that the run's first edits write over before anything reads them."""
+    filled: set[str] = set()
+    for step in run.steps:
+        fills = getattr(step, "fills", None)
+        if fills is None:
+            break
+        filled |= fills(network, needs)
+    return filled
+
+
+def unknown(tensor: Tensor) -> None:
+    """Fill with what no result may come from: not a number where there is such."""
+    tensor.fill_(float("nan") if tensor.is_floating_point() else 0)

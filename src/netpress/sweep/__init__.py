@@ -13,7 +13,7 @@ from netpress.errors import UserError, known
 from netpress.runs import records
 from netpress.runs.run import Run, with_needs
 from netpress.sweep.cluster import Cluster
-from netpress.sweep.executors import Executor, Here
+from netpress.sweep.executors import Executor, Here, keeps_all
 from netpress.sweep.jobs import Job, Tell
 from netpress.sweep.schedule import Outcome, Schedule
 from netpress.sweep.signals import Interrupted, interruptible
@@ -105,6 +105,7 @@ def check(runs: Sequence[Run], with_data: bool) -> None:
 
     Raises UserError.
     """
+    keeps_all()
     for dataset in dict.fromkeys(run.dataset for run in runs if with_data):
         if not (found := data.available(dataset)):
             raise UserError(f"{dataset}: {found.reason}. Restore the data, or name their folder in NETPRESS_DATA.")
@@ -134,11 +135,12 @@ def planned(
         known(word, tuple(RETRIED), "status to retry")
     again = {status for word in retry for status in RETRIED[word]}
     jobs, summary = [], Summary()
+    awaited = {need for run in runs for _, need in run.needs}
     for run in runs:
         path = records.path_of(run, edition, results)
         seen = records.header(path)
         if seen is None or seen.fingerprint != run.fingerprint or seen.status in again:
-            jobs.append(Job(run, digest=seen.digest if seen else None))
+            jobs.append(Job(run, digest=seen.digest if seen else None, awaited=run in awaited))
         elif seen.status == "done":
             summary.before += 1
         else:

@@ -16,7 +16,6 @@ from typing import Any, Self
 
 from netpress import paths
 from netpress.errors import UserError
-from netpress.runs.run import Run
 from netpress.sweep.executors import end_of
 from netpress.sweep.jobs import End, Finished, Job, Tell, WorkerDied
 
@@ -73,7 +72,7 @@ class Remote:
         """Hand the run to Ray, with the weights that it needs."""
         wanted = [key for key in (*job.needs, *job.beginnings) if self.store.has(key)]
         there = [self.reference(key) for key in wanted]
-        reference = self.task.remote(job.run, self.cluster.gpus_per_run, self.actor, wanted, *there)
+        reference = self.task.remote(job, self.cluster.gpus_per_run, self.actor, wanted, *there)
         self.jobs[reference] = job
 
     def reference(self, key: str) -> Any:
@@ -175,7 +174,7 @@ def absent(address: str, error: BaseException) -> UserError:
     return UserError(f"No Ray cluster at {address!r} ({reason}): start one with `ray start`, or use --ray local.")
 
 
-def run_there(run: Run, gpus: float, actor: Any, keys: list[str], *weights: tuple[bytes, bytes]) -> tuple[End, Files]:
+def run_there(job: Job, gpus: float, actor: Any, keys: list[str], *weights: tuple[bytes, bytes]) -> tuple[End, Files]:
     """The task: do a run with these weights in the store; how it ended, and the weights that it made."""
     import torch
 
@@ -184,8 +183,8 @@ def run_there(run: Run, gpus: float, actor: Any, keys: list[str], *weights: tupl
     torch.set_num_threads(1)
     own = workspace(gpus)
     own.store = MemoryStore(dict(zip(keys, weights, strict=True)))
-    end = end_of(run, own, telling(actor, run.fingerprint))
-    points = own.checkpoints(run)
+    end = end_of(job, own, telling(actor, job.key))
+    points = own.checkpoints(job.run)
     if isinstance(end, Finished) and points:
         points.remove()
     return end, own.store.made

@@ -1,10 +1,11 @@
 """What every executor of runs offers, and the simplest of them, which does them in this process."""
 
+import os
 import time
 from collections.abc import Callable
 from typing import Any, Protocol, Self
 
-from netpress.runs.run import Run
+from netpress.errors import UserError
 from netpress.sweep.jobs import End, Finished, Job, MissingInput, Tell
 
 
@@ -50,10 +51,11 @@ class Here:
 
     def __exit__(self, *_: object) -> None:
         self.threads.__exit__(None, None, None)
+        self.workspace.store.wait()
 
     def start(self, job: Job) -> None:
         """Do it now."""
-        self.done.append((job, end_of(job.run, self.workspace, lambda progress: self.tell(job.run, progress))))
+        self.done.append((job, end_of(job, self.workspace, lambda progress: self.tell(job.run, progress))))
 
     def ended(self, timeout: float) -> list[tuple[Job, End]]:
         """What has ended since the last call."""
@@ -63,12 +65,24 @@ class Here:
         return done
 
 
-def end_of(run: Run, workspace: Any, tell: Callable[[Any], None]) -> End:
-    """Do one run."""
+def end_of(job: Job, workspace: Any, tell: Callable[[Any], None]) -> End:
+    """Do one run. Weights that another run waits for are on the disk afterwards; others are written while the next run
+    trains, or not at all where `NETPRESS_WEIGHTS` is "needed"."""
     from netpress.runs.perform import perform
     from netpress.runs.weights import MissingWeights
 
     try:
-        return Finished(perform(run, workspace, tell))
+        end = Finished(perform(job.run, workspace, tell, keep=job.awaited or keeps_all()))
+        if job.awaited:
+            workspace.store.wait()
+        return end
     except MissingWeights as error:
         return MissingInput(error.fingerprint)
+
+
+def keeps_all() -> bool:
+    """Whether weights are kept that no run of the sweep needs (`NETPRESS_WEIGHTS`: all or needed)."""
+    word = os.environ.get("NETPRESS_WEIGHTS") or "all"
+    if word not in ("all", "needed"):
+        raise UserError(f"NETPRESS_WEIGHTS is {word!r}: set it to all, or to needed to keep no others.")
+    return word == "all"

@@ -11,11 +11,15 @@ from netpress.training.stage import Stage
 
 @dataclass(frozen=True)
 class Job:
-    """A run to do. `remake`: only its weights are missing. `digest`: that of the record at the time of planning."""
+    """A run to do. `remake`: only its weights are missing. `digest`: that of the record at the time of planning.
+
+    `awaited`: another run of the sweep needs its weights, so it has ended only when they are written.
+    """
 
     run: Run
     remake: bool = False
     digest: str | None = None
+    awaited: bool = False
 
     @cached_property
     def key(self) -> str:

@@ -108,7 +108,7 @@ class Schedule:
 
     def remake(self, runs: list[Run]) -> None:
         """Put runs whose weights are missing before everything else."""
-        jobs = [Job(run, remake=True) for run in runs if run.fingerprint not in self.under_way]
+        jobs = [Job(run, remake=True, awaited=True) for run in runs if run.fingerprint not in self.under_way]
         self.waiting = {job.key: job for job in jobs} | self.waiting
 
     def done_elsewhere(self, job: Job) -> Outcome | None:

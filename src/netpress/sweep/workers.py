@@ -18,6 +18,8 @@ from netpress.sweep.executors import end_of
 from netpress.sweep.jobs import End, Job, Tell, WorkerDied
 from netpress.sweep.signals import PATIENCE, Interrupted, interruptible
 
+WRITING = 60.0  # seconds that a worker without work may take for its last weights
+
 
 @dataclass
 class Worker:
@@ -60,7 +62,7 @@ class Processes:
         worker = next((worker for worker in self.workers if worker.job is None), None) or self.hired()
         worker.job = job
         with contextlib.suppress(OSError):  # it died just now: `ended` tells
-            worker.pipe.send(job.run)
+            worker.pipe.send(job)
 
     def hired(self) -> Worker:
         """A new worker."""
@@ -113,16 +115,35 @@ def last_words(worker: Worker) -> str:
 
 
 def stop(workers: list[Worker], patiently: bool) -> None:
-    """End all workers: those without work at once, others when they have written their checkpoint."""
+    """End all workers: those without work when they have written their last weights, others when they have written
+    their checkpoint. Raises CannotWrite where weights could not be written."""
+    troubles = []
     for worker in workers:
-        if not patiently:
+        if patiently:
+            with contextlib.suppress(OSError):
+                worker.pipe.send(None)
+        else:
             worker.process.terminate()
-        worker.pipe.close()
+            worker.pipe.close()
     for worker in workers:
-        worker.process.join(PATIENCE)
+        worker.process.join(WRITING if patiently else PATIENCE)
         if worker.process.is_alive():
             worker.process.kill()
             worker.process.join()
+        if patiently:
+            troubles += troubles_of(worker)
+    if troubles:
+        raise troubles[0]
+
+
+def troubles_of(worker: Worker) -> list[CannotWrite]:
+    """What a worker that has ended said last."""
+    found = []
+    with contextlib.suppress(EOFError, OSError), worker.pipe:
+        while worker.pipe.poll():
+            message = worker.pipe.recv()
+            found += [message] if isinstance(message, CannotWrite) else []
+    return found
 
 
 def serve(pipe: Connection, log: str, share: float) -> None:
@@ -150,13 +171,24 @@ def work(pipe: Connection, share: float) -> None:
         with contextlib.suppress(OSError):  # nobody listens any more: we are about to be ended
             pipe.send(progress)
 
-    with contextlib.suppress(EOFError):
-        while True:
-            run = pipe.recv()
-            try:
-                pipe.send(end_of(run, workspace, tell))
-            except CannotWrite as error:
-                pipe.send(error)
+    try:
+        with contextlib.suppress(EOFError):
+            while job := pipe.recv():
+                try:
+                    pipe.send(end_of(job, workspace, tell))
+                except CannotWrite as error:
+                    pipe.send(error)
+    finally:
+        last_weights(pipe, workspace)
+
+
+def last_weights(pipe: Connection, workspace: Any) -> None:
+    """Write what is still to be written, and tell if it cannot be."""
+    try:
+        workspace.store.wait()
+    except CannotWrite as error:
+        with contextlib.suppress(OSError):
+            pipe.send(error)
 
 
 def end_with_parent() -> None:

@@ -12,13 +12,15 @@ import hashlib
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor, nn
 
+from netpress.nets.network import Network
 from netpress.training.compute import ComputeConfig
 
-CHUNK = 256  # images per forward pass while a cache is filled
+CHUNK = {"cuda": 2048}  # images per forward pass while a cache is filled; 256 elsewhere
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,18 @@ class Cache:
         self.entries: OrderedDict[str, Rows] = OrderedDict()
         self.held: set[str] = set()
         self.declined: dict[str, str] = {}
+        self.hashes: WeakKeyDictionary[nn.Module, dict[str, tuple[tuple, str]]] = WeakKeyDictionary()
+
+    def hash_of(self, network: Network, before: str = "") -> str:
+        """`weights_hash` of a network, or of what lies before one of its blocks, worked out once for as long as the
+        network stays as it is: teachers serve many stages."""
+        part = network.before(before) if before else network
+        # torch counts the changes in place of each tensor
+        now = tuple((tensor.data_ptr(), tensor._version) for tensor in part.state_dict().values())
+        known = self.hashes.setdefault(network, {})
+        if before not in known or known[before][0] != now:
+            known[before] = now, weights_hash(part)
+        return known[before][1]
 
     @property
     def used(self) -> int:
@@ -72,7 +86,7 @@ class Cache:
 
     def pieces(self, count: int, batch: Callable[[Tensor], Tensor], config: ComputeConfig) -> Iterator[Tensor]:
         """The outputs, chunk after chunk, without gradients."""
-        for index in torch.arange(count, device=config.device).split(CHUNK):
+        for index in torch.arange(count, device=config.device).split(CHUNK.get(config.kind, 256)):
             with torch.no_grad(), config.autocast():
                 yield batch(index)
 

@@ -21,6 +21,7 @@ from netpress.training.loop import TrainState
 
 SECONDS = 5.0  # at least so long between two checkpoints on disk (`NETPRESS_CHECKPOINT_SECONDS` overrides)
 SHARE = 20  # and so many times what writing the last one took: never more than a twentieth of the time
+BYTES_A_SECOND = 100e6  # at which the first is expected to be written: a short run ends before it
 
 
 @dataclass(frozen=True)
@@ -102,7 +103,8 @@ class Checkpoints:
     def keep(self, checkpoint: Checkpoint) -> None:
         """Hold the state of the last epoch, and write it if it is time."""
         self.held = checkpoint
-        if not self.every or time.monotonic() - self.wrote >= max(self.every, SHARE * self.cost):
+        cost = self.cost or sum(tensor.nbytes for tensor in checkpoint.tensors.values()) / BYTES_A_SECOND
+        if not self.every or time.monotonic() - self.wrote >= max(self.every, SHARE * cost):
             self.flush()
 
     def flush(self) -> None:

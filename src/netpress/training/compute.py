@@ -12,7 +12,7 @@ from torch import nn
 from netpress.training.capture import Captured
 from netpress.training.memory import cache_budget, keep_memory
 
-T = TypeVar("T", nn.Module, torch.Tensor)
+T = TypeVar("T", bound=nn.Module | torch.Tensor)
 
 
 @dataclass(frozen=True)
@@ -26,19 +26,24 @@ class ComputeConfig:
     capture: bool = False  # CUDA: the whole step as one graph
     cache_bytes: int = 2 * 2**30
 
+    @property
+    def kind(self) -> str:
+        """"cuda", "mps" or "cpu"."""
+        return self.device.split(":")[0]
+
     def autocast(self) -> AbstractContextManager:
         """The precision of a forward pass. Cast weights are not kept where steps are captured: such a copy would
         belong to the graph."""
         if self.precision == "fp32":
             return nullcontext()
-        return torch.autocast(self.device.split(":")[0], torch.bfloat16, cache_enabled=not self.capture)
+        return torch.autocast(self.kind, torch.bfloat16, cache_enabled=not self.capture)
 
     def place(self, thing: T) -> T:
         """A network or a batch of images, on the device and in the layout."""
-        is_maps = isinstance(thing, nn.Module) or thing.dim() == 4
-        if self.channels_last and is_maps:
-            return thing.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        return thing.to(self.device)
+        there: Any = thing
+        if self.channels_last and (isinstance(thing, nn.Module) or thing.dim() == 4):
+            return there.to(self.device, memory_format=torch.channels_last)
+        return there.to(self.device)
 
     def set_lr(self, optimiser: torch.optim.Optimizer, lr: float) -> None:
         """Set the learning rate of the next step; in place where a captured graph reads it."""

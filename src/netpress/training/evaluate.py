@@ -6,14 +6,14 @@ from torch import Tensor, nn
 from netpress.data import Images
 from netpress.data.views import Normalise
 from netpress.training.compute import ComputeConfig
-from netpress.training.feed import EVALUATED_AT_ONCE
+from netpress.training.feed import evaluated_at_once
 
 
 def logits_of(network: nn.Module, images: Images, normalise: Normalise, config: ComputeConfig) -> Tensor:
     """Logits of all images in the fixed view, float32 (N, classes), in eval mode."""
     network.eval()
     found = []
-    for x in images.x.split(EVALUATED_AT_ONCE):
+    for x in images.x.split(evaluated_at_once(config)):
         with torch.no_grad(), config.autocast():
             found.append(network(config.place(normalise(x))).float())
     return torch.cat(found)

@@ -18,7 +18,7 @@ from netpress.training.compute import ComputeConfig
 from netpress.training.objectives import OBJECTIVES, between
 from netpress.training.stage import Stage
 
-EVALUATED_AT_ONCE = 500
+AT_ONCE = {"cuda": 2500}  # images evaluated in one piece; 500 elsewhere
 FIXED = "plain"  # the only view that is the same in every epoch
 
 
@@ -87,7 +87,7 @@ class Feed:
         if not (self.config.caching and fixed and self.target and self.teacher):
             return None
         target, inputs = self.target, self.x
-        what = f"{weights_hash(self.teacher)} {self.stage.loss} {self.stage.at} targets"
+        what = f"{self.cache.hash_of(self.teacher)} {self.stage.loss} {self.stage.at} targets"
         if inputs and self.begins_like_teacher(self.teacher):
             behind = self.objective.student(self.teacher, self.first, self.stage)
             return self.cached(what, "train", lambda i: behind(inputs[i]))
@@ -95,7 +95,7 @@ class Feed:
 
     def begins_like_teacher(self, teacher: Network) -> bool:
         """Whether the frozen prefix is the teacher's own, so that the teacher may begin behind it too."""
-        return self.first in teacher.names and weights_hash(teacher.before(self.first)) == self.prefix_hash
+        return self.first in teacher.names and self.cache.hash_of(teacher, self.first) == self.prefix_hash
 
     def cached(self, what: str, split: str, batch: Callable[[Tensor], Tensor]) -> Rows | None:
         """The output of `batch` for a whole split; the key says all that it depends on."""
@@ -164,9 +164,14 @@ class Feed:
         body, prefix, config, y = self.body.eval(), self.prefix, self.config, self.train_test.test.y
         loss = torch.zeros((), device=config.device)
         hits = torch.zeros((), device=config.device)
-        for index in torch.arange(len(y), device=config.device).split(EVALUATED_AT_ONCE):
-            with torch.no_grad(), config.autocast():
+        for index in torch.arange(len(y), device=config.device).split(evaluated_at_once(config)):
+            with torch.inference_mode(), config.autocast():
                 output = body(inputs[index] if inputs else prefix(self.pixels("test", index))).float()
             loss += functional.cross_entropy(output, y[index], reduction="sum")
             hits += (output.argmax(1) == y[index]).sum()
         return {"test_loss": (loss / len(y)).item(), "test_accuracy": hits.item() / len(y)}
+
+
+def evaluated_at_once(config: ComputeConfig) -> int:
+    """Images in one piece of an evaluation."""
+    return AT_ONCE.get(config.kind, 500)
