@@ -154,7 +154,7 @@ def packed(state: dict[str, Tensor]) -> bytes:
 
 def digest_of(state: dict[str, Tensor]) -> str:
     """The SHA-256 that a state's file has or would have."""
-    return hashlib.sha256(packed(state)).hexdigest()
+    return sealed.digest(packed(state))
 
 
 def note(digest: str, metadata: dict[str, Any]) -> bytes:

@@ -41,6 +41,12 @@ class Checkpoint:
         """Steps of the run that were done, and epochs of the stage that follows them."""
         return self.metadata["done"], self.metadata["epochs"]
 
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the network's and the optimiser's tensors."""
+        held = [self.network, *self.optimiser["state"].values()]
+        return sum(t.nbytes for tensors in held for t in tensors.values() if isinstance(t, Tensor))
+
     def train_state(self, history: list[dict[str, Any]]) -> TrainState:
         """Where the stage goes on; `history` are its rows."""
         return TrainState(self.metadata["epochs"], history, self.optimiser)
@@ -103,7 +109,7 @@ class Checkpoints:
     def keep(self, checkpoint: Checkpoint) -> None:
         """Hold the state of the last epoch, and write it if it is time."""
         self.held = checkpoint
-        cost = self.cost or sum(tensor.nbytes for tensor in checkpoint.tensors.values()) / BYTES_A_SECOND
+        cost = self.cost or checkpoint.nbytes / BYTES_A_SECOND
         if not self.every or time.monotonic() - self.wrote >= max(self.every, SHARE * cost):
             self.flush()
 
