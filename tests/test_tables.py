@@ -8,8 +8,8 @@ import pandas as pd
 import pytest
 
 from netpress.errors import UserError
-from netpress.report.frames import by_seed, estimates, rows_where
 from netpress.report.estimates import Estimate, interval
+from netpress.report.frames import by_seed, estimates, rows_where
 from netpress.report.statistics import rank_correlation
 from netpress.report.tables import Lines, Link, Printed, Signed, Table, Tag, Whole, beside, listing, number, shown
 

@@ -13,7 +13,6 @@ from netpress.errors import UserError
 
 FRESH = 3  # the first fresh seed: rules and numbers of seeds were chosen on those before it, the pilot's
 EDITIONS = ("demo", "small", "large", "paper")
-PAPERS = ("triage", "pyramid", "compressing")
 
 MEANT_FOR = {
     "demo": "any laptop, minutes, no network",
@@ -117,13 +116,18 @@ ROWS: dict[str, tuple[Any, Any, Any, Any]] = {
 # fmt: on
 
 
+def papers() -> tuple[str, ...]:
+    """The papers that have settings."""
+    return tuple(dict.fromkeys(name.split(".")[0] for name in ROWS if "." in name))
+
+
 def settings(edition: str, paper: str) -> Any:
     """The settings of an edition for a paper, as attributes: `settings("small", "triage").epochs`.
 
     Raises UserError for an unknown edition, paper or change, naming the nearest right one.
     """
     base, changes = parse(edition)
-    known(paper, PAPERS, "paper")
+    known(paper, papers(), "paper")
     column = EDITIONS.index(base)
     chosen = {name: row[column] for name, row in ROWS.items() if "." not in name}
     chosen |= {n.removeprefix(f"{paper}."): row[column] for n, row in ROWS.items() if n.startswith(f"{paper}.")}

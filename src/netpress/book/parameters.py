@@ -107,7 +107,7 @@ def chapter_of(path: Path) -> str:
 def papers_of(chapter: str) -> tuple[str, ...]:
     """The papers whose records a chapter shows: the one of its folder, or all."""
     folder = chapter.split("/")[0]
-    return (folder,) if folder in editions.PAPERS else tuple(editions.PAPERS)
+    return (folder,) if folder in papers.PAPERS else papers.PAPERS
 
 
 def check_edition(value: str, chapter: str) -> None:

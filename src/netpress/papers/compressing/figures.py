@@ -115,7 +115,10 @@ SHARED = {
     (pruning.CUT, "tuned"): f"pruned {pruning.PRINTED}x, shared, tuned",
     (pruning.CUT, "untuned"): f"pruned {pruning.PRINTED}x, shared, not tuned",
 }
-INTEGERS: dict[str, Kind] = {"8-bit integers": pruning.PARENT, f"pruned {pruning.PRINTED}x, 8-bit integers": pruning.AT_PRINTED}
+INTEGERS: dict[str, Kind] = {
+    "8-bit integers": pruning.PARENT,
+    f"pruned {pruning.PRINTED}x, 8-bit integers": pruning.AT_PRINTED,
+}
 
 
 def of_networks(runs: pd.DataFrame) -> pd.DataFrame:

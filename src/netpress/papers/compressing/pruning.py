@@ -33,7 +33,8 @@ STEPS = 3  # of gradual pruning
 PARENT: Kind = {"role": "parent"}
 CONTROL: Kind = {"role": "pruned", "ratio": 1}  # nothing is pruned: the parent retrained for as long as the others
 AT_PRINTED: Kind = {"role": "pruned", "ratio": PRINTED, "how": "global", "finish": "retrained"}
-AGAINST: dict[str, Kind] = {"parent": PARENT, "control": CONTROL, "pruned": AT_PRINTED}  # what networks are compared with
+# what networks are compared with
+AGAINST: dict[str, Kind] = {"parent": PARENT, "control": CONTROL, "pruned": AT_PRINTED}
 DENSE, CUT = "dense", f"{PRINTED}x"  # what weights are shared of
 MATCHED = (5, 10, 20)  # ratios for which a narrow network of the same stored size is trained, where they are pruned
 
