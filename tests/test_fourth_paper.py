@@ -2,6 +2,7 @@
 
 import json
 import re
+import subprocess
 import sys
 import textwrap
 from collections.abc import Iterator
@@ -118,3 +119,12 @@ def test_every_registered_paper_has_settings_and_is_whole() -> None:
         paper = papers.get(key)
         assert paper.key == key and paper.title and paper.authors and paper.year > 2000
         assert {claim.paper for claim in paper.claims} == {key}
+
+
+def test_every_grid_is_listed_without_torch_pandas_or_numpy() -> None:
+    code = (
+        "import sys; from netpress import papers; [papers.grid(key, 'demo') for key in papers.PAPERS]; "
+        "print([name for name in ('torch', 'pandas', 'numpy') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
