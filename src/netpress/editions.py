@@ -4,7 +4,8 @@ An edition may carry changes, as in "small+epochs=2": those are runs of their ow
 of that name. A row called "triage.epochs" is the setting `epochs` of the paper triage.
 """
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, fields, make_dataclass
 from functools import cache
 from typing import Any, Literal, overload
 
@@ -16,7 +17,6 @@ Network = tuple[str, float]  # name and width
 
 FRESH = 3  # the first fresh seed: rules and numbers of seeds were chosen on those before it, the pilot's
 EDITIONS = ("demo", "small", "large", "paper")
-PAPERS = ("triage", "pyramid", "compressing")
 YOURS: Literal["yours"] = "yours"  # a network of the user's own: no paper, but an edition sets its scale too
 
 MEANT_FOR = {
@@ -245,6 +245,19 @@ class Yours(Scale):
 KINDS: dict[str, type[Scale]] = {"triage": Triage, "pyramid": Pyramid, "compressing": Compressing, YOURS: Yours}
 
 
+def papers() -> tuple[str, ...]:
+    """The papers that have settings, and what stands beside them."""
+    return tuple(dict.fromkeys(name.split(".")[0] for name in ROWS if "." in name))
+
+
+def kind_of(paper: str, names: Iterable[str]) -> type[Scale]:
+    """The class of a paper's settings; one made of the table's rows for a paper that wrote none."""
+    if paper in KINDS:
+        return KINDS[paper]
+    own = [name for name in names if name not in {field.name for field in fields(Settings)}]
+    return make_dataclass(paper.capitalize(), own, bases=(Settings,), frozen=True)
+
+
 @overload
 def settings(edition: str, paper: Literal["triage"]) -> Triage: ...
 @overload
@@ -261,7 +274,7 @@ def settings(edition: str, paper: str) -> Scale:
     Raises UserError for an unknown edition, paper or change, naming the nearest right one.
     """
     base, changes = parse(edition)
-    known(paper, (*PAPERS, YOURS), "paper")
+    known(paper, papers(), "paper")
     column = EDITIONS.index(base)
     chosen = {name: row[column] for name, row in ROWS.items() if "." not in name}
     chosen |= {n.removeprefix(f"{paper}."): row[column] for n, row in ROWS.items() if n.startswith(f"{paper}.")}
@@ -269,7 +282,7 @@ def settings(edition: str, paper: str) -> Scale:
     # With changes it is an exploration: what is decided is decided in an edition as it stands.
     if changes and changed["seeds"] and "fresh" in changed:
         changed["fresh"] = 0
-    return KINDS[paper](**changed)
+    return kind_of(paper, changed)(**changed)
 
 
 def seeds(edition: str, paper: str, dataset: str) -> tuple[int, ...]:
