@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from realdata import REAL
 
 
 @pytest.fixture
@@ -16,3 +17,26 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
     with single():
         yield tmp_path
+
+
+@pytest.fixture
+def nothing_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NETPRESS_RESULTS", str(tmp_path))
+
+
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture
+def own_cache(kept: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NETPRESS_CACHE", str(kept))
+
+
+@pytest.fixture
+def real(monkeypatch: pytest.MonkeyPatch) -> Path:
+    if not (REAL / "CIFAR-10").is_dir():
+        pytest.skip(f"real data not found in {REAL}: set NETPRESS_DATA to the data folder to run this test")
+    monkeypatch.setenv("NETPRESS_DATA", str(REAL))
+    return REAL
