@@ -123,7 +123,7 @@ ROWS: dict[str, tuple[Any, Any, Any, Any]] = {
 
     "yours.images":                 (None,       10_000,         None,           None),
     "yours.parent_epochs":          (12,         24,             60,             60),     # where no weights are given
-    "yours.epochs":                 (4,          4,              10,             20),
+    "yours.epochs":                 (6,          4,              10,             20),
     "yours.imitation_epochs":       (3,          3,              4,              10),
     "yours.tune_epochs":            (2,          2,              5,              5),
     "yours.parent_rate":            (0.1,        0.05,           0.05,           0.05),
