@@ -25,7 +25,7 @@ class ConvLayer(nn.Sequential):
             OrderedDict(
                 conv=nn.Conv2d(inputs, outputs, kernel_size=3, padding=1),
                 bn=nn.BatchNorm2d(outputs),
-                relu=nn.ReLU(inplace=False),
+                relu=nn.ReLU(inplace=True),  # exact: BatchNorm's gradient needs its input alone
             )
         )
 
