@@ -355,7 +355,8 @@ def test_folded_batchnorm_is_the_same_function_to_rounding(model: str) -> None:
 
 def test_weights_that_are_made_anew_in_every_pass_are_not_folded() -> None:
     network = Prune(4.0).apply(network_of("six-layer"), {}).eval()
-    assert all(layer in set(network.modules()) for layer in folded_network(network).modules() if list(layer.parameters(False)))
+    own = set(network.modules())
+    assert all(layer in own for layer in folded_network(network).modules() if list(layer.parameters(False)))
     with torch.no_grad():
         x = torch.randn(4, 3, 32, 32)
         assert torch.equal(network(x), folded_network(network)(x))

@@ -73,6 +73,8 @@ def choose(share: float = 1.0) -> ComputeConfig:
     keep_memory()
     device = os.environ.get("NETPRESS_DEVICE") or best_device()
     kind = device.split(":")[0]
+    if device.startswith("cuda:"):
+        torch.cuda.set_device(device)  # streams, graphs and generators are those of the current device
     precision = os.environ.get("NETPRESS_PRECISION") or best_precision(kind)
     if precision not in PRECISIONS:
         raise UserError(f"NETPRESS_PRECISION is {precision!r}: set it to {' or '.join(PRECISIONS)}.")
