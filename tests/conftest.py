@@ -1,10 +1,20 @@
 """Fixtures that several tests use."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from realdata import REAL
+
+
+@pytest.fixture(autouse=True)
+def on_the_cpu(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ordinary tests compute on the CPU where there is a GPU too; those marked `gpu` choose it themselves."""
+    if "gpu" in request.keywords:
+        monkeypatch.delenv("NETPRESS_DEVICE", raising=False)
+    elif "NETPRESS_DEVICE" not in os.environ:
+        monkeypatch.setenv("NETPRESS_DEVICE", "cpu")
 
 
 @pytest.fixture

@@ -215,13 +215,9 @@ def describe(
     from netpress import nets
 
     nets.family_of(model)
-    import torch
-
     from netpress.nets.describe import describe as described
 
-    with torch.device("meta"):
-        network = nets.build(model, px, classes, width)
-    size = described(network, px)
+    size = described(nets.outline(model, px, classes, width), px)
     total = {"model": model, "parameters": size.parameters, "multiply_adds": size.multiply_adds}
     rows = [
         {"name": row.name, "kind": row.kind, "shape": list(row.shape), "parameters": row.parameters,

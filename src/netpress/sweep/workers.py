@@ -32,10 +32,10 @@ class Worker:
 
 
 def default_workers() -> int:
-    """One per core on a CPU, one on a GPU."""
+    """One per core on a CPU, one on a GPU; the device is that of `NETPRESS_DEVICE` where it is set."""
     from netpress.training import compute
 
-    if compute.best_device() != "cpu":
+    if (os.environ.get("NETPRESS_DEVICE") or compute.best_device()) != "cpu":
         return 1
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 

@@ -9,10 +9,14 @@ from typing import Any, TypeVar
 import torch
 from torch import nn
 
+from netpress.errors import UserError
 from netpress.training.capture import Captured
 from netpress.training.memory import cache_budget, keep_memory
 
 T = TypeVar("T", bound=nn.Module | torch.Tensor)
+
+
+PRECISIONS = ("fp32", "bf16")
 
 
 @dataclass(frozen=True)
@@ -25,6 +29,7 @@ class ComputeConfig:
     caching: bool = False  # frozen prefixes and teachers' outputs computed once
     capture: bool = False  # CUDA: the whole step as one graph
     cache_bytes: int = 2 * 2**30
+    folds: bool = False  # BatchNorm that is frozen or only evaluated becomes part of the convolution before it
 
     @property
     def kind(self) -> str:
@@ -61,14 +66,27 @@ class ComputeConfig:
 def choose(share: float = 1.0) -> ComputeConfig:
     """The fast configuration on this machine: CUDA, then MPS, then CPU (`NETPRESS_DEVICE` overrides).
 
-    `share`: the part of the machine, 0 to 1, that this process has. On a CPU, bf16 and channels_last are used if the
-    processor multiplies bf16 natively (then 2.0-2.2x as fast; otherwise bf16 is slower than fp32).
+    `share`: the part of the machine, 0 to 1, that this process has. On a CPU, bf16 is used if the processor multiplies
+    it natively (then 2.0-2.2x as fast; otherwise bf16 is slower than fp32); `NETPRESS_PRECISION` overrides. In fp32
+    frozen BatchNorm is folded; in bf16 it is not, as that would change the bits of records.
     """
     keep_memory()
     device = os.environ.get("NETPRESS_DEVICE") or best_device()
     kind = device.split(":")[0]
-    bf16 = {"cuda": True, "mps": False}.get(kind, cpu_has_bf16())
-    return ComputeConfig(device, "bf16" if bf16 else "fp32", bf16, True, kind == "cuda", cache_budget(kind, share))
+    if device.startswith("cuda:"):
+        torch.cuda.set_device(device)  # streams, graphs and generators are those of the current device
+    precision = os.environ.get("NETPRESS_PRECISION") or best_precision(kind)
+    if precision not in PRECISIONS:
+        raise UserError(f"NETPRESS_PRECISION is {precision!r}: set it to {' or '.join(PRECISIONS)}.")
+    cpu, budget = kind == "cpu", cache_budget(device, share)
+    return ComputeConfig(
+        device, precision, cpu or precision == "bf16", True, kind == "cuda", budget, cpu and precision == "fp32"
+    )
+
+
+def best_precision(kind: str) -> str:
+    """What is fastest on a kind of device."""
+    return "bf16" if {"cuda": True, "mps": False}.get(kind, cpu_has_bf16()) else "fp32"
 
 
 def plain(device: str = "cpu") -> ComputeConfig:
