@@ -18,8 +18,8 @@ from netpress.training.stage import Stage
 
 def kind(run: Run) -> str:
     """What part of the grid a run belongs to."""
-    if run.method == "native":
-        return "native"
+    if run.method in ("native", "enlarged"):
+        return run.method
     return "variant" if run.method.endswith("thawed") else "grid"
 
 
@@ -30,15 +30,15 @@ def kind(run: Run) -> str:
         (
             "small",
             {
-                ("cifar10", "grid"): 141, ("cifar100", "grid"): 141,
-                ("cifar100", "variant"): 24, ("cifar100", "native"): 15,
+                ("cifar10", "grid"): 9 * 47, ("cifar100", "grid"): 9 * 47, ("cifar10", "variant"): 9 * 8,
+                ("cifar100", "variant"): 9 * 8, ("cifar100", "native"): 9 * 5, ("cifar100", "enlarged"): 2 * 6,
             },
         ),
         (
             "paper",  # there VGG19 of the grid is pretrained and sees 96 px: at 32 px it is a run of its own
             {
-                ("stl10", "grid"): 235, ("cifar100", "grid"): 235,
-                ("cifar100", "variant"): 40, ("cifar100", "native"): 30,
+                ("stl10", "grid"): 235, ("cifar100", "grid"): 235, ("stl10", "variant"): 40,
+                ("cifar100", "variant"): 40, ("cifar100", "native"): 30, ("cifar100", "enlarged"): 12,
             },
         ),
     ],

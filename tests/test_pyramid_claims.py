@@ -6,13 +6,16 @@ from collections import Counter
 import pandas as pd
 import pytest
 from pyramids import BACKWARD, FORWARD, frame
-from scipy.stats import ttest_1samp
+from scipy.stats import sem, t, ttest_1samp
 
+from netpress import papers
 from netpress.nets import levels
 from netpress.papers import pyramid
 from netpress.papers.pyramid import NAMES, claims, tables
+from netpress.papers.pyramid.training_cost import computation
 from netpress.report.claims import judge_all
 from netpress.report.tables import NOTHING
+from netpress.runs.work import work
 from netpress.seeds import seed_of
 
 
@@ -28,35 +31,39 @@ def story(sign: float) -> dict[tuple[str, str], float]:
             for method in NAMES:
                 gain = 0.02 * (depth + 1) * (method in ("gram", "two-stages")) + 0.03 * (method == best)
                 early = 0.1 if (models is FORWARD) == (depth < 3) else 0.0
-                found[model, method] = 0.5 + sign * (gain + early)
+                found[model, method] = found[model, f"{method}-thawed"] = 0.5 + sign * (gain + early)
     for depth, model in enumerate(FORWARD):
         found[model, "native"] = 0.5 + sign * 0.02 * (depth + 1)
+        found[model, "enlarged"] = 0.5 - sign * 0.02 * (depth + 1)
     return found
 
 
+TRAINED = ("1a", "1b", 2, 3, "4a", "4b", "5a", "5b", 9, 12)  # what training decides
+
+
 def test_claims_are_stated_whole() -> None:
-    assert [claim.id for claim in claims.CLAIMS] == [f"P{i}" for i in range(1, 10)]
+    numbers = ["1a", "1b", 2, 3, "4a", "4b", "5a", "5b", *range(6, 13)]
+    assert [claim.id for claim in claims.CLAIMS] == [f"P{i}" for i in numbers]
     for claim in claims.CLAIMS:
         assert claim.paper == "pyramid" and claim.where and claim.margin and claim.rests_on and claim.statistic
 
 
 def test_claims_in_a_world_where_the_paper_is_right(nothing_measured: None) -> None:
     found = verdicts(frame(story(+1), seeds=5))
-    assert found == {
-        "P1": "supported", "P2": "supported", "P3": "supported", "P4": "supported", "P5": "supported",
-        "P6": "contradicted",  # by arithmetic: 29.5 M / 3.9 M is 7.6
-        "P7": "not run", "P8": "not run", "P9": "supported",
-    }  # fmt: skip
+    counted = {"P6": "contradicted", "P10": "supported"}  # by arithmetic: 29.5 M / 3.9 M is 7.6
+    unmeasured = dict.fromkeys(("P7", "P8", "P11"), "not run")
+    assert found == dict.fromkeys(found, "supported") | counted | unmeasured
 
 
 def test_claims_in_a_world_where_the_paper_is_wrong(nothing_measured: None) -> None:
     found = verdicts(frame(story(-1), seeds=5))
-    assert {found[f"P{i}"] for i in (1, 2, 3, 4, 5, 6, 9)} == {"contradicted"}
+    assert {found[f"P{i}"] for i in (*TRAINED, 6)} == {"contradicted"}
 
 
 def test_one_seed_decides_nothing_but_what_can_be_counted(nothing_measured: None) -> None:
     found = verdicts(frame(story(+1), seeds=1))
-    assert {found[f"P{i}"] for i in (1, 2, 3, 4, 5, 9)} == {"undecided"} and found["P6"] == "contradicted"
+    assert {found[f"P{i}"] for i in TRAINED if i != 12} == {"undecided"} and found["P6"] == "contradicted"
+    assert found["P12"] == "not run"  # the pilot saw no enlarged images
 
 
 def with_times(seconds: dict[str, float]) -> pd.DataFrame:
@@ -72,29 +79,43 @@ def test_speed_claims_rest_on_the_measurement(nothing_measured: None) -> None:
     seconds = {"vgg19": 40.0} | dict.fromkeys(FORWARD, 20.0) | dict.fromkeys(BACKWARD, 15.0) | {"svgg5-forward": 10.0}
     found = {v.claim.id: v for v in judge_all(claims.CLAIMS, with_times(seconds))}
     assert (found["P7"].verdict, found["P8"].verdict) == ("supported", "supported")
-    assert found["P7"].evidence.effect == pytest.approx(4.0, rel=0.02) and found["P7"].n == 5
-    assert found["P8"].evidence.effect == pytest.approx(4 / 3, rel=0.02)
-    assert "one machine" in found["P7"].evidence.note
-    effect = found["P7"].evidence.effect
+    assert found["P7"].result.effect == pytest.approx(4.0, rel=0.02) and found["P7"].n == 5
+    assert found["P8"].result.effect == pytest.approx(4 / 3, rel=0.02)
+    assert "one machine" in found["P7"].result.note
+    effect = found["P7"].result.effect
     assert effect is not None
     # at one level forward is the faster one
     found = {v.claim.id: v for v in judge_all(claims.CLAIMS, with_times(seconds | {"svgg17-forward": 14.0}))}
-    assert found["P8"].verdict == "contradicted" and "SVGG17" in found["P8"].evidence.note
+    assert found["P8"].verdict == "contradicted" and "SVGG17" in found["P8"].result.decided_by
     # on the margin itself nothing is decided
     on_it = with_times(seconds | {"svgg5-forward": 10.0 * effect / 3.5})
     found = {v.claim.id: v for v in judge_all(claims.CLAIMS, on_it)}
     assert found["P7"].verdict == "undecided"
 
 
-def test_a_quotient_of_times_by_hand() -> None:
-    logarithms = [0.5, 0.7, 0.9]
-    found = claims.quotient(claims.interval(logarithms), 1.0)
-    half = 4.302653 * 0.2 / 3**0.5  # Student's t with 2 degrees of freedom, 97.5 %
-    assert (found.low, found.high) == (
-        pytest.approx(math.exp(0.7 - half), rel=1e-6), pytest.approx(math.exp(0.7 + half), rel=1e-6)
-    )  # fmt: skip
-    assert found.effect == pytest.approx(math.exp(0.7))
-    assert found.p == pytest.approx(ttest_1samp(logarithms, 0.0).pvalue)
+def test_a_quotient_of_times_by_hand(nothing_measured: None) -> None:
+    """The interval of the logarithms, back in times: Student's t over the passes."""
+    seconds = {"vgg19": [10.0, 12.0, 11.0], "svgg5-forward": [2.0, 2.5, 2.1]}
+    runs = pyramid.tidy(frame({}, seeds=1))
+    (claim,) = (each for each in claims.CLAIMS if each.id == "P7")
+    (verdict,) = judge_all([claim], runs.assign(passes_13000=runs["model"].map(seconds)))
+    logarithms = [math.log(a / b) for a, b in zip(*seconds.values(), strict=True)]
+    low, high = t.interval(0.95, 2, sum(logarithms) / 3, sem(logarithms))
+    assert verdict.result.effect == pytest.approx(math.exp(sum(logarithms) / 3))
+    assert (verdict.result.low, verdict.result.high) == pytest.approx((math.exp(low), math.exp(high)))
+    assert verdict.p == pytest.approx(ttest_1samp(logarithms, math.log(3.5)).pvalue)
+
+
+def test_the_computation_of_training_by_hand() -> None:
+    """Backward trains fewer layers; frozen layers are not trained again."""
+    spent = computation("demo")
+    assert [*spent][-1] == "backward" and min(spent, key=spent.get) == "backward"
+    runs = {run.label: run for run in papers.grid("pyramid", "demo")}
+    levels_of = [f"{level}-backward-two-stages-s0" for level in levels.LEVELS]
+    assert spent["backward"] == sum(work(runs[label]) for label in levels_of)
+    assert claims.computation_ratio(pd.DataFrame({"edition": ["demo"]})) == pytest.approx(
+        min(v for name, v in spent.items() if name != "backward") / spent["backward"]
+    )
 
 
 def test_both_readings_of_freezing_by_hand(nothing_measured: None) -> None:

@@ -291,6 +291,11 @@ def seeds(edition: str, paper: str, dataset: str) -> tuple[int, ...]:
     return (*range(chosen.seeds), *range(FRESH, FRESH + of(chosen.fresh, dataset)))
 
 
+def confirms(chosen: Settings, seed: int) -> bool:
+    """Whether a seed is there to confirm what a pilot suggests: then only what claims are about is run with it."""
+    return chosen.seeds > 0 and seed >= FRESH
+
+
 def of(value: PerDataset, dataset: str) -> int:
     """A setting's value for a data set, where it may differ between data sets."""
     return value[dataset] if isinstance(value, dict) else value

@@ -40,7 +40,7 @@ def measure() -> dict[str, Any]:
     config = choose()
     train_test, runs = few(config), untrained(WIDTH)
     with TemporaryDirectory() as name:
-        rounds = [one_round(runs, Bench(config, Path(name) / str(n), train_test)) for n in range(ROUNDS)]
+        rounds = [one_round(runs, Bare(config, Path(name) / str(n), train_test)) for n in range(ROUNDS)]
     both = {arm: [row[arm] for row in rounds] for arm in ("alone", "ours")}
     bars = [
         results.bar("host-work", f"seconds a run, width {WIDTH:g}, as in a sweep", both["ours"], most=MOST),
@@ -71,7 +71,7 @@ def few(config: ComputeConfig) -> TrainTestData:
     return TrainTestData(there[0], there[1], normalise_of(train))
 
 
-class Bench:
+class Bare:
     """Workspaces in a folder, with the images at hand."""
 
     def __init__(self, config: ComputeConfig, folder: Path, train_test: TrainTestData):
@@ -84,26 +84,26 @@ class Bench:
         return made
 
 
-def one_round(runs: tuple[Run, ...], bench: Bench) -> dict[str, float]:
+def one_round(runs: tuple[Run, ...], bare: Bare) -> dict[str, float]:
     """Mean seconds of a run in both arms, the parent left out: it comes first and serves all."""
     parent, *others = runs
-    kept = bench.workspace()
+    kept = bare.workspace()
     perform(parent, kept)
     kept.store.wait()
     spent = {"alone": 0.0, "ours": 0.0}
     for run in others:
-        spent["alone"] += seconds(lambda run=run: alone(run, bench), bench.config)  # type: ignore[misc]
-        spent["ours"] += seconds(lambda run=run: as_in_a_sweep(run, kept), bench.config)  # type: ignore[misc]
+        spent["alone"] += seconds(lambda run=run: alone(run, bare), bare.config)  # type: ignore[misc]
+        spent["ours"] += seconds(lambda run=run: as_in_a_sweep(run, kept), bare.config)  # type: ignore[misc]
         kept.store.wait()  # what the next run's training hides
     return {arm: round(total / len(others), 4) for arm, total in spent.items()}
 
 
-def alone(run: Run, bench: Bench) -> None:
+def alone(run: Run, bare: Bare) -> None:
     """Nothing is kept from another run."""
-    workspace = bench.workspace()
+    workspace = bare.workspace()
     must_be_done(perform(run, workspace))
     workspace.store.wait()
-    x = representation(run, bench.config)
+    x = representation(run, bare.config)
     cka_of_kernels(centred_kernel(x), centred_kernel(x))
 
 

@@ -49,13 +49,13 @@ def cuda_made() -> dict[str, Any]:
 
 @cache
 def driver() -> str:
-    """The version of NVIDIA's driver; "unknown" where it is not said."""
+    """The version of NVIDIA's driver; "unknown" where it does not tell."""
     words = ["nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader"]
     try:
-        said = subprocess.run(words, capture_output=True, text=True, timeout=10, check=True).stdout.split()
+        found = subprocess.run(words, capture_output=True, text=True, timeout=10, check=True).stdout.split()
     except (OSError, subprocess.SubprocessError):
         return "unknown"
-    return said[0] if said else "unknown"
+    return found[0] if found else "unknown"
 
 
 @cache

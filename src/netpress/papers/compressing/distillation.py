@@ -4,7 +4,7 @@ Per data set and seed a teacher, the student alone and the student as the paper 
 edition sweeps also every temperature and every weight, with and without the factor T^2.
 """
 
-from netpress.editions import FRESH, Compressing, of
+from netpress.editions import FRESH, Compressing, confirms, of
 from netpress.papers.paper import Kind
 from netpress.runs.measures import Agreement
 from netpress.runs.run import Run
@@ -59,9 +59,9 @@ def runs(chosen: Compressing, seeds: tuple[int, ...]) -> tuple[Run, ...]:
 def sweeps(chosen: Compressing, dataset: str, seed: int) -> tuple[str, ...]:
     """What is swept on a data set with a seed: temperatures and weights; with fresh seeds what claims are about."""
     count = of(chosen.swept_seeds, dataset)
-    if seed < count:
-        return ("temperature", "alpha")
-    return ("temperature",) if count and seed >= FRESH else ()
+    if confirms(chosen, seed):
+        return ("temperature",) if count else ()
+    return ("temperature", "alpha") if seed < count + (0 if chosen.seeds else FRESH) else ()
 
 
 def named(temperature: int, alpha: float, scaled: bool) -> str:

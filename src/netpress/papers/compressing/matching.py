@@ -7,7 +7,7 @@ each network with a view of its own; on the longest schedule also without mixing
 
 from netpress.compress.edits import Pretrained
 from netpress.data.registry import DATASETS
-from netpress.editions import FRESH, Compressing
+from netpress.editions import Compressing, confirms
 from netpress.papers.paper import Kind
 from netpress.runs.measures import Agreement
 from netpress.runs.run import Edit, Run
@@ -52,7 +52,7 @@ def runs(chosen: Compressing, seeds: tuple[int, ...]) -> tuple[Run, ...]:
             teacher,
             *(
                 student_run(chosen, teacher, way, length)
-                for way in (WAYS if seed < FRESH else JUDGED)
+                for way in (JUDGED if confirms(chosen, seed) else WAYS)
                 for length in (LENGTHS if way in ALWAYS else (LONGEST,))
             ),
         )

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from netpress.compress.edits import Inherit, Prune, ShareWeights
 from netpress.compress.prune import gradual
 from netpress.data.registry import DATASETS
-from netpress.editions import FRESH, Compressing, of
+from netpress.editions import Compressing, confirms, of
 from netpress.papers.paper import Kind, facts_of, meets
 from netpress.runs.measures import Agreement, Integers, StoredSize
 from netpress.runs.run import Edit, Run
@@ -59,7 +59,7 @@ def runs(chosen: Compressing, seeds: tuple[int, ...]) -> tuple[Run, ...]:
         for model in NETWORKS
         for parent in [run_of(chosen, (dataset, seed), model, Method("parent", "parent"), (train(chosen, dataset),))]
         for run in (parent, *compressed(chosen, parent), *(narrow(chosen, parent) if model == LARGE else ()))
-        if seed < FRESH or judged(run)
+        if not confirms(chosen, seed) or judged(run)
     )
 
 
@@ -67,6 +67,7 @@ def judged(run: Run) -> bool:
     """Whether a claim is about a run: with fresh seeds these alone are done."""
     factors = dict(run.factors)
     pruned = factors["role"] == "pruned" and factors["how"] == "global"
+    matched = run.model == LARGE and factors["finish"] == "retrained" and factors["ratio"] in MATCHED
     needed = pruned and (factors["ratio"] in (1, PRINTED) or (run.model == LARGE and factors["finish"] == "retrained"))
     return needed or factors["role"] == "parent" or factors["finish"] == "distilled"
 

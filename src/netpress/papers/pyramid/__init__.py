@@ -3,9 +3,10 @@
 Five sets of layers are compressed into one layer each, from the head to the image (forward) or from the image to the
 head (backward), and compared with three ways of going straight from VGG19:
 2 data sets x (VGG19 + 2 directions x 5 levels x 5 methods - 4 cells that are not defined) = 2 x 47 networks per seed.
-On the last data set 8 more with everything thawed in stage 2, and 5 or 6 from random weights at 32 px.
+Besides, 8 forward ones with everything thawed in stage 2, and on the last data set 5 or 6 from random weights at 32 px,
+with some fresh seeds also with the images enlarged.
 
-    netpress run pyramid --edition small         321 networks (3 seeds), hours on two CPU cores
+    netpress run pyramid --edition small         345 networks of the pilot, 702 with fresh seeds: a day of one core
     netpress run pyramid --edition demo           60 networks (digits), minutes on two CPU cores
 """
 

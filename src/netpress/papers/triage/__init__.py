@@ -3,7 +3,7 @@
 One block is replaced by a single convolution, initialised in three ways, retrained in two, on four data sets:
 4 x (1 parent + 5 blocks x 3 x 2) = 124 networks per seed.
 
-    netpress run triage --edition small          372 networks (3 seeds), hours on two CPU cores
+    netpress run triage --edition small          372 networks of the pilot, 774 with fresh seeds: a day of one core
     netpress run triage --edition demo            31 networks (digits), minutes on two CPU cores
 """
 
