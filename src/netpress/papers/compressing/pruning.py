@@ -68,7 +68,7 @@ def judged(run: Run) -> bool:
     factors = dict(run.factors)
     pruned = factors["role"] == "pruned" and factors["how"] == "global"
     matched = run.model == LARGE and factors["finish"] == "retrained" and factors["ratio"] in MATCHED
-    needed = pruned and (factors["ratio"] in (1, PRINTED) or (run.model == LARGE and factors["finish"] == "retrained"))
+    needed = pruned and (factors["ratio"] in (1, PRINTED) or matched)
     return needed or factors["role"] == "parent" or factors["finish"] == "distilled"
 
 
