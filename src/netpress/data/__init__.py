@@ -88,8 +88,14 @@ def _found(dataset: str) -> tuple[Source, Path] | None:
         if not source.all_files:
             return source, folder()
         for place in (folder(), downloads()):
-            if any((place / file.path).exists() for file in source.all_files):
-                return source, place
+            try:
+                if any((place / file.path).exists() for file in source.all_files):
+                    return source, place
+            except OSError as error:
+                raise UserError(
+                    f"The data folder {str(place)[:200]} cannot be looked into ({error.strerror}): "
+                    "change its permissions, or name another in NETPRESS_DATA."
+                ) from None
     return None
 
 

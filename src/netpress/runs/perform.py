@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from netpress.atomic import FULL, CannotWrite
+from netpress.errors import UserError
 from netpress.runs import machine
 from netpress.runs.run import Run, fingerprint
 from netpress.runs.weights import MissingWeights
@@ -41,16 +42,17 @@ def perform(run: Run, workspace: Workspace, tell: Tell = lambda _: None) -> dict
     """Do `run` and put its weights into the store; returns its record's content.
 
     A run that fails, diverges or runs out of memory has a record too, with that status and the reason. Raises only what
-    is no fault of the run: CannotWrite if the disk is full, MissingWeights if the weights of a needed run are gone or
-    damaged, KeyboardInterrupt after a checkpoint was written.
+    is no fault of the run: UserError if data are damaged or settings impossible, CannotWrite if the disk is full or a
+    file cannot be used, MissingWeights if the weights of a needed run are gone or damaged, KeyboardInterrupt after a
+    checkpoint was written.
     """
-    began = time.time()
+    began = time.monotonic()  # the clock on the wall may be set
     machine.reset_peak_memory(workspace.config.device)
     result = attempt(run, workspace, tell)
     if result["status"] in ("failed", "out-of-memory"):  # the error is gone by now, and with it what it held on to
         workspace.cache.entries.clear()
         machine.free_memory()
-    made = machine.made(workspace.config) | {"seconds": round(time.time() - began, 3)}
+    made = machine.made(workspace.config) | {"seconds": round(time.monotonic() - began, 3)}
     return result | {"peak_memory": machine.peak_memory(workspace.config.device), "made": made}
 
 
@@ -58,20 +60,40 @@ def attempt(run: Run, workspace: Workspace, tell: Tell) -> dict[str, Any]:
     """What a record says of how a run ended."""
     try:
         return {"status": "done"} | work(run, workspace, tell)
-    except (CannotWrite, MissingWeights):
+    except (UserError, MissingWeights):
         raise
     except Diverged as error:
         return {"status": "diverged", "reason": str(error)}
     except Exception as error:
-        if isinstance(error, OSError) and error.errno in FULL:
-            raise CannotWrite(f"No space to write {error.filename}. Free some space and run again.") from error
+        if isinstance(error, OSError) and error.errno is not None:  # the machine's fault
+            raise unusable(error) from error
         status = "out-of-memory" if machine.is_out_of_memory(error) else "failed"
         return {"status": status, "reason": machine.without_paths(last_lines(error))}
+
+
+def unusable(error: OSError) -> CannotWrite:
+    """What to tell of a file that the machine does not let us use."""
+    if error.errno in FULL:
+        return CannotWrite(f"No space to write {error.filename}. Free some space and run again.")
+    return CannotWrite(f"Cannot use {error.filename or 'a file'} ({error.strerror}): mend that and run again.")
 
 
 def work(run: Run, workspace: Workspace, tell: Tell) -> dict[str, Any]:
     """The steps of a run, and what its record says of them."""
     state = RunState(run, workspace, tell)
+    try:
+        return steps_of(run, state, workspace)
+    except (UserError, MissingWeights, Diverged):
+        raise
+    except Exception as error:
+        if not state.found or not state.saved or machine.is_out_of_memory(error):
+            raise
+    state.saved.set_aside()  # it was whole, and yet perhaps not this run's: what went wrong must happen without it too
+    return steps_of(run, RunState(run, workspace, tell), workspace)
+
+
+def steps_of(run: Run, state: "RunState", workspace: Workspace) -> dict[str, Any]:
+    """The steps of a run from where it has been left."""
     try:
         for position, step in enumerate(run.steps):
             torch.manual_seed(run.seed_of("step", position))
@@ -100,7 +122,7 @@ class RunState:
         self.stages: list[dict[str, Any]] = []
         self.saved = workspace.checkpoints(run)
         found = self.saved.newest() if self.saved else None
-        self.found = found if found and found.metadata["under"] == self.conditions() else None
+        self.found = found if found and found.metadata.get("under") == self.conditions() else None
         self.reached = self.found.order[0] if self.found else 0
 
     def conditions(self) -> dict[str, Any]:

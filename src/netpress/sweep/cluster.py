@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any, Self
 
-from netpress import paths
+from netpress import paths, surroundings
 from netpress.errors import UserError
 from netpress.runs.run import Run
 from netpress.sweep.executors import end_of
@@ -98,6 +98,8 @@ class Remote:
         try:
             end, made = self.ray.get(reference)
         except self.ray.exceptions.RayError as error:
+            if isinstance(cause := getattr(error, "cause", None), UserError):
+                raise cause from None
             node = isinstance(error, self.ray.exceptions.NodeDiedError)
             return WorkerDied(f"on the cluster: {error}", blame=not node)
         for key, (weights, note) in made.items():
@@ -212,5 +214,5 @@ def workspace(gpus: float) -> Any:
 
     if not gpus:
         os.environ.setdefault("NETPRESS_DEVICE", "cpu")
-    folder = paths.checkpoints_dir() if "NETPRESS_CACHE" in os.environ else None
+    folder = paths.checkpoints_dir() if surroundings.value("NETPRESS_CACHE") else None
     return Workspace(compute.choose(min(1.0, gpus) or 1.0), MemoryStore({}), folder)

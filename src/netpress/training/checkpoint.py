@@ -6,17 +6,18 @@ generations are kept in turn, so that a damaged file costs one of them and a ful
 
 import hashlib
 import json
-import os
 import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load as parse
 from safetensors.torch import save as serialise
 from torch import Tensor
 
+from netpress import surroundings
 from netpress.atomic import set_aside, write_atomic
 from netpress.nets.network import Network
 from netpress.training.loop import TrainState
@@ -106,6 +107,12 @@ def is_channels_last(tensor: Tensor) -> bool:
     return last and not tensor.is_contiguous()
 
 
+def is_complete(metadata: Any) -> bool:
+    """Whether a checkpoint says all that a run needs to go on."""
+    kinds = {"done": int, "epochs": int, "groups": list, "rows": list}
+    return isinstance(metadata, dict) and all(isinstance(metadata.get(key), kind) for key, kind in kinds.items())
+
+
 class Checkpoints:
     """The two generations of one run's checkpoint, `<key>.0.checkpoint` and `<key>.1.checkpoint` in a folder.
 
@@ -114,7 +121,8 @@ class Checkpoints:
 
     def __init__(self, folder: Path, key: str):
         self.paths = tuple(folder / f"{key}.{generation}.checkpoint" for generation in (0, 1))
-        self.every = float(os.environ.get("NETPRESS_CHECKPOINT_SECONDS", SECONDS))
+        named = surroundings.number("NETPRESS_CHECKPOINT_SECONDS")
+        self.every = SECONDS if named is None else named
         self.next = 0  # the generation that is written over next
         self.held: Checkpoint | None = None
         self.wrote, self.cost = time.monotonic(), 0.0
@@ -145,12 +153,20 @@ class Checkpoints:
     def read(self, path: Path) -> Checkpoint | None:
         """The checkpoint in a file, if it is whole."""
         try:
-            checkpoint = decode(path.read_bytes())
+            checkpoint = decode(path.read_bytes()) if path.is_file() or not path.exists() else None
         except FileNotFoundError:
             return None
-        if checkpoint is None:
+        except (OSError, ValueError, TypeError, KeyError, AttributeError, SafetensorError):
+            checkpoint = None
+        if checkpoint is None or not is_complete(checkpoint.metadata):
             set_aside(path)
         return checkpoint
+
+    def set_aside(self) -> None:
+        """Keep what cannot be gone on from where nothing finds it."""
+        self.held = None
+        for path in self.paths:
+            set_aside(path)
 
     def remove(self) -> None:
         """The run has ended: its checkpoints are of no more use."""

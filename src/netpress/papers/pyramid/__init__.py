@@ -86,7 +86,7 @@ def from_scratch(chosen: editions.Settings, top: Run) -> tuple[Run, ...]:
 def top_run(chosen: editions.Settings, dataset: str, seed: int) -> Run:
     """VGG19."""
     begin: tuple[Edit, ...] = (Pretrained(TOP),) if chosen.weights == "pretrained" else ()
-    px = chosen.px[dataset]
+    px = editions.of(chosen.px, dataset)
     return run_of(chosen, TOP, "parent", (*begin, whole(chosen, dataset)), (), (dataset, seed, px))
 
 

@@ -113,7 +113,7 @@ def compressed_run(
 
 def scale(chosen: editions.Settings, dataset: str) -> dict:
     """What an edition sets for every run on a data set."""
-    px = chosen.px[dataset] if isinstance(chosen.px, dict) else chosen.px
+    px = editions.of(chosen.px, dataset)
     return {"px": px, "width": chosen.width, "images": chosen.images, "judged_on": chosen.judged_on}
 
 
