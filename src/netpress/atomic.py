@@ -81,6 +81,23 @@ def write_atomic(path: str | os.PathLike[str], content: bytes) -> None:
     _sync_folder(target.parent)
 
 
+@contextlib.contextmanager
+def temporary_file(folder: Path) -> Iterator[None]:
+    """Inside, a file lies in the folder, which is made where it is missing: so it can be written to.
+
+    Raises CannotWrite.
+    """
+    path = folder / f".{secrets.token_hex(8)}.tmp"
+    with explained(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    try:
+        yield
+    finally:
+        with contextlib.suppress(OSError):
+            path.unlink()
+
+
 def set_aside(path: Path) -> None:
     """Rename a damaged file to `<name>.corrupt`, so that nothing reads it again and somebody may look at it."""
     with contextlib.suppress(OSError):  # another process was faster, or the folder is read-only

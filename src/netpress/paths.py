@@ -7,7 +7,7 @@ from pathlib import Path
 from netpress import surroundings
 from netpress.errors import UserError
 
-SHORT = 60  # bytes of a folder in which sockets are made: with their own names they may have 107
+SHORT = 36  # bytes of a folder in which sockets are made: they may have 107, of which Ray needs 70 below it
 
 
 def checkout() -> Path | None:

@@ -89,7 +89,7 @@ def _found(dataset: str) -> tuple[Source, Path] | None:
             return source, folder()
         for place in (folder(), downloads()):
             try:
-                if any((place / file.path).exists() for file in source.all_files):
+                if any(file.place(place).exists() for file in source.all_files):
                     return source, place
             except OSError as error:
                 raise UserError(
@@ -114,7 +114,9 @@ def available(dataset: str) -> Availability:
         return Availability(False, f"not in {folder()}; the first use would download it from {url}")
     source, place = found
     for file in source.all_files:
-        path = place / file.path
+        path = file.place(place)
+        if path != place / file.path:
+            continue
         if not path.is_file():
             return Availability(False, f"{path} is missing")
         if file.size is not None and path.stat().st_size != file.size:

@@ -147,9 +147,11 @@ class RunState:
         key, store = fingerprint(self.run, position + 1), self.workspace.store
         with store.lock(key):
             if found := store.find(key):
-                self.network.load_state_dict(found[0])
-                self.history, self.stages = found[1]["history"], found[1]["stages"]
-                return
+                if fits(self.network, found[0]) and {"history", "stages"} <= found[1].keys():
+                    self.network.load_state_dict(found[0])
+                    self.history, self.stages = found[1]["history"], found[1]["stages"]
+                    return
+                store.set_aside(key)  # whole, but another network's: trained anew, as if none were there
             self.train(position, stage)
             metadata = {"history": self.history, "stages": [stage | {"shared": True} for stage in self.stages]}
             store.save(key, self.network.state_dict(), metadata)
@@ -198,6 +200,12 @@ class RunState:
         return found.train_state(found.metadata["rows"]), found.metadata["seconds"]
 
 
+def fits(network: torch.nn.Module, state: dict[str, torch.Tensor]) -> bool:
+    """Whether a state is one of such a network: the same names, of the same shapes."""
+    own = {name: tensor.shape for name, tensor in network.state_dict().items()}
+    return own == {name: tensor.shape for name, tensor in state.items()}
+
+
 class Clock:
     """Seconds from now on, added to those before."""
 
@@ -213,11 +221,13 @@ class Clock:
 def conclude(trained: FinishedRun, state: RunState, workspace: Workspace) -> dict[str, Any]:
     """Judge the finished network, put it into the store, take the measures."""
     from netpress.compress.finish import finished
+    from netpress.compress.masks import empty_layers
     from netpress.nets.describe import describe
 
     network = finished(trained.network)
     network.requires_grad_(False).eval()
     size = describe(network, trained.run.px)
+    empty = empty_layers(network)
     digest = workspace.store.save(trained.run.fingerprint, network.state_dict(), {})
     measured: dict[str, Any] = {}
     for measure in trained.run.measures:
@@ -230,6 +240,7 @@ def conclude(trained: FinishedRun, state: RunState, workspace: Workspace) -> dic
         "stages": state.stages,
         "history": state.history,
         "weights_sha256": digest,
+        **({"empty_layers": empty} if empty else {}),
     }
 
 

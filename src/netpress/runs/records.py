@@ -120,7 +120,7 @@ def decode(content: bytes) -> Record | None:
         return None
     if not isinstance(record.get("format", 1), int) or record.get("format", 1) > FORMAT:
         raise Unusable("was written by a newer version of netpress")
-    if not all(isinstance(record.get(key), str) for key in ("name", "status")):
+    if not isinstance(record.get("name"), str) or record.get("status") not in FINISHED:
         raise Unusable("is sealed, but no record of this version")
     del record["sha256"]
     return record
@@ -146,8 +146,8 @@ def complete(path: Path) -> Record | None:
 def lacking(record: Record) -> str:
     """What a run's record lacks that every one has; "" where it is whole."""
     texts = [record.get("fingerprint"), record.get("edition"), *(record_made(record).get(key) for key in MADE)]
-    if not all(isinstance(text, str) for text in texts) or record["status"] not in FINISHED:
-        return "it does not say what was run, how it ended or where it was made"
+    if not all(isinstance(text, str) for text in texts):
+        return "it does not say what was run or where it was made"
     stages, history = record.get("stages", []), record.get("history", [])
     if not all(isinstance(rows, list) and all(isinstance(row, dict) for row in rows) for rows in (stages, history)):
         return "its stages or its history are no lists of rows"
@@ -309,6 +309,7 @@ def row_of(run: Run, record: Record) -> dict[str, Any]:
         "final_epochs": run.stages[-1].epochs if run.stages else None,
         "name": run.name,
         "fingerprint": run.fingerprint,
+        **({"empty_layers": ", ".join(record["empty_layers"])} if record.get("empty_layers") else {}),
         **{f"seconds.{stage['stage']}": stage["seconds"] for stage in record.get("stages", [])},
         **{f"measures.{name}": value for name, value in record.get("measures", {}).items()},
     }

@@ -9,7 +9,7 @@ from netpress import data, nets, paths
 from netpress.data.views import normalise_of
 from netpress.nets.network import Network
 from netpress.runs.run import Run
-from netpress.runs.weights import WeightStore
+from netpress.runs.weights import MissingWeights, WeightStore
 from netpress.training.cache import Cache
 from netpress.training.checkpoint import Checkpoints
 from netpress.training.compute import ComputeConfig, choose
@@ -60,7 +60,11 @@ class Workspace:
         """A finished run's network, frozen and in eval mode. Raises MissingWeights."""
         with torch.device("meta"):  # no weights are drawn that are replaced at once
             network = nets.build(run.model, run.px, data.classes(run.dataset), run.width)
-        network.load_state_dict(self.store.load(run.fingerprint)[0], assign=True)
+        try:
+            network.load_state_dict(self.store.load(run.fingerprint)[0], assign=True)
+        except RuntimeError:  # whole, but another network's
+            self.store.set_aside(run.fingerprint)
+            raise MissingWeights(run.fingerprint) from None
         self.config.place(network)
         network.requires_grad_(False).eval()
         return network

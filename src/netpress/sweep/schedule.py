@@ -167,8 +167,11 @@ def outcome_of(job: Job, content: dict[str, Any]) -> Outcome:
 
 
 def notes_on(content: dict[str, Any]) -> tuple[str, ...]:
-    """What did not fit into the caches and was computed again in every epoch: slower, with the same result."""
-    return tuple(
+    """Layers that were pruned away; what did not fit into the caches and was computed again in every epoch: slower,
+    with the same result."""
+    empty = ", ".join(content.get("empty_layers", []))
+    notes = (f"no weight is left in {empty}: it answers the same whatever it sees",) if empty else ()
+    return notes + tuple(
         f"stage {stage['stage']}: {what} not cached: {why} (NETPRESS_CACHE_GB sets it)"
         for stage in content.get("stages", [])
         for what, why in stage.get("declined", {}).items()
