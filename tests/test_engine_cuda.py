@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from netpress import papers, sweep
+from netpress import limits, papers, sweep
 from netpress.data import Images
 from netpress.nets import build
 from netpress.nets.network import Network
@@ -233,7 +233,7 @@ def test_choice_of_device_precision_and_budget(monkeypatch: pytest.MonkeyPatch) 
 
 def test_processes_share_the_memory_for_caches(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("NETPRESS_CACHE_GB", raising=False)
-    monkeypatch.setattr(memory, "machine_memory", lambda: 16 * 2**30)
+    monkeypatch.setattr(limits, "memory", lambda: 16 * 2**30)
     assert [memory.cache_budget("cpu", share) for share in (1.0, 1 / 2, 1 / 16)] == [2 * 2**30, 2 * 2**30, 2**28]
     monkeypatch.setattr(torch.cuda, "mem_get_info", lambda: (80 * 2**30, 140 * 2**30))
     assert [memory.cache_budget("cuda", share) for share in (1.0, 1 / 4)] == [40 * 2**30, 10 * 2**30]

@@ -2,14 +2,14 @@
 
 import json
 import os
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from netpress.atomic import write_atomic
+from netpress import paths
+from netpress.atomic import temporary_folder, write_atomic
 from netpress.book.chapter import check_parameters
 from netpress.errors import UserError
 
@@ -52,6 +52,7 @@ def execute(job: Job) -> Any:
     """The notebook with its outputs. Nothing is written."""
     import nbformat
     import papermill
+    from nbclient.exceptions import DeadKernelError
     from papermill.exceptions import PapermillExecutionError
     from traitlets.config import Config
 
@@ -59,18 +60,25 @@ def execute(job: Job) -> Any:
         with quiet_kernel() as folder:
             # over TCP, anyone on the machine could connect; a socket's default name is the same for all kernels
             config = Config({"KernelManager": {"transport": "ipc", "ip": f"{folder}/kernel"}})
+            config.KernelSpecManager.kernel_dirs = []  # a `python3` of the user or the system may be another Python
             options = {"kernel_name": "python3", "progress_bar": False, "config": config, "cwd": job.project}
             options |= {"extra_arguments": ["--log-level=50"], "shutdown_kernel": "immediate"}  # nothing to save
             return papermill.execute_notebook(nbformat.read(job.source, as_version=4), None, job.parameters, **options)
     except PapermillExecutionError as error:
         message = error.evalue if error.ename == "UserError" else f"{error.ename}: {error.evalue}"
         raise UserError(f"The chapter {job.chapter} failed in its code cell {error.exec_count}: {message}") from None
+    except DeadKernelError:
+        raise UserError(
+            f"The kernel of the chapter {job.chapter} was killed (the system does so when memory runs out): "
+            "free some memory and run it again."
+        ) from None
 
 
 @contextmanager
 def quiet_kernel() -> Iterator[str]:
     """A kernel that knows nothing of the user's own set-up, in a folder whose name is short enough for a socket."""
-    with tempfile.TemporaryDirectory(prefix="np") as folder:
+    with temporary_folder(paths.short_folder()) as place:
+        folder = str(place)
         changes = {"JUPYTER_RUNTIME_DIR": folder, "IPYTHONDIR": folder, "PYTHONHASHSEED": "0", "OMP_NUM_THREADS": "1"}
         before = {name: os.environ.get(name) for name in changes}
         os.environ.update(changes)

@@ -3,8 +3,10 @@
 import os
 import signal
 import sys
+import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from pathlib import Path
 from threading import Timer
 from typing import NoReturn
 
@@ -57,3 +59,40 @@ def interruptible() -> Iterator[None]:
             timer.cancel()
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def end_children() -> None:
+    """End every process that this one has started, and those that they have started, and remove their folders.
+
+    Kernels are in groups of their own, which Ctrl-C does not reach. For a process that is about to end itself.
+    """
+    try:
+        import psutil
+    except ModuleNotFoundError:  # it comes with the book's tools: without them there are no kernels
+        return
+    from netpress import paths
+    from netpress.atomic import remove_abandoned
+
+    for _ in range(3):  # one may just have started another
+        found = psutil.Process().children(recursive=True)
+        for process in found:
+            with suppress(psutil.Error):
+                process.kill()
+        if not found:
+            break
+        psutil.wait_procs(found, timeout=0.5)
+    for place in {Path(tempfile.gettempdir()), paths.short_folder()}:
+        remove_abandoned(place)
+
+
+@contextmanager
+def unreached_by_ctrl_c() -> Iterator[None]:
+    """Processes that are started inside do not get SIGINT, which a terminal sends to all: we end them ourselves."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)

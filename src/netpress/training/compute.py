@@ -1,6 +1,5 @@
 """Where and how to compute: device, precision, memory layout, captured steps. Every fast path has a plain twin."""
 
-import os
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
@@ -9,6 +8,7 @@ from typing import Any, TypeVar
 import torch
 from torch import nn
 
+from netpress import surroundings
 from netpress.training.capture import Captured
 from netpress.training.memory import cache_budget, keep_memory
 
@@ -63,12 +63,24 @@ def choose(share: float = 1.0) -> ComputeConfig:
 
     `share`: the part of the machine, 0 to 1, that this process has. On a CPU, bf16 and channels_last are used if the
     processor multiplies bf16 natively (then 2.0-2.2x as fast; otherwise bf16 is slower than fp32).
+
+    Raises UserError where `NETPRESS_DEVICE` names a device that is not here.
     """
     keep_memory()
-    device = os.environ.get("NETPRESS_DEVICE") or best_device()
+    device = surroundings.device() or best_device()
+    check_device(device)
     kind = device.split(":")[0]
     bf16 = {"cuda": True, "mps": False}.get(kind, cpu_has_bf16())
     return ComputeConfig(device, "bf16" if bf16 else "fp32", bf16, True, kind == "cuda", cache_budget(kind, share))
+
+
+def check_device(device: str) -> None:
+    """Raise UserError, naming the variable, for a device that is not here."""
+    kind, _, number = device.partition(":")
+    if kind == "cuda" and int(number or 0) >= torch.cuda.device_count():
+        raise surroundings.wrong("NETPRESS_DEVICE", f"torch sees {torch.cuda.device_count() or 'no'} CUDA devices")
+    if kind == "mps" and not torch.backends.mps.is_available():
+        raise surroundings.wrong("NETPRESS_DEVICE", "torch sees no MPS")
 
 
 def plain(device: str = "cpu") -> ComputeConfig:
