@@ -60,7 +60,6 @@ def execute(job: Job) -> Any:
         with quiet_kernel() as folder:
             # over TCP, anyone on the machine could connect; a socket's default name is the same for all kernels
             config = Config({"KernelManager": {"transport": "ipc", "ip": f"{folder}/kernel"}})
-            config.KernelSpecManager.kernel_dirs = []  # a `python3` of the user or the system may be another Python
             options = {"kernel_name": "python3", "progress_bar": False, "config": config, "cwd": job.project}
             options |= {"extra_arguments": ["--log-level=50"], "shutdown_kernel": "immediate"}  # nothing to save
             return papermill.execute_notebook(nbformat.read(job.source, as_version=4), None, job.parameters, **options)
@@ -77,9 +76,13 @@ def execute(job: Job) -> Any:
 @contextmanager
 def quiet_kernel() -> Iterator[str]:
     """A kernel that knows nothing of the user's own set-up, in a folder whose name is short enough for a socket."""
+    from ipykernel.kernelspec import write_kernel_spec
+
     with temporary_folder(paths.short_folder()) as place:
         folder = str(place)
-        changes = {"JUPYTER_RUNTIME_DIR": folder, "IPYTHONDIR": folder, "PYTHONHASHSEED": "0", "OMP_NUM_THREADS": "1"}
+        write_kernel_spec(place / "kernels" / "python3")  # a `python3` of the user or the system may be another Python
+        changes = {name: folder for name in ("JUPYTER_PATH", "JUPYTER_RUNTIME_DIR", "IPYTHONDIR")}
+        changes |= {"PYTHONHASHSEED": "0", "OMP_NUM_THREADS": "1"}
         before = {name: os.environ.get(name) for name in changes}
         os.environ.update(changes)
         try:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Timer
-from typing import NoReturn
+from typing import Any, NoReturn
 
 PATIENCE = 3.5  # seconds from the signal to the end, whatever hangs
 
@@ -74,7 +74,7 @@ def end_children() -> None:
     from netpress.atomic import remove_abandoned
 
     for _ in range(3):  # one may just have started another
-        found = psutil.Process().children(recursive=True)
+        found = [one for one in psutil.Process().children(recursive=True) if not is_tracker(one)]
         for process in found:
             with suppress(psutil.Error):
                 process.kill()
@@ -83,6 +83,14 @@ def end_children() -> None:
         psutil.wait_procs(found, timeout=0.5)
     for place in {Path(tempfile.gettempdir()), paths.short_folder()}:
         remove_abandoned(place)
+
+
+def is_tracker(process: Any) -> bool:
+    """Whether a process is the one that cleans up after others: it ends by itself, and complains if it is killed."""
+    try:
+        return "resource_tracker" in " ".join(process.cmdline())
+    except Exception:  # it is gone
+        return True
 
 
 @contextmanager
