@@ -18,7 +18,7 @@ from sweeps import EDITION, Trouble, child, parent, tiny
 from netpress import atomic, console, ends, papers, sweep
 from netpress.atomic import CannotWrite
 from netpress.compress.edits import Inherit, Prune
-from netpress.data.sources import SOURCES
+from netpress.data.registry import DATASETS
 from netpress.errors import UserError
 from netpress.runs import records
 from netpress.sweep.cluster import Cluster, Remote
@@ -34,7 +34,7 @@ def test_damaged_data_leave_no_record_and_are_tried_again(
 ) -> None:
     """A made-up copy of MNIST, whose sizes fit and whose bytes do not."""
     place = folder / "data"
-    for file in SOURCES["mnist"][0].all_files:
+    for file in DATASETS["mnist"].sources[0].all_files:
         path = place / file.path
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("wb") as made:
@@ -67,7 +67,7 @@ def test_what_the_system_refuses_is_no_result(folder: Path, number: int) -> None
 
 # --- settings -------------------------------------------------------------------------------------------------------
 
-SMALL = ("--set", "images=96", "--set", "epochs=1", "--set", "parent_epochs=1", "--set", "width=0.02", "--workers", "1")
+SMALL = ("--set", "images=96", "--set", "parent_epochs=1", "--set", "width=0.02", "--workers", "1")
 
 
 @pytest.mark.parametrize(

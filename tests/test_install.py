@@ -186,7 +186,7 @@ def command(python: Path, place: Path, *words: str) -> subprocess.CompletedProce
     return subprocess.run([str(python), "-c", code, *words], cwd=place, env=own, capture_output=True, text=True)
 
 
-TINY = "demo+epochs=1+images=96+parent_epochs=1+width=0.02"
+TINY = "demo+images=96+parent_epochs=1+width=0.02"
 
 
 @pytest.fixture(scope="module")

@@ -306,13 +306,14 @@ def rerun(
     chapter: Annotated[str, typer.Argument(help="A chapter, as triage/accuracy.")],
     given: Annotated[list[str] | None, typer.Option("-p", metavar="NAME=VALUE", help="A parameter of it.")] = None,
     to: Annotated[
-        Path, typer.Option("--out", parser=a_place, metavar="FILE", help="Where the executed notebook is written.")
-    ] = Path("out.ipynb"),
+        Path | None,
+        typer.Option("--out", parser=a_place, metavar="FILE", help="The executed notebook; out.ipynb where left out."),
+    ] = None,
 ) -> None:
     """Run one chapter with other parameters, which are checked before anything starts."""
     pages = pages_of("netpress rerun")
     with ends.stoppable("nothing was written"):
-        place = pages.rerun(chapter, dict(pages.parameter(text) for text in given or ()), to)
+        place = pages.rerun(chapter, dict(pages.parameter(text) for text in given or ()), to or Path("out.ipynb"))
     print(place)
 
 
@@ -332,7 +333,7 @@ def shrink(
     skip_broken: Annotated[bool, typer.Option("--skip-broken", help="Leave broken files out.")] = False,
     plan: Annotated[bool, typer.Option("--plan", help="Only say what would be done, and what it costs.")] = False,
     out: Annotated[
-        Path | None, typer.Option(parser=a_folder, metavar="FOLDER", help="Folder for the smaller network's files.")
+        Path | None, typer.Option(parser=a_place, metavar="FOLDER", help="Folder for the smaller network's files.")
     ] = None,
     workers: Annotated[int | None, typer.Option(min=1, max=1024, help="Worker processes.")] = None,
     results: Results = None,
