@@ -33,6 +33,6 @@ def invent_records(results: Path, edition: str, most: int | None = None) -> None
         content = {
             "status": "done", "best": best, "last": best, "epochs_to_99": 2, "parameters": 1000 + number,
             "multiply_adds": 2000, "peak_memory": 1, "history": history, "made": made, "measures": {},
-            "stages": [{"name": "train", "seconds": 2.0, "images_per_second": 10.0}],
+            "stages": [{"stage": "train", "seconds": 2.0, "images_per_second": 10.0}],
         }
         records.write(run, edition, content, results)

@@ -21,8 +21,9 @@ Paper = Annotated[str, typer.Argument(help="triage, pyramid or compressing.")]
 Edition = Annotated[str, typer.Option(help="demo, small, large or paper; changes as in small+epochs=2.")]
 
 
-def a_place(text: str) -> Path:
+def a_place(given: str | Path) -> Path:
     """A file or folder that the user names. Raises UserError for an empty name and for an unknown user's home."""
+    text = str(given)  # a default comes as a path
     if not text.strip() or "\0" in text:
         raise UserError(f"{text!r} names no folder: give one, or leave the option out.")
     try:

@@ -81,7 +81,7 @@ def quiet_kernel() -> Iterator[str]:
     with temporary_folder(paths.short_folder()) as place:
         folder = str(place)
         write_kernel_spec(place / "kernels" / "python3")  # a `python3` of the user or the system may be another Python
-        changes = {name: folder for name in ("JUPYTER_PATH", "JUPYTER_RUNTIME_DIR", "IPYTHONDIR")}
+        changes = dict.fromkeys(("JUPYTER_PATH", "JUPYTER_RUNTIME_DIR", "IPYTHONDIR"), folder)
         changes |= {"PYTHONHASHSEED": "0", "OMP_NUM_THREADS": "1"}
         before = {name: os.environ.get(name) for name in changes}
         os.environ.update(changes)
