@@ -28,8 +28,9 @@ Edition = Annotated[
 ]
 
 
-def a_place(text: str) -> Path:
+def a_place(given: str | Path) -> Path:
     """A file or folder that the user names. Raises UserError for an empty name and for an unknown user's home."""
+    text = str(given)  # a default comes as a path
     if not text.strip() or "\0" in text:
         raise UserError(f"{text!r} names no folder: give one, or leave the option out.")
     try:
@@ -306,14 +307,13 @@ def rerun(
     chapter: Annotated[str, typer.Argument(help="A chapter, as triage/accuracy.")],
     given: Annotated[list[str] | None, typer.Option("-p", metavar="NAME=VALUE", help="A parameter of it.")] = None,
     to: Annotated[
-        Path | None,
-        typer.Option("--out", parser=a_place, metavar="FILE", help="The executed notebook; out.ipynb where left out."),
-    ] = None,
+        Path, typer.Option("--out", parser=a_place, metavar="FILE", help="Where the executed notebook is written.")
+    ] = Path("out.ipynb"),
 ) -> None:
     """Run one chapter with other parameters, which are checked before anything starts."""
     pages = pages_of("netpress rerun")
     with ends.stoppable("nothing was written"):
-        place = pages.rerun(chapter, dict(pages.parameter(text) for text in given or ()), to or Path("out.ipynb"))
+        place = pages.rerun(chapter, dict(pages.parameter(text) for text in given or ()), to)
     print(place)
 
 

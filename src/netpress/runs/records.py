@@ -136,8 +136,8 @@ def lacking(record: Record) -> str:
     if not all(isinstance(rows, list) and all(isinstance(row, dict) for row in rows) for rows in (stages, history)):
         return "its stages or its history are no lists of rows"
     numbers = [stage.get(key) for stage in stages for key in ("seconds", "images_per_second")]
-    if not all(isinstance(number, int | float) for number in numbers):
-        return "its stages have no times"
+    if not all(isinstance(number, int | float) for number in numbers) or not all("stage" in stage for stage in stages):
+        return "its stages have no names or no times"
     if record["status"] == "done" and not all(isinstance(record.get(key), int | float) for key in ("best", "last")):
         return "it has no accuracy"
     return "" if isinstance(record.get("measures", {}), dict) else "its measures have no names"

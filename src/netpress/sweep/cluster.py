@@ -192,7 +192,9 @@ def own_folder() -> str | None:
 
 def reachable(address: str) -> None:
     """Raise UserError at once where nobody listens: Ray itself would wait for minutes."""
-    host, _, port = address.removeprefix("ray://").partition(":")
+    host, colon, port = address.removeprefix("ray://").partition(":")
+    if colon and not (host and port):
+        raise absent(address, ValueError("HOST:PORT is expected"))
     if not port:
         return
     try:
