@@ -80,9 +80,21 @@ test: $(READY) ## the tests (under ten minutes)
 test-long: $(READY) ## every test, the long ones too
 	@$(BIN)/python -m pytest -n $(PYTEST_WORKERS) --dist loadfile --timeout 3600 $(PYTEST)
 
+# What a change can break without anybody noticing at once: identity, records, rules, words, losses, editions
+QUICK := $(addprefix tests/test_,$(addsuffix .py,atomic claims comparisons editions identity initialise losses printed \
+  prune statistics tables triage words))
+
+.PHONY: check
+check: lint ## style, types, layers and the quickest tests (about a minute)
+	@$(BIN)/python -m pytest -n $(PYTEST_WORKERS) --dist loadfile -m "not slow" $(QUICK)
+
 .PHONY: lint
 lint: $(READY) ## style, types, and that imports go downwards
 	@$(BIN)/ruff check . && $(BIN)/mypy && $(BIN)/lint-imports --no-cache --no-logo
+
+.PHONY: format
+format: $(READY) ## lay out the code, and mend what ruff can mend
+	@$(BIN)/ruff check --fix . && $(BIN)/ruff format .
 
 .PHONY: lab
 lab: $(READY) ## JupyterLab on the chapters

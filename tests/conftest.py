@@ -1,9 +1,20 @@
 """Fixtures that several tests use."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from realdata import REAL
+
+
+@pytest.fixture(autouse=True)
+def on_the_cpu(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ordinary tests compute on the CPU where there is a GPU too; those marked `gpu` choose it themselves."""
+    if "gpu" in request.keywords:
+        monkeypatch.delenv("NETPRESS_DEVICE", raising=False)
+    elif "NETPRESS_DEVICE" not in os.environ:
+        monkeypatch.setenv("NETPRESS_DEVICE", "cpu")
 
 
 @pytest.fixture
@@ -16,3 +27,26 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
     with single():
         yield tmp_path
+
+
+@pytest.fixture
+def nothing_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NETPRESS_RESULTS", str(tmp_path))
+
+
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture
+def own_cache(kept: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NETPRESS_CACHE", str(kept))
+
+
+@pytest.fixture
+def real(monkeypatch: pytest.MonkeyPatch) -> Path:
+    if not (REAL / "CIFAR-10").is_dir():
+        pytest.skip(f"real data not found in {REAL}: set NETPRESS_DATA to the data folder to run this test")
+    monkeypatch.setenv("NETPRESS_DATA", str(REAL))
+    return REAL

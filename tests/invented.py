@@ -42,6 +42,12 @@ def content(run: Run, best: float) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def row(run: Run, edition: str, best: float, last: float) -> dict[str, Any]:
+    """A row of the frame of runs: what `records.frame` makes of a run and the accuracies in its record."""
+    named = {key: getattr(run, key) for key in ("paper", "dataset", "model", "method", "seed", "epochs", "name")}
+    return named | dict(run.factors) | {"edition": edition, "status": "done", "best": best, "last": last}
+
+
 def history(run: Run, best: float) -> list[dict[str, Any]]:
     """One row an epoch: accuracy rises to `best`."""
     return [

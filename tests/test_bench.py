@@ -12,7 +12,7 @@ import pytest
 
 from netpress import benchmarks, papers, paths, sealed, sweep
 from netpress.benchmarks import arms as both_arms
-from netpress.benchmarks import distillation, grid, imitation, overhead, remade, results
+from netpress.benchmarks import distillation, grid, host, imitation, overhead, remade, results
 from netpress.benchmarks.arms import Arms, arms
 from netpress.errors import UserError
 from netpress.runs import records
@@ -110,6 +110,13 @@ def test_a_measurement_leaves_a_record_and_is_told(
     assert told["bars"][0]["bar"] == "at most 50" and told["bars"][0]["measured"] > 0
     benchmarks.tell([told], as_json=False)
     assert "step-overhead" in capsys.readouterr().out
+
+
+def test_host_work_is_told_of_both_arms(tmp_path: Path) -> None:
+    runs = host.untrained(1 / 16)[:3]
+    assert [run.epochs for run in runs] == [0, 0, 0] and {run.model for run in runs} == {"vgg16", "vgg16-block1"}
+    found = host.one_round(runs, host.Bench(plain(), tmp_path, host.few(plain())))
+    assert found.keys() == {"alone", "ours"} and all(value > 0 for value in found.values())
 
 
 def test_an_unknown_measurement_is_refused_with_the_nearest_name() -> None:

@@ -37,7 +37,7 @@ def invented_records(folder, *names):
         patch.chdir(books.ROOT)
         runs = [run for edition in names for run in invented.fill(folder, edition)]
         for edition in names:
-            for paper in editions.PAPERS:
+            for paper in papers.PAPERS:
                 invented.latencies(paper, edition, folder)
         yield runs
 
@@ -81,7 +81,7 @@ def test_ten_changed_records_change_every_place_that_shows_them(results):
         if every.count(old) == 1 and new not in every and not old.endswith("0") and not new.endswith("0")
     ]
     chosen = clear[:: len(clear) // 10][:10]
-    assert len(chosen) == 10 and {run.paper for run in chosen} == set(editions.PAPERS)
+    assert len(chosen) == 10 and {run.paper for run in chosen} == set(papers.PAPERS)
     for run in chosen:
         records.write(run, "demo", invented.content(run, held[run]["best"] + SHIFT), folder)
     after = shown()
@@ -101,7 +101,7 @@ def test_pages_say_what_is_not_there_yet(edition, every, tmp_path, monkeypatch):
     """A sweep is under way: few records, of any kind."""
     monkeypatch.setenv("NETPRESS_RESULTS", str(tmp_path))
     monkeypatch.chdir(books.ROOT)
-    for paper in editions.PAPERS:
+    for paper in papers.PAPERS:
         runs = papers.grid(paper, edition)
         for number, run in enumerate(runs[::every]):
             records.write(run, edition, invented.content(run, invented.accuracy(number, len(runs))), tmp_path)
@@ -222,7 +222,7 @@ def test_every_paper_has_its_claims_on_the_board(results):
     ids = [verdict.claim.id for verdict in shown.all]
     assert ids == [f"{letter}{n}" for letter, count in (("T", 9), ("P", 9), ("K", 6)) for n in range(1, count + 1)]
     assert sum(shown.count(word) for word in scoreboard.VERDICTS) == len(ids)
-    cards = "".join(shown.cards(paper).html for paper in editions.PAPERS)
+    cards = "".join(shown.cards(paper).html for paper in papers.PAPERS)
     assert all(cards.count(f'id="claim-{i}"') == 1 and shown.glance().html.count(f"#claim-{i}") == 1 for i in ids)
 
 

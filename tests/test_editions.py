@@ -13,7 +13,7 @@ from netpress.runs import records
 SPELLINGS = ("demo+width=0.02+epochs=1", "demo+epochs=1+width=2e-2", "demo+epochs=01+width=.02")
 
 
-@pytest.mark.parametrize("paper", editions.PAPERS)
+@pytest.mark.parametrize("paper", papers.PAPERS)
 @pytest.mark.parametrize("edition", editions.EDITIONS)
 def test_every_row_of_the_table_is_a_field_of_its_paper(edition, paper):
     chosen = editions.settings(edition, paper)

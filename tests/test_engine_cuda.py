@@ -2,6 +2,7 @@
 What can be checked without a GPU, the captured step's bookkeeping, is."""
 
 import copy
+import os
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -15,11 +16,12 @@ from netpress import limits, papers, sweep
 from netpress.data import Images
 from netpress.nets import build
 from netpress.nets.network import Network
-from netpress.runs import records
+from netpress.runs import machine, records
+from netpress.sweep.workers import default_workers
 from netpress.training import compute as speeds
 from netpress.training import memory
 from netpress.training.cache import Cache
-from netpress.training.capture import Captured
+from netpress.training.capture import Captured, fastest_convolutions
 from netpress.training.compute import ComputeConfig, choose
 from netpress.training.feed import Batch, Feed, TrainTestData
 from netpress.training.loop import learning_rates, make_optimiser, set_modes, step_of, thaw, train
@@ -73,6 +75,12 @@ def distance(one: dict[str, Tensor], other: dict[str, Tensor]) -> float:
     return max(((one[n] - other[n]).norm() / (one[n].norm() + 1e-6)).item() for n in one)
 
 
+def counted(network: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Without the biases in front of BatchNorm: their gradient is zero in theory and noise in practice, and a change of
+    1e-7 moves them by as much as they are."""
+    return {name: tensor for name, tensor in network.items() if not name.endswith("conv.bias")}
+
+
 @pytest.fixture
 def exact(monkeypatch: pytest.MonkeyPatch) -> None:
     """float32 as it says, without TF32."""
@@ -100,24 +108,23 @@ def test_cached_is_live_in_fp32(block: str, exact: None) -> None:
     stage = Stage("retrain", trains=(block,), lr=0.01, **TWENTY)
     fast, fast_rows = result(stage, f"vgg16-{block}", FP32)
     live, live_rows = result(stage, f"vgg16-{block}", replace(FP32, caching=False))
-    assert distance(fast, live) <= 1e-5
-    assert [r["train_loss"] for r in fast_rows] == pytest.approx([r["train_loss"] for r in live_rows], rel=1e-5)
+    assert distance(counted(fast), counted(live)) <= 1e-4
+    assert [r["train_loss"] for r in fast_rows] == pytest.approx([r["train_loss"] for r in live_rows], rel=1e-4)
 
 
 @on_gpu
 @pytest.mark.parametrize(("stage", "model", "teacher"), STAGES)
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
-def test_captured_is_eager_to_rounding(
-    stage: Stage, model: str, teacher: str | None, precision: str, exact: None
+def test_captured_is_eager(
+    stage: Stage, model: str, teacher: str | None, precision: str, exact: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Dropout included: a graph draws what eager steps draw."""
+    """To the bit where cuDNN is deterministic, dropout included: a graph draws what eager steps draw."""
+    monkeypatch.setattr(torch.backends.cudnn, "deterministic", True)
     eager = replace(FP32, precision=precision, channels_last=precision == "bf16")
-    stage = replace(stage, lr=min(stage.lr, 0.01))
     one, rows = result(stage, model, replace(eager, capture=True), teacher)
     other, told = result(stage, model, eager, teacher)
-    near = 1e-4 if precision == "fp32" else 3e-2
-    assert distance(one, other) <= near
-    assert [r["train_loss"] for r in rows] == pytest.approx([r["train_loss"] for r in told], rel=near)
+    assert distance(one, other) == 0
+    assert rows == told
 
 
 @on_gpu
@@ -195,7 +202,8 @@ class PlayedByHand(Captured):
 
 
 def test_a_captured_step_sees_every_batch_and_every_learning_rate(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(torch.cuda, "Stream", lambda: None)
+    monkeypatch.setattr("netpress.training.capture.side_stream", lambda _: None)
+    monkeypatch.setattr(torch.cuda, "current_device", lambda: 0)
     monkeypatch.setattr(speeds, "Captured", PlayedByHand)
     stage = Stage("train", lr=0.1, **TWENTY)
     eager = ComputeConfig(caching=True)
@@ -205,7 +213,8 @@ def test_a_captured_step_sees_every_batch_and_every_learning_rate(monkeypatch: p
 
 
 def test_the_learning_rate_of_a_captured_step_is_a_tensor_that_is_filled(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(torch.cuda, "Stream", lambda: None)
+    monkeypatch.setattr("netpress.training.capture.side_stream", lambda _: None)
+    monkeypatch.setattr(torch.cuda, "current_device", lambda: 0)
     weight = torch.nn.Parameter(torch.ones(1))
     optimiser = torch.optim.SGD([weight], 0.5)
     step = PlayedByHand(lambda batch: (batch.x, batch.y), optimiser)
@@ -221,6 +230,7 @@ def test_the_learning_rate_of_a_captured_step_is_a_tensor_that_is_filled(monkeyp
 
 def test_choice_of_device_precision_and_budget(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NETPRESS_CACHE_GB", "0.5")
+    monkeypatch.delenv("NETPRESS_DEVICE")
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     assert choose() == ComputeConfig("cuda", "bf16", True, True, True, 2**29)
     monkeypatch.setenv("NETPRESS_DEVICE", "cpu")
@@ -235,5 +245,53 @@ def test_processes_share_the_memory_for_caches(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.delenv("NETPRESS_CACHE_GB", raising=False)
     monkeypatch.setattr(limits, "memory", lambda: 16 * 2**30)
     assert [memory.cache_budget("cpu", share) for share in (1.0, 1 / 2, 1 / 16)] == [2 * 2**30, 2 * 2**30, 2**28]
-    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda: (80 * 2**30, 140 * 2**30))
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda _: (80 * 2**30, 140 * 2**30))
     assert [memory.cache_budget("cuda", share) for share in (1.0, 1 / 4)] == [40 * 2**30, 10 * 2**30]
+
+
+def test_a_numbered_gpu_is_the_current_one_and_its_memory_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    current, asked = [], []
+    monkeypatch.delenv("NETPRESS_CACHE_GB", raising=False)
+    monkeypatch.setenv("NETPRESS_DEVICE", "cuda:1")
+    monkeypatch.setattr(torch.cuda, "set_device", current.append)
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: asked.append(device) or (8 * 2**30, 9 * 2**30))
+    assert choose() == ComputeConfig("cuda:1", "bf16", True, True, True, 4 * 2**30)
+    assert (current, asked) == (["cuda:1"], ["cuda:1"])
+
+
+@pytest.mark.parametrize(("device", "workers"), [("cuda", 1), ("cuda:1", 1), ("mps", 1)])
+def test_as_many_workers_as_the_chosen_device_feeds(
+    monkeypatch: pytest.MonkeyPatch, device: str, workers: int
+) -> None:
+    monkeypatch.setenv("NETPRESS_DEVICE", device)
+    assert default_workers() == workers
+    monkeypatch.setenv("NETPRESS_DEVICE", "cpu")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    assert default_workers() == len(os.sched_getaffinity(0))
+
+
+def test_memory_that_runs_out_while_a_step_is_captured_is_told_as_such() -> None:
+    """Leaving the capture raises another error."""
+    try:
+        try:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        finally:
+            raise RuntimeError("operation failed due to a previous error during capture")
+    except RuntimeError as error:
+        assert machine.is_out_of_memory(error)
+    assert not machine.is_out_of_memory(RuntimeError("operation failed"))
+
+
+def test_algorithms_are_tried_unless_they_must_be_deterministic(monkeypatch: pytest.MonkeyPatch) -> None:
+    for deterministic in (False, True):
+        monkeypatch.setattr(torch.backends.cudnn, "deterministic", deterministic)
+        with fastest_convolutions():
+            assert torch.backends.cudnn.benchmark is not deterministic
+        assert torch.backends.cudnn.benchmark is False
+
+
+def test_a_record_says_what_results_on_a_gpu_depend_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(machine, "device_name", lambda _: "a GPU")
+    made = machine.made(ComputeConfig("cuda:0", "bf16"))
+    assert made["kind"] == "cuda" and {"cuda", "cudnn", "driver", "tf32", "deterministic"} <= made.keys()
+    assert "driver" not in machine.made(ComputeConfig())

@@ -27,7 +27,7 @@ def test_an_exploration_has_no_fresh_seeds():
     assert editions.seeds("demo", "triage", "digits") == (0,)
 
 
-@pytest.mark.parametrize("paper", editions.PAPERS)
+@pytest.mark.parametrize("paper", papers.PAPERS)
 def test_claims_are_judged_on_fresh_seeds_alone(paper):
     assert {run.seed >= editions.FRESH for run in papers.judged(paper, "small")} == {True}
     assert {run.seed for run in papers.judged(paper, "demo")} == {0}
@@ -61,7 +61,7 @@ def written_down() -> datetime:
 def test_the_rules_are_older_than_every_fresh_record():
     fresh = [
         (run.name, record["made"]["time"])
-        for paper in editions.PAPERS
+        for paper in papers.PAPERS
         for run, record in records.fresh(papers.judged(paper, "small"), "small", books.ROOT / "results").items()
     ]
     before = written_down()

@@ -1,7 +1,7 @@
 """All approaches side by side: every run has its approach, sizes and differences against a hand calculation."""
 
+import itertools
 import json
-from importlib import import_module
 
 import invented
 import pandas as pd
@@ -10,25 +10,40 @@ import pytest
 from netpress import papers, paths
 from netpress.book import evidence_links
 from netpress.papers import together
-from netpress.papers.together import INTEGERS, ORDER, UNCOMPRESSED, answers, figures
+from netpress.papers.paper import INTEGERS, UNCOMPRESSED, facts_of, meets
+from netpress.papers.together import answers, figures
 from netpress.report.estimates import Estimate
 from netpress.report.scatter import brief
 from netpress.runs import records
 
-EDITIONS = dict.fromkeys(("triage", "pyramid", "compressing"), "demo")
+EDITIONS = dict.fromkeys(papers.PAPERS, "demo")
 
 
-def test_every_run_has_a_way_or_is_a_step():
+def test_every_run_has_an_approach_or_is_a_step():
     approaches: dict[str, set[str]] = {}
     for paper, edition in EDITIONS.items():
         for run in papers.grid(paper, edition):
             approaches.setdefault(together.approach(run), set()).add(f"{run.model} {run.method}")
-    assert set(approaches) - {""} == set(ORDER) - {INTEGERS}
+    assert set(approaches) - {""} == set(together.order()) - {INTEGERS}
     steps = ("untouched", "untuned", "pruned-1x", "bit-")
     assert all(any(step in name for step in steps) for name in approaches[""])
     assert approaches[UNCOMPRESSED] == {
         "vgg16 parent", "vgg19 parent", "six-layer parent", "cnn-256-512 teacher",
     } | ({"vgg19 native"} & approaches[UNCOMPRESSED])  # fmt: skip
+
+
+def test_no_run_stands_for_two_approaches():
+    for paper, edition in itertools.product(papers.PAPERS, ("demo", "small")):
+        for run in papers.grid(paper, edition):
+            wheres = papers.get(paper).approaches.values()
+            assert sum(any(meets(facts_of(run), where) for where in each) for each in wheres) <= 1, run.name
+
+
+def test_approaches_are_in_the_order_of_the_papers():
+    assert together.order() == (
+        "uncompressed", "one block replaced", "pyramid", "straight from VGG19", "small from the start", "pruned",
+        "weights shared", "8-bit integers", "distilled",
+    )  # fmt: skip
 
 
 def test_the_common_data_set_is_that_of_most_papers():
@@ -150,7 +165,7 @@ def test_answers_by_hand(frame):
 def test_every_answer_and_every_claim_leads_to_a_figure_or_table_of_the_book(paper):
     shown = evidence_links.links(paper)
     assert {answer.shown for answer in answers.ANSWERS if answer.paper == paper} < set(shown)
-    for claim in import_module(f"netpress.papers.{paper}.claims").CLAIMS:
+    for claim in papers.get(paper).claims:
         assert claim.rests_on and set(claim.rests_on) <= set(shown), claim.id
 
 

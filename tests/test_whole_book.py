@@ -7,7 +7,7 @@ import books
 import invented
 import pytest
 
-from netpress import book, editions
+from netpress import book, papers
 from netpress.book import pdf
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("site"), pytest.mark.timeout(3600)]
@@ -27,7 +27,7 @@ def project(tmp_path_factory):
         patch.chdir(folder)
         for edition in ("demo", "small"):
             invented.fill(folder / "results", edition)
-            for paper in editions.PAPERS:
+            for paper in papers.PAPERS:
                 invented.latencies(paper, edition, folder / "results")
         yield folder
 

@@ -22,7 +22,7 @@ app = typer.Typer(
 BOOK_TOOLS = ("papermill", "ipykernel", "matplotlib", "altair", "pydantic", "jupyter_book")  # of the extra `book`
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-Paper = Annotated[str, typer.Argument(help="triage, pyramid or compressing.")]
+Paper = Annotated[str, typer.Argument(help="A paper, as triage.")]
 Edition = Annotated[
     str, typer.Option(help="demo, small, large or paper; changes as in small+epochs=2.", callback=editions.proper)
 ]
@@ -136,7 +136,7 @@ def plan(paper: Paper, edition: Edition = "demo", as_json: AsJson = False) -> No
 
 @app.command()
 def run(
-    paper: Annotated[str, typer.Argument(help="triage, pyramid, compressing or all.")],
+    paper: Annotated[str, typer.Argument(help="A paper, as triage, or all.")],
     edition: Edition = "demo",
     dataset: Annotated[list[str] | None, typer.Option(help="Only these data sets, as mnist,dogs.")] = None,
     only: Annotated[str, typer.Option(help="Only runs whose name matches, as '*block2*'.")] = "",
@@ -178,7 +178,7 @@ def run(
 
 @app.command()
 def status(
-    paper: Annotated[str, typer.Argument(help="triage, pyramid, compressing; all where left out.")] = "all",
+    paper: Annotated[str, typer.Argument(help="A paper, as triage; all where left out.")] = "all",
     edition: Edition = "demo",
     as_json: AsJson = False,
     watch: Annotated[bool, typer.Option("--watch", help="Look again every two seconds, until Ctrl-C.")] = False,
@@ -188,7 +188,7 @@ def status(
     from netpress import papers
     from netpress.sweep import status as state
 
-    names = editions.PAPERS if paper == "all" else (paper,)
+    names = papers.PAPERS if paper == "all" else (paper,)
     grids = {name: papers.grid(name, edition) for name in names}
 
     def look() -> dict[str, Any]:
@@ -234,13 +234,9 @@ def describe(
     from netpress import nets
 
     nets.family_of(model)
-    import torch
-
     from netpress.nets.describe import describe as described
 
-    with torch.device("meta"):
-        network = nets.build(model, px, classes, width)
-    size = described(network, px)
+    size = described(nets.outline(model, px, classes, width), px)
     total = {"model": model, "parameters": size.parameters, "multiply_adds": size.multiply_adds}
     rows = [
         {"name": row.name, "kind": row.kind, "shape": list(row.shape), "parameters": row.parameters,
@@ -256,10 +252,10 @@ def describe(
 
 @app.command()
 def claims(edition: Edition = "small", as_json: AsJson = False, results: Recorded = None) -> None:
-    """Every claim of the three papers, with its verdict."""
+    """Every claim of the papers, with its verdict."""
     from netpress import papers
 
-    rows = [v.as_dict() for name in editions.PAPERS for v in papers.verdicts(name, edition, results)]
+    rows = [v.as_dict() for name in papers.PAPERS for v in papers.verdicts(name, edition, results)]
     if as_json:
         return console.print_json(rows)
     columns = ("id", "statement", "verdict", "effect", "interval", "unit", "n")

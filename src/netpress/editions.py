@@ -4,7 +4,8 @@ An edition may carry changes, as in "small+epochs=2": those are runs of their ow
 of that name. A row called "triage.epochs" is the setting `epochs` of the paper triage.
 """
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, fields, make_dataclass
 from functools import cache
 from typing import Any, Literal, overload
 
@@ -18,7 +19,6 @@ FRESH = 3  # the first fresh seed: rules and numbers of seeds were chosen on tho
 LONGEST = 200  # bytes of an edition's name, which is a folder's: with what is put behind it 255
 MOST = {"seeds": 100, "fresh": 100, "px": 4096, "width": 16, "epochs": 100_000, "rate": 1000.0}  # by ending
 EDITIONS = ("demo", "small", "large", "paper")
-PAPERS = ("triage", "pyramid", "compressing")
 YOURS: Literal["yours"] = "yours"  # a network of the user's own: no paper, but an edition sets its scale too
 
 MEANT_FOR = {
@@ -125,7 +125,7 @@ ROWS: dict[str, tuple[Any, Any, Any, Any]] = {
 
     "yours.images":                 (None,       10_000,         None,           None),
     "yours.parent_epochs":          (12,         24,             60,             60),     # where no weights are given
-    "yours.epochs":                 (4,          4,              10,             20),
+    "yours.epochs":                 (6,          4,              10,             20),
     "yours.imitation_epochs":       (3,          3,              4,              10),
     "yours.tune_epochs":            (2,          2,              5,              5),
     "yours.parent_rate":            (0.1,        0.05,           0.05,           0.05),
@@ -247,6 +247,19 @@ class Yours(Scale):
 KINDS: dict[str, type[Scale]] = {"triage": Triage, "pyramid": Pyramid, "compressing": Compressing, YOURS: Yours}
 
 
+def papers() -> tuple[str, ...]:
+    """The papers that have settings, and what stands beside them."""
+    return tuple(dict.fromkeys(name.split(".")[0] for name in ROWS if "." in name))
+
+
+def kind_of(paper: str, names: Iterable[str]) -> type[Scale]:
+    """The class of a paper's settings; one made of the table's rows for a paper that wrote none."""
+    if paper in KINDS:
+        return KINDS[paper]
+    own = [name for name in names if name not in {field.name for field in fields(Settings)}]
+    return make_dataclass(paper.capitalize(), own, bases=(Settings,), frozen=True)
+
+
 @overload
 def settings(edition: str, paper: Literal["triage"]) -> Triage: ...
 @overload
@@ -263,7 +276,7 @@ def settings(edition: str, paper: str) -> Scale:
     Raises UserError for an unknown edition, paper or change, naming the nearest right one.
     """
     base, changes = parse(edition)
-    known(paper, (*PAPERS, YOURS), "paper")
+    known(paper, papers(), "paper")
     column = EDITIONS.index(base)
     chosen = {name: row[column] for name, row in ROWS.items() if "." not in name}
     chosen |= {n.removeprefix(f"{paper}."): row[column] for n, row in ROWS.items() if n.startswith(f"{paper}.")}
@@ -271,7 +284,7 @@ def settings(edition: str, paper: str) -> Scale:
     # With changes it is an exploration: what is decided is decided in an edition as it stands.
     if changes and changed["seeds"] and "fresh" in changed:
         changed["fresh"] = 0
-    return KINDS[paper](**changed)
+    return kind_of(paper, changed)(**changed)
 
 
 def seeds(edition: str, paper: str, dataset: str) -> tuple[int, ...]:

@@ -47,7 +47,7 @@ def open_what_is_closed() -> None:
     if sys.stdin is None:
         sys.stdin = open(os.devnull)  # noqa: PTH123, SIM115 - open as long as the process lives
     if sys.stdout is None:
-        sys.stdout = Closed()  # type: ignore[assignment]
+        sys.stdout = Closed()
     if sys.stderr is None:
         sys.stderr = open(os.devnull, "w")  # noqa: PTH123, SIM115
 

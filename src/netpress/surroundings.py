@@ -13,6 +13,7 @@ NAMES = {
     "NETPRESS_RESULTS": "the folder of the records",
     "NETPRESS_CACHE": "the folder of what can be made again",
     "NETPRESS_DEVICE": "cpu, cuda, cuda:1 or mps",
+    "NETPRESS_PRECISION": "fp32 or bf16",
     "NETPRESS_CACHE_GB": "GiB of memory for the caches of one worker, such as 2 or 0.5",
     "NETPRESS_CHECKPOINT_SECONDS": "seconds between two checkpoints, such as 5; 0 writes one after every epoch",
     "NETPRESS_WEIGHTS": "all, or needed to keep no weights but those that other runs begin from",
@@ -63,11 +64,21 @@ def device() -> str:
     return found
 
 
+def precision() -> str:
+    """The precision that `NETPRESS_PRECISION` names; "" where it is unset."""
+    return word("NETPRESS_PRECISION", ("fp32", "bf16"))
+
+
 def weights() -> str:
     """Which weights `NETPRESS_WEIGHTS` has kept: "all" or "needed"."""
-    found = value("NETPRESS_WEIGHTS").lower() or "all"
-    if found not in ("all", "needed"):
-        raise wrong("NETPRESS_WEIGHTS")
+    return word("NETPRESS_WEIGHTS", ("all", "needed")) or "all"
+
+
+def word(name: str, words: tuple[str, ...]) -> str:
+    """The word that a variable holds; "" where it is unset. Raises UserError unless it is one of `words`."""
+    found = value(name).lower()
+    if found and found not in words:
+        raise wrong(name)
     return found
 
 
@@ -86,6 +97,7 @@ def check() -> None:
     for name in ("NETPRESS_CACHE_GB", "NETPRESS_CHECKPOINT_SECONDS"):
         number(name)
     device()
+    precision()
     weights()
     commit()
 

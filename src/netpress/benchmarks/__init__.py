@@ -19,6 +19,7 @@ MEASUREMENTS = {
     "student-teacher": ("imitation", "a student-teacher stage: plain / ours"),
     "distillation": ("distillation", "a distillation step: peer-shaped / ours"),
     "step-overhead": ("overhead", "host time per step around a network that does nothing"),
+    "host-work": ("host", "seconds of a run beside its training, at full width"),
     "rebuild": ("rebuild", "the site and every table from records, without training"),
     "pyramid-speed": ("levels", "the time in which the pyramid's levels classify images"),
     "sweep-scaling": ("scaling", "a sweep with 1, 2 and 4 workers"),

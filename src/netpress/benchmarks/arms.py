@@ -89,7 +89,7 @@ class Arms:
             from netpress.compress.edits import Inherit
 
             network = Inherit().apply(network, {"parent": parent})
-        return self.config.place(network)  # type: ignore[return-value]
+        return self.config.place(network)
 
     def ours(self, stage: Stage, network: Network, teacher: Network | None = None, cache: Cache | None = None) -> float:
         """Train through one stage with the engine; what it cost, filling of caches included."""

@@ -76,14 +76,14 @@ def step_row(size: tuple[int, int], config: ComputeConfig, rate: float) -> dict[
     px, batch = size
     network = config.place(nets.build("vgg16", px, 10, 1.0))
     stage = Stage("train", batch_size=batch)
-    feed = Feed(stage, network, None, noise(px, 4 * batch, config), config, Cache(config.cache_bytes))  # type: ignore
-    parameters = thaw(network, ())  # type: ignore[arg-type]
+    feed = Feed(stage, network, None, noise(px, 4 * batch, config), config, Cache(config.cache_bytes))
+    parameters = thaw(network, ())
     optimiser = make_optimiser(stage, parameters)
-    set_modes(network, ())  # type: ignore[arg-type]
+    set_modes(network, ())
     advance = config.captured(step_of(feed, optimiser, parameters, config), optimiser)
     batches = list(feed.batches(batch, 0, 0))
     seconds = per_call(lambda: advance(batches[0]))
-    flops = 6 * describe(network, px).multiply_adds * batch / seconds  # type: ignore[arg-type]
+    flops = 6 * describe(network, px).multiply_adds * batch / seconds
     how = "captured" if config.capture else "eager"
     return {
         "px": px, "batch": batch, "how": how, "seconds": seconds, "images_per_second": batch / seconds,

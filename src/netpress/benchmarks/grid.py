@@ -105,7 +105,7 @@ def beginnings(run: Run, workspace: Workspace) -> Iterator[tuple[str, Stage, Net
     for position, step in enumerate(run.steps):
         torch.manual_seed(run.seed_of("step", position))
         if not isinstance(step, Stage):
-            network = workspace.config.place(step.apply(network, needs))  # type: ignore[assignment]
+            network = workspace.config.place(step.apply(network, needs))
             continue
         key = fingerprint(run, position + 1)
         yield key + ("" if step.shared else run.method), step, network

@@ -34,7 +34,7 @@ def measure() -> dict[str, Any]:
 
 def complete(edition: str) -> bool:
     """Whether nothing of an edition would have to be trained."""
-    runs = [run for paper in editions.PAPERS for run in papers.grid(paper, edition)]
+    runs = [run for paper in papers.PAPERS for run in papers.grid(paper, edition)]
     return all(records.state(run, edition) in records.FINISHED for run in runs)
 
 

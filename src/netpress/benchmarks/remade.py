@@ -8,7 +8,7 @@ from random import SystemRandom
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from netpress import editions, papers, paths
+from netpress import papers, paths
 from netpress.benchmarks import results
 from netpress.benchmarks.levels import EDITION
 from netpress.errors import UserError
@@ -25,7 +25,7 @@ def measure() -> dict[str, Any]:
     """The record: which records were chosen, and whether each is equal to what its command gives now."""
     config = choose()
     edition = EDITION[config.device.split(":")[0]]
-    known = records.fresh([run for paper in editions.PAPERS for run in papers.grid(paper, edition)], edition)
+    known = records.fresh([run for paper in papers.PAPERS for run in papers.grid(paper, edition)], edition)
     here = machine.made(config)
     suiting = [run for run in known if suits(run, known, here)]
     if len(suiting) < CHOSEN:

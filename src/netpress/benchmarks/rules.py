@@ -9,7 +9,6 @@ one in which that is likeliest; power: how often what the pilot suggests is foun
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -127,7 +126,7 @@ def pilot(paper: str) -> Iterator[tuple[rules.Claim, Findings]]:
     frame = papers.frame(runs, EDITION)
     frame = frame[~frame["status"].isin(("missing", "stale"))]
     history = records.history(runs, EDITION)
-    for claim in import_module(f"netpress.papers.{paper}.claims").CLAIMS:
+    for claim in papers.get(paper).claims:
         findings = claim.test.run(frame, history)
         if any(isinstance(part, Comparison | Trend) for part in findings.parts) and tested(findings).n > 1:
             yield claim, findings
@@ -164,8 +163,8 @@ def measure() -> dict[str, Any]:
     from netpress.training.compute import choose
 
     rows, bars = [], []
-    for paper in editions.PAPERS:
-        claims = len(import_module(f"netpress.papers.{paper}.claims").CLAIMS)
+    for paper in papers.PAPERS:
+        claims = len(papers.get(paper).claims)
         own = [row_of(claim, findings, planned(paper), claims) for claim, findings in pilot(paper)]
         rows += own
         error = 1 - np.prod([1 - max(row["error_if_false"], row["error_if_true"]) for row in own])

@@ -66,6 +66,6 @@ def why(found: dict[str, Shrunk], bars: list[dict[str, Any]]) -> str | None:
     for model, shrunk in found.items():
         kept = [t for t in shrunk.decision.tried if t.kind == "replaced" and not t.accepted]
         if story.source(model) in missed and kept:
-            told = ", ".join(f"{t.what} ({t.lost.mean:.1f} points)" for t in kept)
-            reasons.append(f"of {story.source(model)} these blocks cost more than the budget: {told}")
+            named = ", ".join(f"{t.what} ({t.lost.mean:.1f} points)" for t in kept)
+            reasons.append(f"of {story.source(model)} these blocks cost more than the budget: {named}")
     return "; ".join(reasons) or None

@@ -1,6 +1,6 @@
 """What the page on data shows: the data sets, their sources, and which edition uses what."""
 
-from netpress import data, editions
+from netpress import data, editions, papers
 from netpress.book import html
 from netpress.book.html import Html
 from netpress.data.registry import DATASETS, Source
@@ -37,7 +37,7 @@ def sources() -> list[tuple[str, Source]]:
 def table_used() -> Table:
     """Which paper uses which data set at which size, by edition."""
     rows = []
-    for paper in editions.PAPERS:
+    for paper in papers.PAPERS:
         for edition in editions.EDITIONS:
             chosen = editions.settings(edition, paper)
             for dataset in chosen.datasets:

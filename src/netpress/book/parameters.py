@@ -105,7 +105,7 @@ def chapter_of(path: Path) -> str:
 def papers_of(chapter: str) -> tuple[str, ...]:
     """The papers whose records a chapter shows: the one of its folder, or all; "yours" of a reader's own network."""
     folder = chapter.split("/")[0]
-    return (folder,) if folder in (*editions.PAPERS, editions.YOURS) else tuple(editions.PAPERS)
+    return (folder,) if folder in (*papers.PAPERS, editions.YOURS) else papers.PAPERS
 
 
 def proper_edition(value: str, chapter: str) -> str:

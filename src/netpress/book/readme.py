@@ -11,7 +11,6 @@ from pathlib import Path
 
 from netpress import papers, paths
 from netpress.book import best_edition
-from netpress.book.scoreboard import TITLES
 from netpress.errors import UserError
 from netpress.report.claims import DECIDED, NOT_RUN, VERDICTS
 
@@ -21,24 +20,17 @@ MARKED = re.compile(f"{re.escape(BEGIN)}.*?{re.escape(END)}", re.DOTALL)
 FIGURE = "docs/results.svg"
 ON_PAPER = "color:#1f2328;background:#ffffff;"  # a picture of its own does not follow the reader's theme
 
-# Of each paper the claims to tell: the first that is decided.
-LEADING = {
-    "triage": ("T1", "T2", "T3", "T6b", "T5", "T4", "T8", "T9"),
-    "pyramid": ("P5a", "P4a", "P9", "P3", "P1a", "P2", "P6"),
-    "compressing": ("K2b", "K1", "K6", "K3", "K5a", "K4a"),
-}
-
 
 def shown() -> dict[str, str]:
     """Paper -> its best complete committed edition, "" where there is none."""
-    return {paper: best_edition.best(paper, COMMITTED, "") for paper in TITLES}
+    return {paper: best_edition.best(paper, COMMITTED, "") for paper in papers.PAPERS}
 
 
 def section(editions: dict[str, str]) -> str:
     """The section of the README, its marks included."""
     lines = [
-        BEGIN, "", " | ".join(["| paper", "edition", "judged", *VERDICTS]) + " |",
-        "|---|---|---|" + "---|" * len(VERDICTS),
+        BEGIN, "",
+        " | ".join(["| paper", "edition", "judged", *VERDICTS]) + " |", "|---|---|---|" + "---|" * len(VERDICTS),
         *(line for paper, edition in editions.items() for line in rows(paper, edition)), "",
     ]  # fmt: skip
     if any(editions.values()):
@@ -59,19 +51,19 @@ def rows(paper: str, edition: str) -> list[str]:
 def row(paper: str, edition: str, judged: str, words: list[str]) -> str:
     """One line of the table."""
     counts = [str(words.count(word)) if words else "–" for word in VERDICTS]
-    return " | ".join([f"| {TITLES[paper][0]}", edition, judged, *counts]) + " |"
+    return " | ".join([f"| {papers.get(paper).title}", edition, judged, *counts]) + " |"
 
 
 def finding(paper: str, edition: str) -> str:
     """One claim of a paper that is decided on fresh seeds, and how; where none is yet, that."""
     if not edition:
-        return f"- **{TITLES[paper][0]}**: not run yet on real images (`netpress run {paper} --edition small`)."
+        return f"- **{papers.get(paper).title}**: not run yet on real images (`netpress run {paper} --edition small`)."
     known = {verdict.claim.id: verdict for verdict in papers.verdicts(paper, edition)}
-    decided = [known[name] for name in LEADING[paper] if name in known and known[name].verdict in DECIDED]
+    decided = [known[name] for name in papers.get(paper).headline if name in known and known[name].verdict in DECIDED]
     if not decided:
         return (
-            f"- **{TITLES[paper][0]}**: no claim is decided yet. The pilot's verdicts are on the scoreboard; the fresh "
-            "seeds that decide are not all run."
+            f"- **{papers.get(paper).title}**: no claim is decided yet. The pilot's verdicts are on the scoreboard; "
+            "the fresh seeds that decide are not all run."
         )
     chosen = decided[0]
     size = "counted" if chosen.n == "exact" else f"{chosen.n} fresh seeds"
@@ -79,7 +71,7 @@ def finding(paper: str, edition: str) -> str:
     decided_by = f"decided by: {chosen.result.decided_by}" if chosen.result.decided_by else ""
     facts = [decided_by, chosen.result.note, size, f"claim {chosen.claim.id}", f"edition {edition}"]
     return (
-        f"- **{TITLES[paper][0]}** says: “{chosen.claim.statement}” **{chosen.verdict.capitalize()}**{effect} "
+        f"- **{papers.get(paper).title}** says: “{chosen.claim.statement}” **{chosen.verdict.capitalize()}**{effect} "
         f"({'; '.join(fact for fact in facts if fact)})."
     )
 

@@ -1,10 +1,9 @@
-"""The scoreboard: all claims of the three papers with their verdicts, linked to their evidence."""
+"""The scoreboard: all claims of the papers with their verdicts, linked to their evidence."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from html import escape
-from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from netpress import editions, papers
@@ -17,11 +16,6 @@ from netpress.report.tables import Link, Table, Tag, Whole, listing, number
 if TYPE_CHECKING:
     from netpress.book.page import Page
 
-TITLES = {
-    "triage": ("Deep Net Triage", "Nowak and Corso, 2018"),
-    "pyramid": ("The Pyramid", "Ravindran and Fita Sanmartin, 2018"),
-    "compressing": ("Compressing Neural Nets", "Rishikesh and others, 2022"),
-}
 SIGNS = dict(zip(VERDICTS, ("\N{CHECK MARK}", "\N{BALLOT X}", "\N{ALMOST EQUAL TO}", "?", "\N{EN DASH}"), strict=True))
 
 
@@ -34,9 +28,7 @@ class Scoreboard:
     @cached_property
     def verdicts(self) -> dict[str, list[Verdict]]:
         """Paper -> its verdicts."""
-        return {
-            paper: papers.verdicts(paper, edition) for paper, edition in self.page.editions.items() if judged(paper)
-        }
+        return {paper: papers.verdicts(paper, edition) for paper, edition in self.page.editions.items()}
 
     @cached_property
     def pilot(self) -> dict[str, dict[str, Any]]:
@@ -83,7 +75,7 @@ class Scoreboard:
         return Html(f'<div class="np-glance">{rows}<ul class="np-glance-keys">{keys}</ul></div>', text)
 
     def _row(self, paper: str, verdicts: Sequence[Verdict]) -> str:
-        title, authors = TITLES[paper]
+        known = papers.get(paper)
         signs = "".join(
             f'<li><a class="np-sign np-{slug(v.verdict)}" href="{escape(self.to(card(v)))}" '
             f'title="{escape(v.claim.statement)}"><span aria-hidden="true">{SIGNS[v.verdict]}</span> '
@@ -91,9 +83,10 @@ class Scoreboard:
             f'<span class="np-unseen"> {escape(v.verdict)}</span></a></li>'
             for v in verdicts
         )
-        source = escape(f"{authors}; edition {self.page.editions[paper]}")
+        source = escape(f"{known.source}; edition {self.page.editions[paper]}")
         return (
-            f'<div class="np-glance-paper"><p><b>{escape(title)}</b><br><span>{source}</span></p><ul>{signs}</ul></div>'
+            f'<div class="np-glance-paper"><p><b>{escape(known.title)}</b><br><span>{source}</span></p>'
+            f"<ul>{signs}</ul></div>"
         )
 
     def short(self, paper: str) -> Table:
@@ -104,7 +97,7 @@ class Scoreboard:
             for v in self.verdicts.get(paper, [])
         ]
         edition = self.page.editions[paper]
-        return listing(rows, f"The claims of {TITLES[paper][0]}, edition {edition}.")
+        return listing(rows, f"The claims of {papers.get(paper).title}, edition {edition}.")
 
     def answers(self) -> Table:
         """What every approach costs or brings in points of accuracy, linked to the rest of it."""
@@ -114,7 +107,7 @@ class Scoreboard:
                 "paper": Link(answer.paper, self.to(self.addresses[answer.paper][answer.shown])),
                 "points": answer.found(runs[answer.paper]), "of one over the other": answer.what,
             }
-            for answer in ANSWERS
+            for answer in ANSWERS if answer.paper in runs
         ]  # fmt: skip
         caption = "What each approach brings, in points of test accuracy; what is below 0 is lost."
         note = (
@@ -142,7 +135,7 @@ class Scoreboard:
             "Pilot: the first rules on seeds 0 to 2, on which the second rules and the numbers of fresh seeds were "
             "chosen. Effects are those on fresh seeds, with the interval that decides. The cards have the rest."
         )
-        return listing(rows, "Every claim of the three papers.", note)
+        return listing(rows, "Every claim of the papers.", note)
 
     def cards(self, paper: str) -> Html:
         """One card a claim: all that is to be known of it."""
@@ -156,8 +149,8 @@ class Scoreboard:
             f'<a href="{escape(to)}">{escape(name.replace("_", " "))}</a>' for name, to in self.evidence(v).items()
         )
         decided_by = f"decided by: {r.decided_by}" if r.decided_by else ""
-        corrected = f"p (Holm) {p_text(v)}" if p_text(v) else ""
-        found = [v.effect, f"n = {v.n}" if r.n else "", corrected, decided_by, r.note]
+        p = f"p (Holm) {p_text(v)}" if p_text(v) else ""
+        found = [v.effect, f"n = {v.n}" if r.n else "", p, decided_by, r.note]
         facts = {
             "Made in": escape(claim.where), "Compared": escape(claim.compares), "Edition": escape(edition),
             "Found": escape("; ".join(part for part in found if part)),
@@ -197,11 +190,6 @@ def pilot_text(verdict: dict[str, Any] | None) -> str:
         return ""
     effect = "" if verdict["effect"] is None else f"{number(verdict['effect'], 2)} {verdict['unit']}, "
     return f"{verdict['verdict']} ({effect}n = {verdict['n']})"
-
-
-def judged(paper: str) -> bool:
-    """Whether the paper's claims are there to be judged."""
-    return find_spec(f"netpress.papers.{paper}.claims") is not None
 
 
 def anchor(verdict: Verdict) -> str:

@@ -75,7 +75,7 @@ def table_parents() -> Table:
     rows = []
     for known in printed.rows("parents"):
         for edition in (*editions.EDITIONS, CONTROL):
-            for paper in editions.PAPERS:
+            for paper in papers.PAPERS:
                 own = parents(edition, paper, known["dataset"], known["model"])
                 if own:
                     rows.append(beside(known, paper, edition, own))
@@ -91,8 +91,11 @@ def parents(edition: str, paper: str, dataset: str, model: str) -> list[records.
     """The records of an uncompressed network, one a seed."""
     if not (paths.results_dir() / edition / paper / dataset).is_dir():
         return []
-    shown = [run for run in papers.shown(paper, edition) if run.dataset == dataset]
-    runs = [run for run in shown if run.model == model and run.method in UNCOMPRESSED]
+    runs = [
+        run
+        for run in papers.shown(paper, edition)
+        if (run.dataset, run.model) == (dataset, model) and run.method in UNCOMPRESSED
+    ]
     return [record for record in records.fresh(runs, edition).values() if record["status"] == "done"]
 
 

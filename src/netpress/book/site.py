@@ -85,7 +85,7 @@ def train(contents: dict[str, Any], project: Path, chosen: Sequence[str]) -> int
 
     failed = 0
     chapters = chapters_of(contents, project)
-    shown = {paper: None for chapter in chapters for paper in papers_of(chapter) if paper in editions.PAPERS}
+    shown = {paper: None for chapter in chapters for paper in papers_of(chapter) if paper in papers.PAPERS}
     for edition in chosen or (TRAINED_HERE,):
         if editions.parse(edition)[0] != TRAINED_HERE:
             continue
@@ -112,14 +112,14 @@ def measure(chapters: Sequence[str], edition: str) -> None:
     if "pyramid/speed" in chapters:
         speed.ensure(edition)
     if "together/shrink" in chapters:
-        together.measure(dict.fromkeys(editions.PAPERS, edition))
+        together.measure(dict.fromkeys(papers.PAPERS, edition))
 
 
 def planned(contents: dict[str, Any], project: Path, chosen: Sequence[str]) -> Plan:
     """For each chapter the editions to show: the best one whose records are complete, then the others."""
     candidates = list(dict.fromkeys(chosen or editions.EDITIONS))
     order = sorted(candidates, key=lambda name: -editions.EDITIONS.index(editions.parse(name)[0]))
-    states = {paper: {e: best_edition.have(paper, e) for e in order} for paper in editions.PAPERS if exists(paper)}
+    states = {paper: {e: best_edition.have(paper, e) for e in order} for paper in papers.PAPERS if exists(paper)}
     made: dict[str, tuple[str, ...]] = {}
     for chapter in chapters_of(contents, project):
         if defaults(project / "chapters" / f"{chapter}.ipynb").get("edition") == best_edition.BEST:

@@ -16,7 +16,7 @@ def finished(network: AnyNetwork) -> AnyNetwork:
                 prune.remove(module, name.removesuffix("_orig"))
         if parametrize.is_parametrized(module):
             _give_own_class(module)
-            for name in list(module.parametrizations):  # type: ignore[arg-type,union-attr]
+            for name in list(module.parametrizations):  # type: ignore[arg-type]
                 module.parametrizations[name].original.grad = None  # type: ignore[union-attr,index]  # of another shape
                 parametrize.remove_parametrizations(module, name)
     return network

@@ -32,6 +32,16 @@ def build(model: str, px: int, classes: int, width: float = 1.0) -> "Network":
     return importlib.import_module(f"netpress.nets.{family}").build(model, px, classes, width)
 
 
+def outline(model: str, px: int, classes: int, width: float = 1.0) -> "Network":
+    """Like `build` without memory for weights: on torch's meta device, and nothing is drawn."""
+    import torch
+
+    from netpress.nets.network import Undrawn
+
+    with torch.device("meta"), Undrawn():
+        return build(model, px, classes, width)
+
+
 def pretrained(network: "Network", model: str) -> tuple[str, ...]:
     """Loads published weights into `network`: ImageNet for VGG, ImageNet-21k for the large BiT networks.
 

@@ -3,10 +3,13 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call
+from torch.nn import functional
+from torch.overrides import TorchFunctionMode
 
 from netpress.nets.network import Network
 
@@ -40,13 +43,25 @@ def describe(network: Network, px: int) -> Description:
     rows: list[LayerRow] = []
     state = {**dict(network.named_parameters()), **dict(network.named_buffers())}
     shapes = {name: torch.empty_like(tensor, device="meta") for name, tensor in state.items()}
-    with _watched(network, rows), _evaluated(network), torch.no_grad():
+    with _watched(network, rows), _evaluated(network), torch.no_grad(), _ShapesAlone():
         functional_call(network, shapes, (torch.empty(1, 3, px, px, device="meta"),))
     return Description(
         layers=tuple(rows),
         parameters=sum(parameter.numel() for parameter in network.parameters()),
         multiply_adds=sum(row.multiply_adds for row in rows),
     )
+
+
+class _ShapesAlone(TorchFunctionMode):
+    """Inside, what torch would do with a second of imports, for tensors without memory, just gives an output of the
+    right shape."""
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if func in (functional.batch_norm, functional.group_norm, functional.relu) and args[0].is_meta:
+            return torch.empty_like(args[0])
+        if func is functional.linear and args[0].is_meta:
+            return args[0].new_empty((*args[0].shape[:-1], args[1].shape[0]))
+        return func(*args, **(kwargs or {}))
 
 
 @contextmanager

@@ -240,6 +240,7 @@ def loaded(path: Path, digest: str) -> Any:
     assert spec and spec.loader
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
+    import_torchvision()  # the file may import it, or timm, in the plain way
     try:
         with beside(path):
             spec.loader.exec_module(module)

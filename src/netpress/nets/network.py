@@ -1,9 +1,11 @@
 """A network is an ordered list of named blocks and a head, so prefix, block and suffix are slices."""
 
 from collections import OrderedDict
+from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 from netpress.errors import UserError
 
@@ -25,7 +27,7 @@ class ConvLayer(nn.Sequential):
             OrderedDict(
                 conv=nn.Conv2d(inputs, outputs, kernel_size=3, padding=1),
                 bn=nn.BatchNorm2d(outputs),
-                relu=nn.ReLU(inplace=False),
+                relu=nn.ReLU(inplace=True),  # exact: BatchNorm's gradient needs its input alone
             )
         )
 
@@ -93,6 +95,18 @@ def initialise(module: nn.Module, classifier: nn.Linear | None = None) -> None:
             layer.reset_parameters()
     if classifier is not None:
         nn.init.normal_(classifier.weight, std=0.01)
+
+
+class Undrawn(TorchFunctionMode):
+    """Inside, random weights are not drawn. (For tensors without memory torch would do it in a second of imports.)"""
+
+    DRAWS = ("normal_", "uniform_", "kaiming_normal_", "kaiming_uniform_", "xavier_uniform_", "trunc_normal_")
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        given = kwargs or {}
+        if getattr(func, "__name__", "") in self.DRAWS:  # torch's, and those of nn.init
+            return args[0] if args else given["tensor"]
+        return func(*args, **given)
 
 
 def scaled(channels: int, width: float) -> int:

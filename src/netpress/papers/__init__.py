@@ -1,7 +1,8 @@
-"""One package per paper, read in the same stops.
+"""The registry of papers, and one package per paper, read in the same stops.
 
 PAPER, GRID, STAGES and RECORDS are in its `__init__.py`, then comes `claims.py`, then `figures.py` (one function per
-published table or figure, named after it). The first needs neither torch nor pandas, so that a grid is listed at once.
+published table or figure, named after it). The first needs neither torch nor pandas, so that a grid is listed at once;
+the others are imported when they are needed. CONTRIBUTING.md says how a paper is added.
 """
 
 import json
@@ -9,14 +10,21 @@ from collections.abc import Callable
 from fnmatch import fnmatchcase
 from importlib import import_module
 from pathlib import Path
-from types import ModuleType
 from typing import TYPE_CHECKING
 
 from netpress import editions, paths
-from netpress.editions import FRESH, PAPERS
+from netpress.editions import FRESH
 from netpress.errors import UserError, known
+from netpress.papers.paper import Paper
 from netpress.runs import records
 from netpress.runs.run import Run
+
+# The registry: one line a paper, its package, in the order of the book
+PAPERS: tuple[str, ...] = (
+    "triage",
+    "pyramid",
+    "compressing",
+)
 
 FINISHED = ("done", "diverged")
 
@@ -26,10 +34,10 @@ if TYPE_CHECKING:
     from netpress.report.claims import Verdict
 
 
-def module(paper: str) -> ModuleType:
-    """The module of a paper; UserError for an unknown one."""
+def get(paper: str) -> Paper:
+    """A paper by its key; UserError for an unknown one."""
     known(paper, PAPERS, "paper")
-    return import_module(f"netpress.papers.{paper}")
+    return import_module(f"netpress.papers.{paper}").PAPER
 
 
 def grid(
@@ -41,12 +49,13 @@ def grid(
 
     Raises UserError for a data set that the paper does not use in this edition.
     """
+    one = get(paper)
     chosen = editions.settings(edition, paper)
     for dataset in datasets:
         known(dataset, chosen.datasets, f"data set of {paper} in edition {edition}")
     planned = {dataset: seeds or editions.seeds(edition, paper, dataset) for dataset in chosen.datasets}
     every = tuple(sorted({seed for one in planned.values() for seed in one}))
-    runs = module(paper).grid(edition, every)
+    runs = one.grid(edition, every)
     return tuple(
         run for run in runs if (not datasets or run.dataset in datasets) and run.seed in planned[run.dataset]
     )
@@ -112,7 +121,7 @@ def matching(runs: tuple[Run, ...], pattern: str) -> tuple[Run, ...]:
 
 def frame(runs: tuple[Run, ...], edition: str, results: Path | None = None) -> "pd.DataFrame":
     """One row a run of one paper, with the paper's own columns."""
-    return module(runs[0].paper).tidy(records.frame(runs, edition, results), results)
+    return get(runs[0].paper).tidy(records.frame(runs, edition, results), results)
 
 
 def runs_frame(paper: str, edition: str, results: Path | None = None) -> "pd.DataFrame":
@@ -133,8 +142,7 @@ def pilot_verdicts(paper: str, edition: str, results: Path | None = None) -> "di
     except (records.Unusable, ValueError, KeyError, TypeError) as error:
         records.tell(str(path), f"is no list of verdicts ({error})")
         return {}
-    claims = import_module(f"netpress.papers.{paper}.claims").CLAIMS
-    found = {claim.id: known.get(claim.id) or known.get(claim.id.rstrip("ab")) for claim in claims}
+    found = {claim.id: known.get(claim.id) or known.get(claim.id.rstrip("ab")) for claim in get(paper).claims}
     return {name: verdict for name, verdict in found.items() if verdict}
 
 
@@ -147,5 +155,5 @@ def verdicts_on(runs: tuple[Run, ...], edition: str, results: Path | None = None
     """Every claim of a paper, judged on some runs of it."""
     from netpress.report.claims import judge_all
 
-    claims = import_module(f"netpress.papers.{runs[0].paper}.claims").CLAIMS
+    claims = get(runs[0].paper).claims
     return judge_all(claims, frame(runs, edition, results), records.history(runs, edition, results))

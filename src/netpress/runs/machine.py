@@ -32,7 +32,31 @@ def made(config: ComputeConfig) -> dict[str, Any]:
         "netpress": netpress.__version__,
         "commit": commit(),
         "time": datetime.now(UTC).isoformat(timespec="seconds"),
-    }
+    } | (cuda_made() if config.kind == "cuda" else {})
+
+
+def cuda_made() -> dict[str, Any]:
+    """What results on a CUDA GPU depend on beside: versions, and how exact and how repeatable products are."""
+    return {
+        "cuda": torch.version.cuda,
+        "cudnn": torch.backends.cudnn.version(),
+        "driver": driver(),
+        "tf32": {"cudnn": torch.backends.cudnn.allow_tf32, "matmul": torch.backends.cuda.matmul.allow_tf32},
+        "deterministic": {
+            "cudnn": torch.backends.cudnn.deterministic, "algorithms": torch.are_deterministic_algorithms_enabled(),
+        },
+    }  # fmt: skip
+
+
+@cache
+def driver() -> str:
+    """The version of NVIDIA's driver; "unknown" where it is not said."""
+    words = ["nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader"]
+    try:
+        said = subprocess.run(words, capture_output=True, text=True, timeout=10, check=True).stdout.split()
+    except (OSError, subprocess.SubprocessError):
+        return "unknown"
+    return said[0] if said else "unknown"
 
 
 @cache
@@ -76,9 +100,13 @@ def peak_memory(device: str) -> int:
 
 
 def is_out_of_memory(error: Exception) -> bool:
-    """Whether memory ran out, on the device or on the host."""
-    text = str(error)
-    return isinstance(error, MemoryError | torch.OutOfMemoryError) or "can't allocate memory" in text
+    """Whether memory ran out, on the device or on the host. While a step is captured another error follows from it."""
+    found: BaseException | None = error
+    while found:
+        if isinstance(found, MemoryError | torch.OutOfMemoryError) or "can't allocate memory" in str(found):
+            return True
+        found = found.__cause__ or found.__context__
+    return False
 
 
 def free_memory() -> None:

@@ -1,5 +1,6 @@
 """What a run computes: multiply-adds of its network and of its stages."""
 
+import os
 from functools import cache
 
 from netpress import data
@@ -12,14 +13,11 @@ FIXED = "plain"  # the view in which frozen prefixes and teachers are cached
 @cache
 def sizes(model: str, px: int, classes: int, width: float) -> dict[str, int]:
     """Multiply-adds of one forward pass, by block and head, in order."""
-    import torch
-
     from netpress import nets
     from netpress.nets.describe import describe
 
-    with torch.device("meta"):
-        network = nets.build(model, px, classes, width)
-        rows = describe(network, px).layers
+    network = nets.outline(model, px, classes, width)
+    rows = describe(network, px).layers
     return {
         name: sum(row.multiply_adds for row in rows if row.name == name or row.name.startswith(f"{name}."))
         for name in network.names
@@ -28,13 +26,25 @@ def sizes(model: str, px: int, classes: int, width: float) -> dict[str, int]:
 
 def sizes_of(run: Run) -> dict[str, int]:
     """Those of a run's network."""
-    return sizes(run.model, run.px, data.classes(run.dataset), run.width)
+    return sizes(run.model, run.px, classes(run.dataset, os.environ.get("NETPRESS_DATA")), run.width)
 
 
 def images_of(run: Run) -> tuple[int, int]:
     """How many images a run is trained on, and judged on."""
-    split, judged = ("train", "test") if run.judged_on == "test" else ("fit", "validation")
-    return data.count(run.dataset, split, run.images), data.count(run.dataset, judged)
+    return counts(run.dataset, run.judged_on, run.images, os.environ.get("NETPRESS_DATA"))
+
+
+@cache
+def classes(dataset: str, folder: str | None) -> int:
+    """How many classes a data set has, one and the same throughout a process."""
+    return data.classes(dataset)
+
+
+@cache
+def counts(dataset: str, judged_on: str, images: int | None, folder: str | None) -> tuple[int, int]:
+    """How many images of a data set are trained on, and judged on."""
+    split, judged = ("train", "test") if judged_on == "test" else ("fit", "validation")
+    return data.count(dataset, split, images), data.count(dataset, judged)
 
 
 def stage_work(run: Run, stage: Stage) -> int:

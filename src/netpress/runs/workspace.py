@@ -90,8 +90,7 @@ class Workspace:
         """
         if not needs:
             return self.config.place(self.whole(run))
-        with torch.device("meta"):
-            network = self.built(run)
+        network = self.outline(run)
         names = network.state_dict().keys()
         filled = filled_by(run, network, needs)
         lacking = frozenset(names - filled)
@@ -108,15 +107,15 @@ class Workspace:
     def whole(self, run: Run) -> Network:
         """The run's network, all of it as its seed draws it."""
         torch.manual_seed(run.seed_of("network"))
-        return self.built(run)
+        return nets.build(run.model, run.px, data.classes(run.dataset), run.width)
 
     def of_whole(self, run: Run, names: frozenset[str]) -> dict[str, Tensor]:
         """Some tensors of it."""
         return {name: tensor.clone() for name, tensor in self.whole(run).state_dict().items() if name in names}
 
-    def built(self, run: Run) -> Network:
-        """The run's network, on torch's device of the moment."""
-        return nets.build(run.model, run.px, data.classes(run.dataset), run.width)
+    def outline(self, run: Run) -> Network:
+        """The run's network without memory."""
+        return nets.outline(run.model, run.px, data.classes(run.dataset), run.width)
 
     def finished(self, run: Run) -> Network:
         """A finished run's network, frozen and in eval mode; the last few are kept. Raises MissingWeights."""
@@ -124,8 +123,7 @@ class Workspace:
 
     def loaded_network(self, run: Run) -> Network:
         """A finished run's network from the store."""
-        with torch.device("meta"):  # no weights are drawn that are replaced at once
-            network = self.built(run)
+        network = self.outline(run)  # no weights are drawn that are replaced at once
         try:
             network.load_state_dict(self.store.load(run.fingerprint)[0], assign=True)
         except RuntimeError:  # whole, but another network's

@@ -33,7 +33,8 @@ class Worker:
 
 
 def default_workers() -> int:
-    """One per core that this process may use on a CPU, one on a GPU."""
+    """One per core that this process may use on a CPU, one on a GPU; the device is that of `NETPRESS_DEVICE` where it
+    is set."""
     from netpress.training import compute
 
     if (surroundings.device() or compute.best_device()) != "cpu":

@@ -1,6 +1,8 @@
 """A training step as a CUDA graph."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import cache
 from typing import Any
 
 import torch
@@ -12,14 +14,15 @@ class Captured:
     As CUDA graphs ask for (PyTorch, "CUDA semantics"): the first three batches train eagerly on a side stream, where
     the optimiser makes its state; the fourth is recorded on that stream. Batches are copied into the recorded inputs,
     the learning rate is a number on the device that the graph reads, gradients are made by the recorded backward pass
-    in the graph's own memory, and dropout draws from the default generator, which the graph moves on.
+    in the graph's own memory, and dropout draws from the default generator, which the graph moves on. All steps of a
+    process share one side stream, as cuBLAS keeps a workspace for each.
     """
 
     warm_up = 3
 
     def __init__(self, step: Callable[[Any], Any], optimiser: torch.optim.Optimizer):
         self.step, self.seen = step, 0
-        self.stream = torch.cuda.Stream()
+        self.stream = side_stream(torch.cuda.current_device())
         self.graph: torch.cuda.CUDAGraph | None = None
         for group in optimiser.param_groups:
             group["lr"] = torch.tensor(float(group["lr"]), device=group["params"][0].device)
@@ -39,7 +42,7 @@ class Captured:
     def beside(self, batch: Any) -> Any:
         """One eager step on the side stream."""
         self.stream.wait_stream(torch.cuda.current_stream())
-        with torch.cuda.stream(self.stream):
+        with torch.cuda.stream(self.stream), fastest_convolutions():
             result = self.step(batch)
         torch.cuda.current_stream().wait_stream(self.stream)
         return result
@@ -48,5 +51,23 @@ class Captured:
         """Record the step; recording computes nothing, the first replay does."""
         self.batch = type(batch)(*(None if t is None else t.clone() for t in batch))
         self.graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(self.graph, stream=self.stream):
+        with fastest_convolutions(), torch.cuda.graph(self.graph, stream=self.stream):
             self.result = self.step(self.batch)
+
+
+@cache
+def side_stream(device: int) -> Any:
+    """The one stream beside the default one on which this process warms up and records."""
+    return torch.cuda.Stream(device)
+
+
+@contextmanager
+def fastest_convolutions() -> Iterator[None]:
+    """Inside, cuDNN tries its algorithms at each new shape; recording takes those that the warm-up found. Not where it
+    is told to be deterministic: which one is the fastest may change."""
+    before = torch.backends.cudnn.benchmark
+    torch.backends.cudnn.benchmark = not torch.backends.cudnn.deterministic
+    try:
+        yield
+    finally:
+        torch.backends.cudnn.benchmark = before

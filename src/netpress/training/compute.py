@@ -25,6 +25,7 @@ class ComputeConfig:
     caching: bool = False  # frozen prefixes and teachers' outputs computed once
     capture: bool = False  # CUDA: the whole step as one graph
     cache_bytes: int = 2 * 2**30
+    folds: bool = False  # BatchNorm that is frozen or only evaluated becomes part of the convolution before it
 
     @property
     def kind(self) -> str:
@@ -61,8 +62,9 @@ class ComputeConfig:
 def choose(share: float = 1.0) -> ComputeConfig:
     """The fast configuration on this machine: CUDA, then MPS, then CPU (`NETPRESS_DEVICE` overrides).
 
-    `share`: the part of the machine, 0 to 1, that this process has. On a CPU, bf16 and channels_last are used if the
-    processor multiplies bf16 natively (then 2.0-2.2x as fast; otherwise bf16 is slower than fp32).
+    `share`: the part of the machine, 0 to 1, that this process has. On a CPU, bf16 is used if the processor multiplies
+    it natively (then 2.0-2.2x as fast; otherwise bf16 is slower than fp32); `NETPRESS_PRECISION` overrides. In fp32
+    frozen BatchNorm is folded; in bf16 it is not, as that would change the bits of records.
 
     Raises UserError where `NETPRESS_DEVICE` names a device that is not here.
     """
@@ -70,8 +72,18 @@ def choose(share: float = 1.0) -> ComputeConfig:
     device = surroundings.device() or best_device()
     check_device(device)
     kind = device.split(":")[0]
-    bf16 = {"cuda": True, "mps": False}.get(kind, cpu_has_bf16())
-    return ComputeConfig(device, "bf16" if bf16 else "fp32", bf16, True, kind == "cuda", cache_budget(kind, share))
+    if device.startswith("cuda:"):
+        torch.cuda.set_device(device)  # streams, graphs and generators are those of the current device
+    precision = surroundings.precision() or best_precision(kind)
+    cpu, budget = kind == "cpu", cache_budget(device, share)
+    return ComputeConfig(
+        device, precision, cpu or precision == "bf16", True, kind == "cuda", budget, cpu and precision == "fp32"
+    )
+
+
+def best_precision(kind: str) -> str:
+    """What is fastest on a kind of device."""
+    return "bf16" if {"cuda": True, "mps": False}.get(kind, cpu_has_bf16()) else "fp32"
 
 
 def check_device(device: str) -> None:

@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any, NamedTuple
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
 from netpress.data import Images
@@ -15,7 +15,8 @@ from netpress.nets.network import Network
 from netpress.seeds import generator
 from netpress.training.cache import Cache, Rows, weights_hash
 from netpress.training.compute import ComputeConfig
-from netpress.training.objectives import OBJECTIVES, between
+from netpress.training.fold import folded, folded_network
+from netpress.training.objectives import OBJECTIVES, Function, between
 from netpress.training.stage import Stage
 
 AT_ONCE = {"cuda": 2500}  # images evaluated in one piece; 500 elsewhere
@@ -66,14 +67,22 @@ class Feed:
         self.count = len(train_test.train.y)
         trains = stage.trains or network.names
         self.first = next(name for name in network.names if name in trains)
-        self.prefix = network.before(self.first).eval()
+        whole_prefix = network.before(self.first).eval()
+        self.prefix = self.still(whole_prefix)
         self.student = self.objective.student(network, self.first, stage)
         self.body = between(network, self.first, None)
-        self.target = self.objective.target(teacher.eval(), stage) if self.objective.target and teacher else None
-        self.teacher = teacher
-        self.prefix_hash = weights_hash(self.prefix) if config.caching else ""
+        self.teacher = teacher.eval() if teacher else None
+        self.target: Function | None = None
+        if teacher and self.objective.target:
+            self.taught_by = folded_network(teacher) if config.folds else teacher
+            self.target = self.objective.target(self.taught_by, stage)
+        self.prefix_hash = weights_hash(whole_prefix) if config.caching else ""
         self.x = self.cached_inputs("train") if stage.view == FIXED else None
         self.targets = self.cached_targets()
+
+    def still(self, module: nn.Module) -> nn.Module:
+        """A part in eval mode, in the form in which it is computed fastest."""
+        return folded(module) if self.config.folds else module
 
     def cached_inputs(self, split: str) -> Rows | None:
         """The output of the frozen prefix for a whole split in the fixed view."""
@@ -89,7 +98,7 @@ class Feed:
         target, inputs = self.target, self.x
         what = f"{self.cache.hash_of(self.teacher)} {self.stage.loss} {self.stage.at} targets"
         if inputs and self.begins_like_teacher(self.teacher):
-            behind = self.objective.student(self.teacher, self.first, self.stage)
+            behind = self.objective.student(self.taught_by, self.first, self.stage)
             return self.cached(what, "train", lambda i: behind(inputs[i]))
         return self.cached(what, "train", lambda i: target(self.pixels("train", i)))
 
@@ -100,7 +109,7 @@ class Feed:
     def cached(self, what: str, split: str, batch: Callable[[Tensor], Tensor]) -> Rows | None:
         """The output of `batch` for a whole split; the key says all that it depends on."""
         images, view = self.train_test.images(split), self.train_test.normalise
-        key = f"{what} {images.checksum} {view} {self.config.precision} {self.config.channels_last}"
+        key = f"{what} {images.checksum} {view} {self.config.precision} {self.config.channels_last} {self.config.folds}"
         rows = self.cache.rows(key, len(images.y), batch, self.config)
         if rows is None:
             self.declined[f"{split} {what.split()[-1]}"] = self.cache.declined[key]
@@ -161,7 +170,7 @@ class Feed:
         if not self.sees_logits:
             return {"test_loss": None, "test_accuracy": None}
         inputs = self.cached_inputs("test")
-        body, prefix, config, y = self.body.eval(), self.prefix, self.config, self.train_test.test.y
+        body, prefix, config, y = self.still(self.body.eval()), self.prefix, self.config, self.train_test.test.y
         loss = torch.zeros((), device=config.device)
         hits = torch.zeros((), device=config.device)
         for index in torch.arange(len(y), device=config.device).split(evaluated_at_once(config)):

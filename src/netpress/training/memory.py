@@ -22,14 +22,14 @@ def keep_memory() -> None:
         libc.mallopt(M_TRIM_THRESHOLD, 2**30)
 
 
-def cache_budget(kind: str, share: float = 1.0) -> int:
-    """Bytes that the caches of one process may take (`NETPRESS_CACHE_GB` overrides).
+def cache_budget(device: str, share: float = 1.0) -> int:
+    """Bytes that the caches of one process may take on a device, as "cuda:1" (`NETPRESS_CACHE_GB` overrides).
 
     On a GPU: the process's share of half its free memory. Elsewhere: of a quarter of what it may use, at most 2 GiB.
     """
     wanted = surroundings.number("NETPRESS_CACHE_GB")
     if wanted is not None:
         return int(wanted * 2**30)
-    if kind == "cuda":
-        return int(torch.cuda.mem_get_info()[0] * share / 2)
+    if device.startswith("cuda"):
+        return int(torch.cuda.mem_get_info(device)[0] * share / 2)
     return min(2 * 2**30, int(limits.memory() * share / 4))

@@ -118,7 +118,7 @@ def graph_of(program: torch.export.ExportedProgram, net: nn.Module) -> dict[str,
             names[node] = node.name if node.name in tensors else "images"
         elif node.op == "call_function":
             names[node] = node.name
-            calls.append([node.name, called(node.target), said(node.args, names), said(node.kwargs, names)])
+            calls.append([node.name, called(node.target), written(node.args, names), written(node.kwargs, names)])
         elif node.op == "output":
             output = names[node.args[0][0]]
     return {"tensors": tensors, "trains": [n for n, _ in net.named_parameters()], "calls": calls, "output": output}
@@ -129,14 +129,14 @@ def called(function: Any) -> str:
     return str(function) if isinstance(function, torch._ops.OpOverload) else function.__name__
 
 
-def said(value: Any, names: dict[fx.Node, str]) -> Any:
+def written(value: Any, names: dict[fx.Node, str]) -> Any:
     """Arguments of an operation as JSON."""
     if isinstance(value, fx.Node):
         return {"value": names[value]}
     if isinstance(value, list | tuple):
-        return [said(part, names) for part in value]
+        return [written(part, names) for part in value]
     if isinstance(value, dict):
-        return {key: said(part, names) for key, part in value.items()}
+        return {key: written(part, names) for key, part in value.items()}
     if isinstance(value, torch.dtype | torch.memory_format | torch.layout):
         return {"torch": str(value).removeprefix("torch.")}
     return str(value) if isinstance(value, torch.device) else value

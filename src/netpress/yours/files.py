@@ -87,8 +87,8 @@ def report(shrunk: Shrunk, wanted: Wanted) -> str:
         story.table_test(shrunk),
         story.table_blocks(shrunk.prepared),
     ]
-    told = (*story.warnings(shrunk), *shrunk.prepared.notes)
-    notes = "".join(f"<li>{html.escape(note)}</li>" for note in told)
+    every = (*story.warnings(shrunk), *shrunk.prepared.notes)
+    notes = "".join(f"<li>{html.escape(note)}</li>" for note in every)
     return (
         f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{title}</title>'
         f'<meta name="viewport" content="width=device-width"><style>{style}</style></head><body><main>'

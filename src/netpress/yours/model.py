@@ -43,11 +43,11 @@ class Network(torch.nn.Module):
         return known[self.graph["output"]]
 
 
-def filled(said, known):
-    if isinstance(said, list):
-        return [filled(part, known) for part in said]
-    if isinstance(said, dict) and "value" in said:
-        return known[said["value"]]
-    if isinstance(said, dict) and "torch" in said:
-        return getattr(torch, said["torch"])
-    return {key: filled(part, known) for key, part in said.items()} if isinstance(said, dict) else said
+def filled(argument, known):
+    if isinstance(argument, list):
+        return [filled(part, known) for part in argument]
+    if isinstance(argument, dict) and "value" in argument:
+        return known[argument["value"]]
+    if isinstance(argument, dict) and "torch" in argument:
+        return getattr(torch, argument["torch"])
+    return {key: filled(part, known) for key, part in argument.items()} if isinstance(argument, dict) else argument

@@ -78,6 +78,9 @@ def prepare(wanted: Wanted) -> Prepared:
         raise UserError(nothing_to_do(label, blocks, wanted.blocks))
     task = Task(model, dataset, px, chosen, wanted.edition, wanted.seeds, weights, wanted.most)
     check_images(task)
+    judged = data.count(dataset, "validation")
+    if 100 / judged > wanted.most / 2:
+        notes.append(f"Decisions rest on {judged} validation images: one of them is {100 / judged:.2f} points.")
     return Prepared(task, blocks, tuple(notes))
 
 

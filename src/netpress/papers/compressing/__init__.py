@@ -11,6 +11,15 @@ from typing import TYPE_CHECKING
 
 from netpress import editions
 from netpress.papers.compressing import distillation, matching, pruning
+from netpress.papers.paper import (
+    DISTILLED,
+    INTEGERS,
+    PRUNED,
+    SHARED,
+    SMALL,
+    UNCOMPRESSED,
+    Paper,
+)
 from netpress.runs.run import Run
 
 if TYPE_CHECKING:
@@ -61,3 +70,19 @@ def tidy(runs: "pd.DataFrame", results: Path | None = None) -> "pd.DataFrame":
         overfit=runs["measures.train_accuracy"].astype("float64") - last,
         over_alone=last - runs.join(alone, on=keys)["alone"].astype("float64"),
     )
+
+
+# THE PAPER, as the registry has it ------------------------------------------------------------------------------------
+
+PAPER = Paper(
+    key="compressing", title="Compressing Neural Nets", authors="Rishikesh and others", year=2022, grid=grid, tidy=tidy,
+    approaches={
+        UNCOMPRESSED: ({"role": "parent"}, distillation.TEACHES),
+        SMALL: (distillation.ALONE, {"role": "narrow", "finish": "alone"}),
+        PRUNED: ({"role": "pruned", "finish": "retrained", "ratio": lambda ratio: ratio > 1},),
+        SHARED: ({"role": "shared", "finish": "tuned"},),
+        INTEGERS: (),  # no runs of their own: measured on some of the above
+        DISTILLED: ({"role": "distilled"}, {"role": "narrow", "finish": "distilled"}),
+    },
+    headline=("K2b", "K1", "K6", "K3", "K5a", "K4a"),
+)  # fmt: skip

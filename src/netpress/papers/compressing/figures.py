@@ -116,8 +116,9 @@ SHARED = {
     (pruning.CUT, "untuned"): f"pruned {pruning.PRINTED}x, shared, not tuned",
 }
 INTEGERS: dict[str, Kind] = {
-    "8-bit integers": pruning.PARENT, f"pruned {pruning.PRINTED}x, 8-bit integers": pruning.AT_PRINTED,
-}  # fmt: skip
+    "8-bit integers": pruning.PARENT,
+    f"pruned {pruning.PRINTED}x, 8-bit integers": pruning.AT_PRINTED,
+}
 
 
 def of_networks(runs: pd.DataFrame) -> pd.DataFrame:

@@ -19,6 +19,8 @@ from netpress.compress.edits import Inherit, Pretrained
 from netpress.data.registry import DATASETS
 from netpress.nets import levels
 from netpress.nets.levels import LEVELS, ORDERS, TOP
+from netpress.papers import paper
+from netpress.papers.paper import Paper
 from netpress.runs.run import Edit, Run
 from netpress.training.stage import Stage
 
@@ -281,3 +283,17 @@ def from_random(runs: "pd.DataFrame") -> "pd.DataFrame":
     datasets, models = (set(runs.loc[native, column]) for column in ("dataset", "model"))
     top = (runs["approach"] == PARENT) & runs["dataset"].isin(datasets) & (TOP not in models)
     return runs[native | top]
+
+
+# THE PAPER, as the registry has it ------------------------------------------------------------------------------------
+
+PAPER = Paper(
+    key="pyramid", title="The Pyramid", authors="Ravindran and Fita Sanmartin", year=2018, grid=grid, tidy=tidy,
+    approaches={
+        paper.UNCOMPRESSED: ({"approach": PARENT}, {"approach": NATIVE, "level": TOP}),
+        paper.PYRAMID: ({"approach": PYRAMID},),
+        paper.DIRECT: ({"approach": ("scratch", "fitnet", "gram-direct")},),
+        paper.SMALL: ({"approach": NATIVE, "level": LEVELS},),
+    },
+    headline=("P5a", "P4a", "P9", "P3", "P1a", "P2", "P6"),
+)  # fmt: skip

@@ -6,10 +6,10 @@ that are not zero, multiply-adds, bytes on disk, measured time for one image.
 """
 
 from collections.abc import Mapping
-from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
 from netpress import papers
+from netpress.papers.paper import INTEGERS, UNCOMPRESSED
 from netpress.papers.together import latency
 from netpress.runs import records
 from netpress.runs.run import Run
@@ -17,34 +17,7 @@ from netpress.runs.run import Run
 if TYPE_CHECKING:
     import pandas as pd
 
-UNCOMPRESSED = "uncompressed"
-BLOCK, PYRAMID, DIRECT, SMALL = "one block replaced", "pyramid", "straight from VGG19", "small from the start"
-PRUNED, SHARED, INTEGERS, DISTILLED = "pruned", "weights shared", "8-bit integers", "distilled"
-
-# paper, network, method -> approach; the first that fits. What fits none is a step on the way, or repeats another.
-APPROACHES = (
-    ("triage", "vgg16", "parent", UNCOMPRESSED),
-    ("triage", "vgg16-block*", "*", BLOCK),
-    ("pyramid", "vgg19", "parent", UNCOMPRESSED),
-    ("pyramid", "*", "two-stages*", PYRAMID),
-    ("pyramid", "*", "gram-direct", DIRECT),
-    ("pyramid", "*", "gram*", PYRAMID),
-    ("pyramid", "*", "fitnet", DIRECT),
-    ("pyramid", "*", "scratch", DIRECT),
-    ("pyramid", "vgg19", "native", UNCOMPRESSED),
-    ("pyramid", "*", "native", SMALL),
-    ("compressing", "cnn-256-512", "teacher", UNCOMPRESSED),
-    ("compressing", "cnn-16-32", "alone", SMALL),
-    ("compressing", "cnn-16-32", "distilled-*", DISTILLED),
-    ("compressing", "*", "parent", UNCOMPRESSED),
-    ("compressing", "*", "pruned-1x-*", ""),
-    ("compressing", "*", "pruned-*-retrained", PRUNED),
-    ("compressing", "*", "shared-*-tuned", SHARED),
-    ("compressing", "*", "narrow-*-distilled", DISTILLED),
-    ("compressing", "*", "narrow-*-alone", SMALL),
-)
-ORDER = (UNCOMPRESSED, BLOCK, PYRAMID, DIRECT, SMALL, PRUNED, SHARED, INTEGERS, DISTILLED)
-COMMON = ("cifar10", "digits")  # the data sets that all three papers are run on
+COMMON = ("cifar10", "digits")  # the data sets that most papers are run on
 FORMS = ("dense32", "sparse32", "shared", "shared+huffman")  # of storage; the smallest that was written counts
 FLOAT = 4  # bytes of a weight in a file without tricks
 SIZES = {
@@ -57,8 +30,12 @@ SIZES = {
 
 def approach(run: Run) -> str:
     """The approach by which a run's network was made small; "" for what is a step or a repetition."""
-    kind = (run.paper, run.model, run.method)
-    return next((row[3] for row in APPROACHES if all(map(fnmatchcase, kind, row[:3]))), "")
+    return papers.get(run.paper).approach(run)
+
+
+def order() -> tuple[str, ...]:
+    """Every approach once, in the order in which the papers have them."""
+    return tuple(dict.fromkeys(name for paper in papers.PAPERS for name in papers.get(paper).approaches))
 
 
 def common(editions: Mapping[str, str]) -> str:
@@ -85,9 +62,8 @@ def networks(editions: Mapping[str, str], dataset: str = "") -> "pd.DataFrame":
             rows += described(run, record, times) if record["status"] == "done" else []
     columns = ["paper", "edition", "approach", "network", "seed", "images", "accuracy", *SIZES, "written", "below"]
     frame = pd.DataFrame(rows, columns=columns)
-    return frame.assign(below=below(frame)).sort_values(
-        "approach", key=lambda held: held.map(ORDER.index), kind="stable"
-    )
+    frame = frame.assign(below=below(frame))
+    return frame.sort_values("approach", key=lambda held: held.map(order().index), kind="stable")
 
 
 def described(run: Run, record: records.Record, times: Mapping[tuple, float]) -> list[dict[str, Any]]:

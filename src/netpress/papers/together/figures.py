@@ -4,7 +4,8 @@ from typing import Any
 
 import pandas as pd
 
-from netpress.papers.together import ORDER, SIZES, UNCOMPRESSED, same_images
+from netpress.papers.paper import UNCOMPRESSED
+from netpress.papers.together import SIZES, order, same_images
 from netpress.report.figures import Encoding, Figure, Words, pareto, scatter
 from netpress.report.tables import Table, Whole, listing
 
@@ -47,7 +48,7 @@ def against(networks: pd.DataFrame, size: str) -> Figure:
     every = points(networks).dropna(subset=[size, "below"])
     drawn = every[every["below"] >= FLOOR]
     lost = len(every) - len(drawn)
-    names = ", ".join(name for name in ORDER if name in set(drawn["approach"]))
+    names = ", ".join(name for name in order() if name in set(drawn["approach"]))
     alt = f"A scatter of {len(drawn)} networks: {SIZES[size]} on a logarithmic axis, accuracy above or below; {names}."
     missing = f" {lost} that lose more than {-FLOOR:.0f} points are not drawn." if lost else ""
     caption = (
@@ -90,7 +91,7 @@ def table_allowed(networks: pd.DataFrame) -> Table:
     """Approach by approach: how much smaller one gets than the best uncompressed network, for so many points."""
     every = points(networks)
     rows = []
-    for approach in ORDER:
+    for approach in order():
         if approach == UNCOMPRESSED or approach not in set(every["approach"]):
             continue
         row: dict[str, Any] = {"approach": approach}

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from netpress import editions
 from netpress.compress.edits import Inherit, Mean, Pretrained, Random
 from netpress.data.registry import DATASETS
+from netpress.papers.paper import BLOCK, UNCOMPRESSED, Paper
 from netpress.runs.measures import Filters, Similarity
 from netpress.runs.run import Edit, Run
 from netpress.training.stage import Stage
@@ -177,3 +178,12 @@ def tidy(runs: "pd.DataFrame", results: Path | None = None) -> "pd.DataFrame":
     parents = runs[runs["method"] == "parent"].drop_duplicates(keys).set_index(keys)["best"].rename("baseline")
     runs = runs.join(parents, on=keys)
     return convergence.with_settling(runs.assign(over_parent=runs["best"] - runs["baseline"]))
+
+
+# THE PAPER, as the registry has it ------------------------------------------------------------------------------------
+
+PAPER = Paper(
+    key="triage", title="Deep Net Triage", authors="Nowak and Corso", year=2018, grid=grid, tidy=tidy,
+    approaches={UNCOMPRESSED: ({"method": "parent"},), BLOCK: ({"block": BLOCKS},)},
+    headline=("T1", "T2", "T3", "T6b", "T5", "T4", "T8", "T9"),
+)  # fmt: skip

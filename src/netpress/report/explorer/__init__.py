@@ -59,7 +59,7 @@ class Explorer:
             "columns": columns,
             "measures": self.measures(),
             "curves": self.curves(),
-            "charts": specifications(),
+            "charts": specifications(list(dict.fromkeys(self.rows["paper"]))),
         }
 
     def column(self, name: str) -> list[Any]:

@@ -1,31 +1,35 @@
 """The explorer's charts as Vega-Lite, written with Altair. Data come from the script, colours from the page."""
 
+from collections.abc import Sequence
+from itertools import cycle, islice
 from typing import Any
 
 ALL, CHOSEN, CURVES = "runs", "chosen", "curves"  # the data sets that the script fills
-PAPERS = ("triage", "pyramid", "compressing")
+COLOURS = ("blue", "vermillion", "green", "purple", "orange", "sky")
+SHAPES = ("circle", "square", "triangle-up", "diamond", "cross", "triangle-down")
 SLOTS = ("A", "B")
 HEIGHT = 260
 
 
-def specifications() -> dict[str, Any]:
-    """Name of the chart -> its specification."""
+def specifications(papers: Sequence[str]) -> dict[str, Any]:
+    """Name of the chart -> its specification; `papers` are those that have runs."""
     return {
-        "scatter": scatter(),
+        "scatter": scatter(papers),
         "accuracy": curves("accuracy, %"),
         "loss": curves("loss"),
     }
 
 
-def scatter() -> dict[str, Any]:
+def scatter(papers: Sequence[str]) -> dict[str, Any]:
     """Parameters against best accuracy, one point a run; the two that are compared have rings."""
     import altair as alt
 
     runs = alt.Chart(alt.NamedData(name=ALL))
     x = alt.X("parameters:Q", scale=alt.Scale(type="log", nice=False), title="parameters", axis=alt.Axis(format="~s"))
     y = alt.Y("best:Q", scale=alt.Scale(zero=False), title="best accuracy, %")
-    paper = alt.Scale(domain=list(PAPERS), range=["var:--np-blue", "var:--np-vermillion", "var:--np-green"])
-    shapes = alt.Scale(domain=list(PAPERS), range=["circle", "square", "triangle-up"])
+    colours = [f"var:--np-{name}" for name in islice(cycle(COLOURS), len(papers))]
+    paper = alt.Scale(domain=list(papers), range=colours)
+    shapes = alt.Scale(domain=list(papers), range=list(islice(cycle(SHAPES), len(papers))))
     tip = [alt.Tooltip("name:N", title="run"), alt.Tooltip("best:Q"), alt.Tooltip("parameters:Q", format=",")]
     points = runs.mark_point(filled=True, size=45, opacity=0.75, cursor="pointer").encode(
         x=x, y=y, tooltip=tip,
