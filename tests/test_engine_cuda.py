@@ -253,6 +253,7 @@ def test_a_numbered_gpu_is_the_current_one_and_its_memory_counts(monkeypatch: py
     current, asked = [], []
     monkeypatch.delenv("NETPRESS_CACHE_GB", raising=False)
     monkeypatch.setenv("NETPRESS_DEVICE", "cuda:1")
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
     monkeypatch.setattr(torch.cuda, "set_device", current.append)
     monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: asked.append(device) or (8 * 2**30, 9 * 2**30))
     assert choose() == ComputeConfig("cuda:1", "bf16", True, True, True, 4 * 2**30)

@@ -69,8 +69,10 @@ def choose(share: float = 1.0) -> ComputeConfig:
     Raises UserError where `NETPRESS_DEVICE` names a device that is not here.
     """
     keep_memory()
-    device = surroundings.device() or best_device()
-    check_device(device)
+    if device := surroundings.device():
+        check_device(device)
+    else:
+        device = best_device()
     kind = device.split(":")[0]
     if device.startswith("cuda:"):
         torch.cuda.set_device(device)  # streams, graphs and generators are those of the current device
