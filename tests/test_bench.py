@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from netpress import benchmarks, papers, sealed, sweep
+from netpress import benchmarks, papers, paths, sealed, sweep
 from netpress.benchmarks import arms as both_arms
 from netpress.benchmarks import distillation, grid, host, imitation, overhead, remade, results
 from netpress.benchmarks.arms import Arms, arms
@@ -126,6 +126,7 @@ def test_an_unknown_measurement_is_refused_with_the_nearest_name() -> None:
 
 def test_without_the_plain_loop_it_says_where_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(paths, "checkout", lambda: None)
     with pytest.raises(UserError, match=r"baselines/plain\.py"), arms("plain.py", 64, 1 / 8):
         pass
 

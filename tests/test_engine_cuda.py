@@ -12,7 +12,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from netpress import papers, sweep
+from netpress import limits, papers, sweep
 from netpress.data import Images
 from netpress.nets import build
 from netpress.nets.network import Network
@@ -243,7 +243,7 @@ def test_choice_of_device_precision_and_budget(monkeypatch: pytest.MonkeyPatch) 
 
 def test_processes_share_the_memory_for_caches(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("NETPRESS_CACHE_GB", raising=False)
-    monkeypatch.setattr(memory, "machine_memory", lambda: 16 * 2**30)
+    monkeypatch.setattr(limits, "memory", lambda: 16 * 2**30)
     assert [memory.cache_budget("cpu", share) for share in (1.0, 1 / 2, 1 / 16)] == [2 * 2**30, 2 * 2**30, 2**28]
     monkeypatch.setattr(torch.cuda, "mem_get_info", lambda _: (80 * 2**30, 140 * 2**30))
     assert [memory.cache_budget("cuda", share) for share in (1.0, 1 / 4)] == [40 * 2**30, 10 * 2**30]
@@ -253,6 +253,7 @@ def test_a_numbered_gpu_is_the_current_one_and_its_memory_counts(monkeypatch: py
     current, asked = [], []
     monkeypatch.delenv("NETPRESS_CACHE_GB", raising=False)
     monkeypatch.setenv("NETPRESS_DEVICE", "cuda:1")
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
     monkeypatch.setattr(torch.cuda, "set_device", current.append)
     monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: asked.append(device) or (8 * 2**30, 9 * 2**30))
     assert choose() == ComputeConfig("cuda:1", "bf16", True, True, True, 4 * 2**30)

@@ -21,7 +21,7 @@ from packaging.utils import canonicalize_name
 from torch.torch_version import TorchVersion
 
 import netpress
-from netpress.compress.quantise import int8
+from netpress.compress.integer import int8
 from netpress.errors import UserError
 
 ROOT = Path(__file__).parent.parent
@@ -179,14 +179,14 @@ def bare(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def command(python: Path, place: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    """`netpress ...` there, as its entry point runs it, without this process's variables."""
+    """`netpress ...` there, as its entry point runs it, without this process's variables and with that home."""
     code = "from importlib.metadata import entry_points as e; e(group='console_scripts')['netpress'].load()()"
     own = {key: value for key, value in os.environ.items() if not key.startswith(("NETPRESS_", "PYTHON"))}
-    own["OMP_NUM_THREADS"] = "1"
+    own |= {"OMP_NUM_THREADS": "1", "HOME": str(place)}
     return subprocess.run([str(python), "-c", code, *words], cwd=place, env=own, capture_output=True, text=True)
 
 
-TINY = "demo+epochs=1+images=96+parent_epochs=1+width=0.02"
+TINY = "demo+images=96+parent_epochs=1+width=0.02"
 
 
 @pytest.fixture(scope="module")
@@ -209,11 +209,12 @@ def test_the_wheel_has_every_file_of_the_package(bare: Path) -> None:
     assert sources <= installed
 
 
-def test_a_sweep_outside_of_a_checkout_keeps_all_in_its_folder(swept: Path) -> None:
-    records = [file.relative_to(swept).as_posix() for file in swept.glob("results/**/*.json")]
+def test_a_sweep_outside_of_a_checkout_keeps_all_in_the_home_folder(swept: Path) -> None:
+    home = swept / ".netpress"
+    records = [file.relative_to(home).as_posix() for file in home.glob("results/**/*.json")]
     assert records == [f"results/{TINY}/triage/digits/vgg16-parent-s0.json"]
-    assert {file.name for file in swept.iterdir()} == {"results", ".cache"}
-    assert list(swept.glob(".cache/netpress/weights/*.safetensors"))
+    assert {file.name for file in home.iterdir()} == {"results", ".cache"}
+    assert list(home.glob(".cache/netpress/weights/*.safetensors"))
 
 
 @pytest.mark.parametrize(

@@ -73,7 +73,7 @@ def test_weights_are_kept_of_all_runs_or_of_those_that_others_need(
     assert weights() == {parent().fingerprint}
     assert {run: records.bare(records.read(file_of(run)) or {}) for run in runs} == all_kept
     monkeypatch.setenv("NETPRESS_WEIGHTS", "none")
-    with pytest.raises(UserError, match=r"NETPRESS_WEIGHTS is 'none': set it to all, or to needed"):
+    with pytest.raises(UserError, match=r"NETPRESS_WEIGHTS is 'none': set it to all, or needed"):
         ensure((child(number=2),), workers)
 
 

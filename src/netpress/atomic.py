@@ -4,9 +4,13 @@ import contextlib
 import errno
 import os
 import secrets
+import shutil
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
+
+from filelock import FileLock, Timeout
 
 from netpress.errors import UserError
 
@@ -77,6 +81,23 @@ def write_atomic(path: str | os.PathLike[str], content: bytes) -> None:
     _sync_folder(target.parent)
 
 
+@contextlib.contextmanager
+def temporary_file(folder: Path) -> Iterator[None]:
+    """Inside, a file lies in the folder, which is made where it is missing: so it can be written to.
+
+    Raises CannotWrite.
+    """
+    path = folder / f".{secrets.token_hex(8)}.tmp"
+    with explained(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    try:
+        yield
+    finally:
+        with contextlib.suppress(OSError):
+            path.unlink()
+
+
 def set_aside(path: Path) -> None:
     """Rename a damaged file to `<name>.corrupt`, so that nothing reads it again and somebody may look at it."""
     with contextlib.suppress(OSError):  # another process was faster, or the folder is read-only
@@ -89,3 +110,35 @@ def sweep_away(folder: Path, older: float = 3600.0) -> None:
         with contextlib.suppress(OSError):
             if time.time() - path.stat().st_mtime > older:
                 path.unlink()
+
+
+PREFIX, HELD = "netpress-", "held"  # of temporary folders, and the lock in each of them
+
+
+@contextlib.contextmanager
+def temporary_folder(within: Path | None = None) -> Iterator[Path]:
+    """A temporary folder, removed at the end; those that killed processes have left are removed first.
+
+    Its maker holds a lock in it, which ends with the process, whatever happens to it.
+    """
+    place = within or Path(tempfile.gettempdir())
+    remove_abandoned(place)
+    with explained(place):
+        folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=place))
+        lock = FileLock(folder / HELD)
+        lock.acquire()
+    try:
+        yield folder
+    finally:
+        lock.release()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def remove_abandoned(place: Path) -> None:
+    """Remove the temporary folders whose makers are gone."""
+    for folder in place.glob(f"{PREFIX}*"):
+        held = folder / HELD
+        with contextlib.suppress(OSError, Timeout):  # another user's, or in use
+            if held.is_file() and not held.is_symlink():
+                with FileLock(held, timeout=0):
+                    shutil.rmtree(folder, ignore_errors=True)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 import netpress
-from netpress import console, editions
+from netpress import console, editions, ends, surroundings, words
 from netpress.errors import UserError
 
 if TYPE_CHECKING:
@@ -26,7 +26,37 @@ Paper = Annotated[str, typer.Argument(help="A paper, as triage.")]
 Edition = Annotated[
     str, typer.Option(help="demo, small, large or paper; changes as in small+epochs=2.", callback=editions.proper)
 ]
-Results = Annotated[Path | None, typer.Option(help="Folder of the records.")]
+
+
+def a_place(given: str | Path) -> Path:
+    """A file or folder that the user names. Raises UserError for an empty name and for an unknown user's home."""
+    text = str(given)  # a default comes as a path
+    if not text.strip() or "\0" in text:
+        raise UserError(f"{text!r} names no folder: give one, or leave the option out.")
+    try:
+        return Path(text).expanduser()
+    except RuntimeError as error:
+        raise UserError(f"{text!r} names no folder ({error}): give another.") from None
+
+
+def a_folder(text: str) -> Path:
+    """A folder to write to, which may not be there yet. Raises UserError where a file is there."""
+    place = a_place(text)
+    if place.exists() and not place.is_dir():
+        raise UserError(f"{text} is no folder: name a folder.")
+    return place
+
+
+def there(text: str) -> Path:
+    """A folder to read from. Raises UserError where it is not there."""
+    place = a_folder(text)
+    if not place.is_dir():
+        raise UserError(f"There is no folder {text}: name the one that `netpress run --results` wrote to.")
+    return place
+
+
+Results = Annotated[Path | None, typer.Option(parser=a_folder, metavar="FOLDER", help="Folder of the records.")]
+Recorded = Annotated[Path | None, typer.Option(parser=there, metavar="FOLDER", help="Folder of the records.")]
 
 
 class Format(StrEnum):
@@ -38,15 +68,13 @@ class Format(StrEnum):
 
 
 def main() -> None:
-    """Entry point: a UserError is one sentence on stderr and exit status 2."""
-    try:
-        app()
-    except UserError as error:
-        print(f"netpress: {error}", file=sys.stderr)
-        sys.exit(2)
-    except BrokenPipeError:
-        sys.stderr.close()
-        sys.exit(0)
+    """Entry point: whatever goes wrong is one sentence on stderr and exit status 2."""
+
+    def command() -> Any:
+        surroundings.check()
+        return app(standalone_mode=False)
+
+    ends.run(command)
 
 
 def tell_version(asked: bool) -> None:
@@ -110,51 +138,42 @@ def plan(paper: Paper, edition: Edition = "demo", as_json: AsJson = False) -> No
 def run(
     paper: Annotated[str, typer.Argument(help="A paper, as triage, or all.")],
     edition: Edition = "demo",
-    dataset: Annotated[list[str] | None, typer.Option(help="Only this data set (may be repeated).")] = None,
+    dataset: Annotated[list[str] | None, typer.Option(help="Only these data sets, as mnist,dogs.")] = None,
     only: Annotated[str, typer.Option(help="Only runs whose name matches, as '*block2*'.")] = "",
-    seeds: Annotated[str, typer.Option(help="Seeds, as 0,1.")] = "",
+    seeds: Annotated[list[str] | None, typer.Option(help="Seeds, as 0,1.")] = None,
     change: Annotated[list[str] | None, typer.Option("--set", help="Change a setting, as epochs=2.")] = None,
     workers: Annotated[int | None, typer.Option(min=1, max=1024, help="Worker processes.")] = None,
-    retry: Annotated[str, typer.Option(help="Do again what ended so: failed (whatever went wrong), diverged ...")] = "",
+    retry: Annotated[
+        list[str] | None, typer.Option(help="Do again what ended so: failed (whatever went wrong), diverged ...")
+    ] = None,
     ray: Annotated[str, typer.Option(help="Address of a Ray cluster, or local.")] = "",
     gpus: Annotated[float, typer.Option("--gpus-per-run", min=0, help="On Ray: GPUs for a run, as 0.25.")] = 0,
     results: Results = None,
 ) -> None:
-    """Run what is missing."""
+    """Run what is missing. Lists go between commas, between spaces, or into options that are repeated."""
     from netpress import papers, sweep
 
-    edition = editions.with_changes(edition, change or [])
-    names = papers.PAPERS if paper == "all" else (paper,)
-    numbered = numbers(seeds)
+    edition = editions.with_changes(edition, list(words.parts(change, "--set")))
+    chosen, again = words.parts(dataset, "--dataset"), words.parts(retry, "--retry")
+    if gpus and not ray:
+        raise UserError("--gpus-per-run belongs to --ray: name a cluster with it, or leave it out.")
+    names = papers.using(chosen, edition) if paper == "all" else (paper,)
+    numbers = words.numbers(seeds, "--seeds")
+    parts = {name: tuple(d for d in chosen if paper != "all" or papers.uses(name, edition, d)) for name in names}
 
     def asked(edition: str) -> "tuple[Run, ...]":
-        runs = tuple(r for name in names for r in papers.grid(name, edition, tuple(dataset or ()), numbered))
+        runs = tuple(r for name, sets in parts.items() for r in papers.grid(name, edition, sets, numbers))
         return papers.matching(runs, only) if only else runs
 
     runs = asked(edition)
     papers.check_changes(edition, runs, asked)
     cluster = sweep.Cluster(ray, gpus, workers) if ray else None
-    try:
-        with sweep.interruptible():
-            summary = sweep.ensure(runs, edition, results, workers, tuple(filter(None, retry.split(","))), cluster)
-    except sweep.Interrupted as stopped:
-        print(f"netpress: {stopped}; the same command goes on from there.", file=sys.stderr)
-        stopped.end()
+    with ends.stoppable("the same command goes on from there"):
+        summary = sweep.ensure(runs, edition, results, workers, again, cluster)
     for line in summary.lines:
         print(line, file=sys.stderr)
     if summary.failures:
         raise typer.Exit(1)
-
-
-def numbers(text: str) -> tuple[int, ...]:
-    """ "0,1" -> (0, 1)."""
-    try:
-        found = tuple(int(part) for part in text.split(",") if part.strip())
-    except ValueError:
-        raise UserError(f"--seeds {text!r} is no list of numbers: write for example --seeds 0,1.") from None
-    if any(number < 0 for number in found):
-        raise UserError(f"--seeds {text!r}: a seed is a number from 0.")
-    return found
 
 
 @app.command()
@@ -163,7 +182,7 @@ def status(
     edition: Edition = "demo",
     as_json: AsJson = False,
     watch: Annotated[bool, typer.Option("--watch", help="Look again every two seconds, until Ctrl-C.")] = False,
-    results: Results = None,
+    results: Recorded = None,
 ) -> None:
     """How far a sweep is: counts, what runs now, what went wrong."""
     from netpress import papers
@@ -188,7 +207,7 @@ def results(
     paper: Paper,
     edition: Edition = "demo",
     form: Annotated[Format, typer.Option("--format", help="table, csv or json.")] = Format.table,
-    results: Results = None,
+    results: Recorded = None,
 ) -> None:
     """Tidy results: one row a run."""
     from netpress import papers
@@ -206,8 +225,8 @@ def results(
 @app.command()
 def describe(
     model: Annotated[str, typer.Argument(help="A network, as vgg16-block3 or svgg11-backward.")],
-    px: Annotated[int, typer.Option("--input", help="Side of the images in pixels.")] = 32,
-    classes: Annotated[int, typer.Option(help="Number of classes.")] = 10,
+    px: Annotated[int, typer.Option("--input", min=1, max=4096, help="Side of the images in pixels.")] = 32,
+    classes: Annotated[int, typer.Option(min=1, max=1_000_000, help="Number of classes.")] = 10,
     width: Annotated[float, typer.Option(help="Factor on all channels.")] = 1.0,
     as_json: AsJson = False,
 ) -> None:
@@ -232,7 +251,7 @@ def describe(
 
 
 @app.command()
-def claims(edition: Edition = "small", as_json: AsJson = False, results: Results = None) -> None:
+def claims(edition: Edition = "small", as_json: AsJson = False, results: Recorded = None) -> None:
     """Every claim of the papers, with its verdict."""
     from netpress import papers
 
@@ -263,15 +282,19 @@ def pages_of(command: str) -> Any:
 
 @app.command()
 def book(
-    chosen: Annotated[str, typer.Option("--editions", help="Editions to show, as demo,small.")] = "",
-    folder: Annotated[Path | None, typer.Option("--out", help="Folder of the site.")] = None,
+    chosen: Annotated[list[str] | None, typer.Option("--editions", help="Editions to show, as demo,small.")] = None,
+    folder: Annotated[
+        Path | None, typer.Option("--out", parser=a_folder, metavar="FOLDER", help="Folder of the site.")
+    ] = None,
 ) -> None:
     """Execute every chapter once per edition, build the site."""
-    names = tuple(filter(None, chosen.split(",")))
+    names = words.parts(chosen, "--editions")
     for name in names:
         editions.proper(name)
     pages = pages_of("netpress book")
-    if pages.build(names, folder):
+    with ends.stoppable("the same command goes on from there"):
+        failed = pages.build(names, folder)
+    if failed:
         raise typer.Exit(1)
 
 
@@ -279,11 +302,15 @@ def book(
 def rerun(
     chapter: Annotated[str, typer.Argument(help="A chapter, as triage/accuracy.")],
     given: Annotated[list[str] | None, typer.Option("-p", metavar="NAME=VALUE", help="A parameter of it.")] = None,
-    to: Annotated[Path, typer.Option("--out", help="Where the executed notebook is written.")] = Path("out.ipynb"),
+    to: Annotated[
+        Path, typer.Option("--out", parser=a_place, metavar="FILE", help="Where the executed notebook is written.")
+    ] = Path("out.ipynb"),
 ) -> None:
     """Run one chapter with other parameters, which are checked before anything starts."""
     pages = pages_of("netpress rerun")
-    print(pages.rerun(chapter, dict(pages.parameter(text) for text in given or ()), to))
+    with ends.stoppable("nothing was written"):
+        place = pages.rerun(chapter, dict(pages.parameter(text) for text in given or ()), to)
+    print(place)
 
 
 @app.command()
@@ -291,33 +318,33 @@ def shrink(
     model: Annotated[str, typer.Argument(help="torchvision:NAME, timm:NAME or FILE.py:FUNCTION.")],
     pictures: Annotated[str, typer.Option("--data", help="Folder of pictures, or the name of a data set.")],
     weights: Annotated[str, typer.Option(help="Its weights: safetensors, or a state_dict.")] = "",
-    blocks: Annotated[str, typer.Option(help="Blocks to replace, as layer2,layer3; all where left out.")] = "",
+    blocks: Annotated[
+        list[str] | None, typer.Option(help="Blocks to replace, as layer2,layer3; all where left out.")
+    ] = None,
     most: Annotated[float, typer.Option(help="Points of accuracy that may be lost.")] = 1.0,
-    seeds: Annotated[str, typer.Option(help="Seeds, as 0,1,2.")] = "0",
+    seeds: Annotated[list[str] | None, typer.Option(help="Seeds, as 0,1,2; 0 where left out.")] = None,
     px: Annotated[int | None, typer.Option(help="Side of the images in pixels.")] = None,
     edition: Edition = "small",
     change: Annotated[list[str] | None, typer.Option("--set", help="Change a setting, as epochs=2.")] = None,
     skip_broken: Annotated[bool, typer.Option("--skip-broken", help="Leave broken files out.")] = False,
     plan: Annotated[bool, typer.Option("--plan", help="Only say what would be done, and what it costs.")] = False,
-    out: Annotated[Path | None, typer.Option(help="Folder for the files of the smaller network.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(parser=a_place, metavar="FOLDER", help="Folder for the smaller network's files.")
+    ] = None,
     workers: Annotated[int | None, typer.Option(min=1, max=1024, help="Worker processes.")] = None,
     results: Results = None,
 ) -> None:
     """Shrink a network of your own: which blocks are spare, and the smallest network within the budget."""
     from netpress.yours.wanted import Wanted, check_words
 
-    named = tuple(part.strip() for part in blocks.split(",") if part.strip())
-    edition = editions.with_changes(edition, change or [])
-    wanted = Wanted(model, pictures, weights, named, most, numbers(seeds), px, edition, skip_broken)
+    named, numbers = words.parts(blocks, "--blocks"), words.numbers(seeds, "--seeds") or (0,)
+    edition = editions.with_changes(edition, list(words.parts(change, "--set")))
+    wanted = Wanted(model, pictures, weights, named, most, numbers, px, edition, skip_broken)
     check_words(wanted, out)
-    from netpress import sweep, yours
+    from netpress import yours
 
-    try:
-        with sweep.interruptible():
-            failures = yours.command(wanted, plan, out, results, workers)
-    except sweep.Interrupted as stopped:
-        print(f"netpress: {stopped}; the same command goes on from there.", file=sys.stderr)
-        stopped.end()
+    with ends.stoppable("the same command goes on from there"):
+        failures = yours.command(wanted, plan, out, results, workers)
     if failures:
         raise typer.Exit(1)
 
@@ -329,7 +356,8 @@ def bench(
     """Side-by-side ratios against the plain loop."""
     from netpress import benchmarks
 
-    benchmarks.command(name, as_json)
+    with ends.stoppable("nothing of this measurement was kept"):
+        benchmarks.command(name, as_json)
 
 
 @app.command()
@@ -348,6 +376,8 @@ def doctor() -> None:
     print(f"{'caches':12}{chosen.cache_bytes / 2**30:.1f} GiB of memory for one worker (NETPRESS_CACHE_GB sets it)")
     if chosen.device == "cpu" and chosen.precision == "fp32":
         print(f"{'':12}This processor does not multiply bf16: float32 takes about twice as long.")
+    for line in surroundings.unknown():
+        print(f"{'':12}{words.plain(line)}")
     print(f"{'results':12}{paths.results_dir()}")
     print(f"{'data':12}{paths.data_folder()}")
     for dataset in data.DATASETS:

@@ -6,6 +6,8 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from netpress.words import plain
+
 if TYPE_CHECKING:
     from netpress.sweep.status import Survey
 
@@ -34,7 +36,7 @@ def print_table(rows: list[dict[str, Any]], columns: tuple[str, ...]) -> None:
 
 def cell(value: Any) -> str:
     """A value in a cell."""
-    return "" if value is None else f"{value:.4g}" if isinstance(value, float) else str(value)
+    return "" if value is None else f"{value:.4g}" if isinstance(value, float) else plain(str(value))
 
 
 def brief(value: Any) -> str:
@@ -62,7 +64,7 @@ def survey_table(surveys: "dict[str, Survey]") -> Any:
     from rich.console import Group
     from rich.table import Table
 
-    from netpress.sweep.status import BAD, STATES
+    from netpress.sweep.status import NAMED, STATES
 
     counts = Table("paper", "total", *STATES, box=None, pad_edge=False)
     for paper, found in surveys.items():
@@ -75,7 +77,7 @@ def survey_table(surveys: "dict[str, Survey]") -> Any:
             speed = f"{row['images_per_second']:,.0f}" if row["images_per_second"] else ""
             running.add_row(row["name"], row["stage"] or "", *epoch, speed, left(row["seconds_left"]))
         for name, state in found.states.items():
-            if state in BAD:
+            if state in NAMED:
                 bad.add_row(name, state, found.blocked.get(name, ""))
     return Group(counts, *(part for part in (running, bad) if part.row_count))
 

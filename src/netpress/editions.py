@@ -16,6 +16,8 @@ PerDataset = int | dict[str, int]  # one number for all, or one for each data se
 Network = tuple[str, float]  # name and width
 
 FRESH = 3  # the first fresh seed: rules and numbers of seeds were chosen on those before it, the pilot's
+LONGEST = 200  # bytes of an edition's name, which is a folder's: with what is put behind it 255
+MOST = {"seeds": 100, "fresh": 100, "px": 4096, "width": 16, "epochs": 100_000, "rate": 1000.0}  # by ending
 EDITIONS = ("demo", "small", "large", "paper")
 YOURS: Literal["yours"] = "yours"  # a network of the user's own: no paper, but an edition sets its scale too
 
@@ -305,6 +307,11 @@ def parse(edition: str) -> tuple[str, dict[str, Any]]:
     """ "small+epochs=2" -> ("small", {"epochs": 2})."""
     base, *changes = edition.split("+")
     known(base, EDITIONS, "edition")
+    if len(edition.encode()) > LONGEST:
+        raise UserError(
+            f"An edition with {len(changes)} changes has a name of {len(edition.encode())} bytes, and folders may have "
+            f"{LONGEST}: change fewer settings at a time."
+        )
     return base, dict(change(text) for text in changes)
 
 
@@ -312,7 +319,9 @@ def with_changes(edition: str, changes: list[str]) -> str:
     """The edition's name with changes such as "epochs=2" added, checked, in a fixed order and spelling."""
     base, before = parse(edition)
     merged = before | dict(change(text) for text in changes)
-    return "+".join([base, *(f"{name}={shown(value)}" for name, value in sorted(merged.items()))])
+    name = "+".join([base, *(f"{name}={shown(value)}" for name, value in sorted(merged.items()))])
+    parse(name)  # it may have become too long
+    return name
 
 
 @cache
@@ -348,7 +357,7 @@ def change(text: str) -> tuple[str, Any]:
 
 def converted(name: str, value: str, example: Any) -> Any:
     """The value in the type of `example`; positive where it is a number."""
-    if name in ("images", "px") and value == "all":
+    if name == "images" and value == "all":
         return None
     if isinstance(example, dict):  # one value for all data sets
         example = next(iter(example.values()))
@@ -359,8 +368,9 @@ def converted(name: str, value: str, example: Any) -> Any:
         number = kind(value)
     except ValueError:
         raise UserError(f"{name}={value} is no {kind.__name__}: a number such as {name}={example}?") from None
-    if kind is not str and not 0 < number < 10**9:
-        raise UserError(f"{name}={value} is out of range: a positive number is expected.")
+    most = next((most for ending, most in MOST.items() if name.endswith(ending)), 10**9)
+    if kind is not str and not 0 < number <= most:
+        raise UserError(f"{name}={value} is out of range: a positive number is expected, at most {most:,}.")
     return checked_word(name, str(number)) if kind is str else number
 
 

@@ -1,23 +1,56 @@
 """Where things lie: the project, its data, its results, its cache. Environment variables come first."""
 
 import os
+import tempfile
 from pathlib import Path
 
+from netpress import surroundings
 from netpress.errors import UserError
+
+SHORT = 36  # bytes of a folder in which sockets are made: they may have 107, of which Ray needs 70 below it
 
 
 def checkout() -> Path | None:
-    """The project's folder: the nearest one upwards that has `_toc.yml` and `chapters`; None outside of a checkout."""
-    here = Path.cwd()
-    for folder in (here, *here.parents):
-        if (folder / "_toc.yml").is_file() and (folder / "chapters").is_dir():
-            return folder
+    """The project's folder: the nearest one upwards that has `_toc.yml` and `chapters`, from where we are or else from
+    where this package lies; None outside of any."""
+    package = Path(__file__).resolve().parent
+    for start in (working_folder(), package):
+        for folder in (start, *start.parents):
+            if (folder / "_toc.yml").is_file() and (folder / "chapters").is_dir():
+                return folder
     return None
 
 
+def working_folder() -> Path:
+    """Where we are. Raises UserError where that folder was removed."""
+    try:
+        return Path.cwd()
+    except OSError:
+        raise UserError("The working folder is gone: change to one that exists, and try again.") from None
+
+
+def home() -> Path:
+    """Where what belongs together lies: the checkout, or outside of any `.netpress` in the user's home.
+
+    So nothing is ever written into a folder of somebody else's only because we are in it.
+    """
+    return checkout() or own_folder()
+
+
+def own_folder() -> Path:
+    """`.netpress` in the user's home. Raises UserError for a user without one."""
+    try:
+        return Path.home() / ".netpress"
+    except RuntimeError:
+        raise UserError(
+            "There is no checkout of netpress here and no home folder: name folders in NETPRESS_RESULTS, "
+            "NETPRESS_CACHE and NETPRESS_DATA, or set HOME."
+        ) from None
+
+
 def root() -> Path:
-    """The checkout that we are in; outside of one the folder where we are, which then has all: records and cache."""
-    return checkout() or Path.cwd()
+    """The project's folder; where we are if there is none."""
+    return checkout() or working_folder()
 
 
 def needs_checkout(command: str) -> Path:
@@ -31,24 +64,20 @@ def needs_checkout(command: str) -> Path:
     return found
 
 
-def _named(variable: str, default: Path) -> Path:
-    value = os.environ.get(variable, "").strip()
-    return Path(value).expanduser().absolute() if value else default
-
-
 def data_folder() -> Path:
-    """Where data are looked for: `NETPRESS_DATA`, else `data` in the project."""
-    return _named("NETPRESS_DATA", root() / "data")
+    """Where data are looked for: `NETPRESS_DATA`, else `data` in the project or, outside of any, where we are."""
+    here = working_folder() / "data"
+    return surroundings.folder("NETPRESS_DATA") or (here if not checkout() and here.is_dir() else home() / "data")
 
 
 def results_dir() -> Path:
     """Where records are written: `NETPRESS_RESULTS`, else `results` in the project."""
-    return _named("NETPRESS_RESULTS", root() / "results")
+    return surroundings.folder("NETPRESS_RESULTS") or home() / "results"
 
 
 def cache_dir() -> Path:
     """What can be made again: `NETPRESS_CACHE`, else `.cache/netpress` in the project."""
-    return _named("NETPRESS_CACHE", root() / ".cache" / "netpress")
+    return surroundings.folder("NETPRESS_CACHE") or home() / ".cache" / "netpress"
 
 
 def weights_dir() -> Path:
@@ -59,3 +88,17 @@ def weights_dir() -> Path:
 def checkpoints_dir() -> Path:
     """What runs that were interrupted need to go on."""
     return cache_dir() / "checkpoints"
+
+
+def short_folder() -> Path:
+    """A folder for temporary files whose name is short enough for sockets.
+
+    Batch systems set TMPDIR to long names. Raises UserError where there is no other that can be written to.
+    """
+    for folder in map(Path, (tempfile.gettempdir(), "/tmp", "/var/tmp", "/dev/shm")):
+        if len(os.fsencode(folder)) <= SHORT and os.access(folder, os.W_OK | os.X_OK) and folder.is_dir():
+            return folder
+    raise UserError(
+        f"The folder for temporary files, {tempfile.gettempdir()}, has too long a name for sockets, and /tmp cannot be "
+        f"written to: set TMPDIR to a folder with a name of at most {SHORT} bytes."
+    )

@@ -9,6 +9,7 @@ from typing import Any
 from netpress.errors import UserError
 
 NOT_RUN = "not run"
+INFINITE = "infinite"
 KEPT = "application/papermill.record/"  # before a mime type: kept for the prose, not displayed
 
 
@@ -16,7 +17,7 @@ def glue(name: str, value: Any, form: str = "", caption: str = "") -> None:
     """See `Page.glue`. Raises UserError for a number without `form`, and for what cannot be shown in HTML."""
     from IPython.display import display
 
-    if isinstance(value, str | numbers.Number) or value is None:
+    if isinstance(value, str | numbers.Number) or is_single(value):
         bundle, title = {"text/plain": repr(written(name, value, form))}, ""
     else:
         display(value)  # where it is made; the page shows the copy that is kept, where its caption is
@@ -25,16 +26,31 @@ def glue(name: str, value: Any, form: str = "", caption: str = "") -> None:
     display({KEPT + mime: content for mime, content in bundle.items()}, raw=True, metadata=metadata)
 
 
+def is_single(value: Any) -> bool:
+    """Whether a value is missing, and no table or figure."""
+    return value is None or type(value).__name__ in ("NAType", "NaTType")
+
+
 def written(name: str, value: Any, form: str) -> str:
     """A number as the prose shows it; a missing one as "not run"."""
     if isinstance(value, str):
         return value
-    if value is None or math.isnan(float(value)):
+    if is_missing(value):
         return NOT_RUN
+    if math.isinf(float(value)):
+        return INFINITE if value > 0 else f"minus {INFINITE}"
     if not form:
         raise UserError(f"The number {name!r} needs a format, such as page.glue({name!r}, value, '.1%').")
     number = int(value) if form.endswith("d") else float(value)
-    return format(number, form).replace("-", "\N{MINUS SIGN}", 1) if number < 0 else format(number, form)
+    text = format(number, form)
+    if not text.strip("-0.,%"):  # a small negative number, rounded to zero
+        return text.removeprefix("-")
+    return text.replace("-", "\N{MINUS SIGN}", 1) if number < 0 else text
+
+
+def is_missing(value: Any) -> bool:
+    """Whether a number is none: None, nan, or what pandas has in its place."""
+    return is_single(value) or math.isnan(float(value))
 
 
 def own_caption(value: Any) -> str:

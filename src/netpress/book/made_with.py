@@ -30,6 +30,9 @@ def made_with(parts: Mapping[str, Sequence[Run]], table: "pd.DataFrame") -> Html
             ("Made", dates(made["time"])),
             ("Cost", duration(float(made["seconds"].sum())) + " of training"),
         ]
+    if "empty_layers" in made and len(emptied := made.dropna(subset=["empty_layers"])):
+        pairs = zip(emptied["name"], emptied["empty_layers"], strict=True)
+        rows += [("Pruned away", names((f"{run}: no weight is left in {which}" for run, which in pairs), between="; "))]
     return listing("Made with", rows, "made")
 
 

@@ -2,14 +2,14 @@
 
 import json
 import os
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from netpress.atomic import write_atomic
+from netpress import paths
+from netpress.atomic import temporary_folder, write_atomic
 from netpress.book.chapter import check_parameters
 from netpress.errors import UserError
 
@@ -52,6 +52,7 @@ def execute(job: Job) -> Any:
     """The notebook with its outputs. Nothing is written."""
     import nbformat
     import papermill
+    from nbclient.exceptions import DeadKernelError
     from papermill.exceptions import PapermillExecutionError
     from traitlets.config import Config
 
@@ -65,13 +66,23 @@ def execute(job: Job) -> Any:
     except PapermillExecutionError as error:
         message = error.evalue if error.ename == "UserError" else f"{error.ename}: {error.evalue}"
         raise UserError(f"The chapter {job.chapter} failed in its code cell {error.exec_count}: {message}") from None
+    except DeadKernelError:
+        raise UserError(
+            f"The kernel of the chapter {job.chapter} was killed (the system does so when memory runs out): "
+            "free some memory and run it again."
+        ) from None
 
 
 @contextmanager
 def quiet_kernel() -> Iterator[str]:
     """A kernel that knows nothing of the user's own set-up, in a folder whose name is short enough for a socket."""
-    with tempfile.TemporaryDirectory(prefix="np") as folder:
-        changes = {"JUPYTER_RUNTIME_DIR": folder, "IPYTHONDIR": folder, "PYTHONHASHSEED": "0", "OMP_NUM_THREADS": "1"}
+    from ipykernel.kernelspec import write_kernel_spec
+
+    with temporary_folder(paths.short_folder()) as place:
+        folder = str(place)
+        write_kernel_spec(place / "kernels" / "python3")  # a `python3` of the user or the system may be another Python
+        changes = dict.fromkeys(("JUPYTER_PATH", "JUPYTER_RUNTIME_DIR", "IPYTHONDIR"), folder)
+        changes |= {"PYTHONHASHSEED": "0", "OMP_NUM_THREADS": "1"}
         before = {name: os.environ.get(name) for name in changes}
         os.environ.update(changes)
         try:

@@ -46,7 +46,9 @@ class Page(BaseModel):
     run_missing: bool = True
 
     def __init__(self, **given: Any):
-        parameters.check_names([*given, *parameters.injected()], type(self).model_fields)
+        fields = list(type(self).model_fields)
+        parameters.check_names(given, fields)
+        parameters.check_names(parameters.injected(), [name for name in fields if name != "chapter"])
         if isinstance(edition := given.get("edition"), str):
             with suppress(UserError):  # what is wrong with it is told below
                 given["edition"] = parameters.proper_edition(edition, str(given.get("chapter")))
@@ -180,7 +182,10 @@ class Page(BaseModel):
     def _sweep_command(self) -> str:
         papers = parameters.papers_of(self.chapter)
         edition = best_edition.LAST_RESORT if self.edition == best_edition.BEST else self.edition
-        return f"netpress run {papers[0] if len(papers) == 1 else 'all'} --edition {edition}"
+        words = ["netpress", "run", papers[0] if len(papers) == 1 else "all", "--edition", edition]
+        words += ["--dataset", self.dataset] if self.dataset != "all" else []
+        words += ["--seeds", ",".join(map(str, self.seeds))] if self.seeds else []
+        return shlex.join(words)
 
 
 def checked(name: str, value: Any, check: Callable[[], object]) -> None:

@@ -20,7 +20,7 @@ def notebook(path: Path) -> dict[str, Any]:
         cells = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise UserError(f"There is no chapter {path}: chapters are notebooks under chapters/.") from None
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
         raise UserError(f"{path} is not a notebook ({error}): restore it with `git checkout`.") from None
     if not isinstance(cells, dict) or not isinstance(cells.get("cells"), list):
         raise UserError(f"{path} is not a notebook: a JSON object with a list of cells is expected.")
@@ -35,7 +35,7 @@ def source(cell: Mapping[str, Any]) -> str:
 
 def tagged(cells: Iterable[Mapping[str, Any]], tag: str) -> list[Mapping[str, Any]]:
     """The code cells with a tag."""
-    return [c for c in cells if c["cell_type"] == "code" and tag in c.get("metadata", {}).get("tags", [])]
+    return [c for c in cells if c.get("cell_type") == "code" and tag in c.get("metadata", {}).get("tags", [])]
 
 
 def literals(code: str) -> dict[str, Any]:
@@ -58,7 +58,7 @@ def literal(node: ast.expr) -> Any:
     """A literal's value, or `...`."""
     try:
         return ast.literal_eval(node)
-    except ValueError:
+    except (ValueError, TypeError, MemoryError, RecursionError):
         return ...
 
 
@@ -67,7 +67,10 @@ def defaults(path: Path) -> dict[str, Any]:
     cells = tagged(notebook(path)["cells"], "parameters")
     if not cells:
         raise UserError(f"{path} takes no parameters: no code cell is tagged `parameters`.")
-    return literals(source(cells[0]))
+    try:
+        return literals(source(cells[0]))
+    except SyntaxError as error:
+        raise UserError(f"{path}: the cell tagged `parameters` is no Python ({error.msg}): mend it.") from None
 
 
 def parameter(text: str) -> tuple[str, Any]:
@@ -79,7 +82,7 @@ def parameter(text: str) -> tuple[str, Any]:
         return name, value.lower() == "true"
     try:
         return name, ast.literal_eval(value)
-    except (ValueError, SyntaxError):
+    except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
         return name, value
 
 

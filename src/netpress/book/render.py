@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from netpress import paths
 from netpress.errors import UserError
 
 MARK = ".netpress-site"  # says that a folder was made here and may be replaced; holds the key of what it was made from
@@ -26,7 +27,8 @@ FETCHED = re.compile(
 
 def replaceable(site: Path) -> None:
     """Raise UserError where `site` is something that was not made here: it would be lost."""
-    if site.is_dir() and any(site.iterdir()) and not (site / MARK).exists() and not (site / "objects.inv").exists():
+    own = paths.root() / "_build" / "html"  # which `jupyter-book build .` makes too, without our mark
+    if site.is_dir() and any(site.iterdir()) and not (site / MARK).exists() and site != own:
         raise UserError(f"{site} is not a site of this book: choose an empty or a new folder with --out.")
     if site.exists() and not site.is_dir():
         raise UserError(f"{site} is a file: choose a folder with --out.")
@@ -111,8 +113,13 @@ def publish(made: Path, site: Path) -> None:
     new, old = (site.parent / f".{site.name}.{word}" for word in ("new", "old"))
     for leftover in (new, old):
         shutil.rmtree(leftover, ignore_errors=True)
-    shutil.move(made, new)
-    if site.exists():
-        site.replace(old)
-    new.replace(site)
-    shutil.rmtree(old, ignore_errors=True)
+    try:
+        shutil.move(made, new)
+        if site.exists():
+            site.replace(old)
+        new.replace(site)
+    finally:  # a full disk leaves no part of the new one, and the old one in its place
+        if not site.exists() and old.exists():
+            old.replace(site)
+        for leftover in (new, old):
+            shutil.rmtree(leftover, ignore_errors=True)

@@ -6,6 +6,7 @@ import shutil
 import sys
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from multiprocessing import get_context
@@ -14,11 +15,13 @@ from typing import Any
 
 import netpress
 from netpress import editions, papers, paths
+from netpress.atomic import temporary_file
 from netpress.book import best_edition, notebooks, render, toc, variants
 from netpress.book.chapter import check_parameters
 from netpress.book.notebooks import Job
 from netpress.book.parameters import chapter_of, defaults, papers_of
 from netpress.errors import UserError, known
+from netpress.sweep.signals import unreached_by_ctrl_c
 
 TRAINED_HERE = "demo"  # the only edition that a build trains; the others are read from their records
 TOOLS = ("papermill", "nbclient", "ipykernel", "matplotlib", "altair", "pandas", "numpy", "scipy", "pydantic")
@@ -54,10 +57,13 @@ def build(chosen: Sequence[str] = (), out: Path | None = None) -> int:
     project = paths.root()
     contents = toc.read(project)
     chosen = [editions.proper(edition) for edition in chosen]
-    site = out or project / "_build" / "html"
+    site = (out or project / "_build" / "html").absolute()
+    site = site.resolve() if site.is_symlink() else site  # the link stays, what it leads to is replaced
     render.replaceable(site)
     build_folder = project / "_build"
-    build_folder.mkdir(exist_ok=True)
+    for place in (build_folder, site.parent):  # told now, not after the chapters have run
+        with temporary_file(place):
+            pass
     with FileLock(build_folder / "lock"):
         failed = train(contents, project, chosen)
         plan = planned(contents, project, chosen)
@@ -163,14 +169,21 @@ def run_all(todo: Sequence[Job]) -> None:
 
     if not todo:
         return
-    with ProcessPoolExecutor(min(KERNELS, len(todo)), mp_context=get_context("spawn")) as pool:
-        waiting = [pool.submit(notebooks.perform, job) for job in todo]
-        try:
-            for done in tqdm(as_completed(waiting), total=len(todo), unit="page", file=sys.stderr):
-                done.result()
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
+    pool = ProcessPoolExecutor(min(KERNELS, len(todo)), mp_context=get_context("spawn"))
+    try:
+        with unreached_by_ctrl_c():
+            waiting = [pool.submit(notebooks.perform, job) for job in todo]
+        for done in tqdm(as_completed(waiting), total=len(todo), unit="page", file=sys.stderr):
+            done.result()
+    except BrokenProcessPool:
+        raise UserError("A process that ran a chapter was killed: free some memory and run again.") from None
+    except KeyboardInterrupt:  # whoever asked for it ends the processes: nobody waits for them here
+        pool.shutdown(wait=False, cancel_futures=True)
+        raise
+    except BaseException:
+        pool.shutdown(cancel_futures=True)
+        raise
+    pool.shutdown()
 
 
 def job_of(project: Path, chapter: str, edition: str, code: str) -> Job:
@@ -250,4 +263,16 @@ def rerun(chapter: str, parameters: dict[str, Any], out: Path) -> Path:
     name = chapter.removeprefix("chapters/").removesuffix(".ipynb")
     home = paths.root() / "chapters"
     known(name, sorted(chapter_of(path) for path in home.rglob("*.ipynb")), "chapter")
-    return notebooks.perform(Job(paths.root(), name, parameters, out))
+    job = Job(paths.root(), name, parameters, place_of(out))
+    check_parameters(job.source, job.parameters)
+    run_all([job])
+    return out
+
+
+def place_of(out: Path) -> Path:
+    """The file that a notebook is written to, behind a link too. Raises UserError where it cannot be."""
+    target = out.resolve() if out.is_symlink() else out.absolute()
+    if target.is_dir():
+        raise UserError(f"--out {out} is a folder: name a file in it, such as {out / 'out.ipynb'}.")
+    with temporary_file(target.parent):
+        return target

@@ -43,6 +43,12 @@ def sparsity(network: nn.Module) -> float:
     return sum(int((w == 0).sum()) for w in weights) / max(1, sum(w.numel() for w in weights))
 
 
+@torch.no_grad()
+def empty_layers(network: nn.Module) -> list[str]:
+    """The names of layers without any weight that is not zero: whatever goes in, the same comes out."""
+    return [name for name, layer in weight_layers(network).items() if not bool(layer.weight.any())]
+
+
 def mask_smallest(network: nn.Module, ratio: float, layer_by_layer: bool) -> None:
     """Mask the smallest weights, in place, until all weights / weights left is `ratio`, rounded to a weight.
 

@@ -76,8 +76,14 @@ def _found(dataset: str) -> tuple[Source, Path] | None:
         if not source.all_files:
             return source, data_folder()
         for place in (data_folder(), downloads()):
-            if any((place / file.path).exists() for file in source.all_files):
-                return source, place
+            try:
+                if any(file.place(place).exists() for file in source.all_files):
+                    return source, place
+            except OSError as error:
+                raise UserError(
+                    f"The data folder {str(place)[:200]} cannot be looked into ({error.strerror}): "
+                    "change its permissions, or name another in NETPRESS_DATA."
+                ) from None
     return None
 
 
@@ -99,7 +105,9 @@ def available(dataset: str) -> Availability:
         return Availability(False, f"not in {data_folder()}; the first use would download it from {url}")
     source, place = found
     for file in source.all_files:
-        path = place / file.path
+        path = file.place(place)
+        if path != place / file.path:
+            continue
         if not path.is_file():
             return Availability(False, f"{path} is missing")
         if file.size is not None and path.stat().st_size != file.size:

@@ -2,7 +2,9 @@
 
 import contextlib
 import hashlib
+import io
 import socket
+import tarfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,17 +23,26 @@ class File:
     """One file: path inside the data folder, digest as "sha256:..." or the publisher's "md5:...".
 
     `size` in bytes is None where only a digest is published; `url` is empty where nothing can be downloaded.
+    `unpacked`: the file or folder that torchvision and people leave in its place, with the digest of a file; what is
+    in a folder is checked by its decoder.
     """
 
     path: str
     digest: str
     size: int | None = None
     url: str = ""
+    unpacked: str = ""
+    unpacked_digest: str = ""
+
+    def place(self, folder: Path) -> Path:
+        """Where it lies in a folder: as it was published, else unpacked, else where it should be."""
+        whole, loose = folder / self.path, folder / self.unpacked
+        return loose if self.unpacked and not whole.exists() and loose.exists() else whole
 
 
 def _what_to_do(file: File, path: Path) -> str:
     if file.url:
-        return f"Put the original from {file.url} in its place."
+        return f"Put the original from {file.url} at {path}."
     return f"Put an unaltered copy at {path}, or set NETPRESS_DATA to a folder that holds {file.path}."
 
 
@@ -44,6 +55,9 @@ def _expected(file: File) -> str:
 def check(file: File, handle: BinaryIO, path: Path) -> None:
     """Compare size and digest with what is known, and rewind. Raises UserError naming the file."""
     size = handle.seek(0, 2)
+    handle.seek(0)
+    if handle.read(512).lstrip()[:1] == b"<":
+        raise UserError(f"{path} is a web page: expected {_expected(file)}. {_what_to_do(file, path)}")
     if file.size is not None and size != file.size:
         state = "cut short" if size < file.size else "too long"
         raise UserError(
@@ -69,16 +83,30 @@ def checked(folder: Path, files: tuple[File, ...]) -> Iterator[dict[str, BinaryI
     with contextlib.ExitStack() as stack:
         handles: dict[str, BinaryIO] = {}
         for file in files:
-            path = folder / file.path
+            path = file.place(folder)
             try:
-                handle = stack.enter_context(path.open("rb"))
-                check(file, handle, path)
+                handle = stack.enter_context(packed(path) if path.is_dir() else path.open("rb"))
+                if path == folder / file.path:
+                    check(file, handle, path)
+                elif file.unpacked_digest:
+                    check(File(file.unpacked, file.unpacked_digest), handle, path)
             except OSError as error:
                 gone = isinstance(error, FileNotFoundError)
                 state = "missing" if gone else f"unreadable ({error.strerror})"
                 raise UserError(f"{path} is {state}: expected {_expected(file)}. {_what_to_do(file, path)}") from error
             handles[file.path] = handle
         yield handles
+
+
+def packed(folder: Path) -> BinaryIO:
+    """An archive, in memory, of the regular files of an unpacked one."""
+    held = io.BytesIO()
+    with tarfile.open(fileobj=held, mode="w") as archive:
+        for path in sorted(folder.iterdir()):
+            if path.is_file():
+                archive.add(path.resolve(), f"{folder.name}/{path.name}")
+    held.seek(0)
+    return held
 
 
 @contextlib.contextmanager
@@ -100,7 +128,7 @@ def _download(file: File, folder: Path) -> None:
     with _impatient():
         download_url(file.url, str(partial), target.name, md5=digest if algorithm == "md5" else None)
     with (partial / target.name).open("rb") as handle:
-        check(file, handle, partial / target.name)
+        check(file, handle, target)
     target.parent.mkdir(parents=True, exist_ok=True)
     (partial / target.name).replace(target)
 

@@ -50,7 +50,8 @@ def cifar100(handles: Handles, split: str) -> Raw:
 
 
 def _idx(handle: BinaryIO, header: int) -> np.ndarray:
-    return np.frombuffer(gzip.decompress(handle.read()), np.uint8, offset=header)
+    content = handle.read()
+    return np.frombuffer(gzip.decompress(content) if content[:2] == b"\x1f\x8b" else content, np.uint8, offset=header)
 
 
 def mnist(handles: Handles, split: str) -> Raw:

@@ -89,7 +89,8 @@ def _table() -> list[dict[str, str]]:
 
 
 def _file(row: dict[str, str]) -> File:
-    return File(row["path"], row["digest"], int(row["size"]) if row["size"] else None, row["url"])
+    loose = row["unpacked"], row["unpacked_digest"]
+    return File(row["path"], row["digest"], int(row["size"]) if row["size"] else None, row["url"], *loose)
 
 
 RESEARCH = "Part of ImageNet: for non-commercial research and education."

@@ -79,6 +79,22 @@ def check_changes(edition: str, runs: tuple[Run, ...], asked: Callable[[str], tu
             )
 
 
+def uses(paper: str, edition: str, dataset: str) -> bool:
+    """Whether a paper uses a data set in an edition."""
+    return dataset in editions.settings(edition, paper).datasets
+
+
+def using(datasets: tuple[str, ...], edition: str) -> tuple[str, ...]:
+    """The papers that use any of the data sets in an edition; all where none is named.
+
+    Raises UserError for a data set that no paper uses in this edition.
+    """
+    used = sorted({dataset for paper in PAPERS for dataset in editions.settings(edition, paper).datasets})
+    for dataset in datasets:
+        known(dataset, used, f"data set in edition {edition}")
+    return tuple(p for p in PAPERS if not datasets or any(uses(p, edition, dataset) for dataset in datasets))
+
+
 def judged(paper: str, edition: str) -> tuple[Run, ...]:
     """The runs that claims are judged on: those with fresh seeds, where the edition has any."""
     runs = grid(paper, edition)
@@ -118,9 +134,14 @@ def pilot_verdicts(paper: str, edition: str, results: Path | None = None) -> "di
     (T6a, T6b) has the verdict of the one that it was. Never judged anew: read from results/<edition>/claims/pilot.json.
     """
     path = (results or paths.results_dir()) / edition / "claims" / "pilot.json"
-    if not path.exists():
+    try:
+        rows = json.loads(records.content_of(path))["verdicts"]
+        known = {v["id"]: v for v in rows if v["paper"] == paper}
+    except FileNotFoundError:
         return {}
-    known = {v["id"]: v for v in json.loads(path.read_text(encoding="utf-8"))["verdicts"] if v["paper"] == paper}
+    except (records.Unusable, ValueError, KeyError, TypeError) as error:
+        records.tell(str(path), f"is no list of verdicts ({error})")
+        return {}
     found = {claim.id: known.get(claim.id) or known.get(claim.id.rstrip("ab")) for claim in get(paper).claims}
     return {name: verdict for name, verdict in found.items() if verdict}
 

@@ -1,13 +1,13 @@
 """Where a record was made: device, versions, commit, memory."""
 
 import gc
-import os
 import platform
 import re
 import resource
 import subprocess
 import sys
 import tempfile
+from contextlib import suppress
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
@@ -16,6 +16,7 @@ from typing import Any
 import torch
 
 import netpress
+from netpress import surroundings
 from netpress.training.compute import ComputeConfig
 
 
@@ -81,7 +82,7 @@ def commit() -> str:
     try:
         return git("rev-parse", "--short=12", "HEAD") + ("+changes" if git("status", "--porcelain", ".") else "")
     except (OSError, subprocess.SubprocessError):
-        return os.environ.get("NETPRESS_COMMIT", "unknown")
+        return surroundings.commit() or "unknown"
 
 
 def reset_peak_memory(device: str) -> None:
@@ -117,7 +118,10 @@ def free_memory() -> None:
 
 def without_paths(text: str) -> str:
     """A text without folders of this machine: only the names of files stay."""
-    own = {Path.home(), Path.cwd(), Path(netpress.__file__).parent, Path(sys.prefix), Path(tempfile.gettempdir())}
+    own = {Path(netpress.__file__).parent, Path(sys.prefix), Path(tempfile.gettempdir())}
+    for folder_of in (Path.home, Path.cwd):
+        with suppress(RuntimeError, OSError):  # a user without a home, a working folder that was removed
+            own.add(folder_of())
     for folder in sorted(map(str, own), key=len, reverse=True):
         text = text.replace(folder, "") if len(folder) > 1 else text
     text = re.sub(r"""(["'])(?:/|[A-Za-z]:\\)[^"'\n]*[/\\]""", r"\1", text)  # quoted, so perhaps with spaces

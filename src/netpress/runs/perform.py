@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from netpress.atomic import FULL, CannotWrite
+from netpress.errors import UserError
 from netpress.nets.describe import Description, describe
 from netpress.nets.network import Network
 from netpress.runs import machine
@@ -46,16 +47,17 @@ def perform(run: Run, workspace: Workspace, tell: Tell = lambda _: None, keep: b
     written, and the record says what they were all the same.
 
     A run that fails, diverges or runs out of memory has a record too, with that status and the reason. Raises only what
-    is no fault of the run: CannotWrite if the disk is full, MissingWeights if the weights of a needed run are gone or
-    damaged, KeyboardInterrupt after a checkpoint was written.
+    is no fault of the run: UserError if data are damaged or settings impossible, CannotWrite if the disk is full or a
+    file cannot be used, MissingWeights if the weights of a needed run are gone or damaged, KeyboardInterrupt after a
+    checkpoint was written.
     """
-    began = time.time()
+    began = time.monotonic()  # the clock on the wall may be set
     machine.reset_peak_memory(workspace.config.device)
     result = attempt(run, workspace, tell, keep)
     if result["status"] in ("failed", "out-of-memory"):  # the error is gone by now, and with it what it held on to
         workspace.forget()
         machine.free_memory()
-    made = machine.made(workspace.config) | {"seconds": round(time.time() - began, 3)}
+    made = machine.made(workspace.config) | {"seconds": round(time.monotonic() - began, 3)}
     return result | {"peak_memory": machine.peak_memory(workspace.config.device), "made": made}
 
 
@@ -63,30 +65,50 @@ def attempt(run: Run, workspace: Workspace, tell: Tell, keep: bool) -> dict[str,
     """What a record says of how a run ended."""
     try:
         return {"status": "done"} | work(run, workspace, tell, keep)
-    except (CannotWrite, MissingWeights):
+    except (UserError, MissingWeights):
         raise
     except Diverged as error:
         return {"status": "diverged", "reason": str(error)}
     except Exception as error:
-        if isinstance(error, OSError) and error.errno in FULL:
-            raise CannotWrite(f"No space to write {error.filename}. Free some space and run again.") from error
+        if isinstance(error, OSError) and error.errno is not None:  # the machine's fault
+            raise unusable(error) from error
         status = "out-of-memory" if machine.is_out_of_memory(error) else "failed"
         return {"status": status, "reason": machine.without_paths(last_lines(error))}
+
+
+def unusable(error: OSError) -> CannotWrite:
+    """What to tell of a file that the machine does not let us use."""
+    if error.errno in FULL:
+        return CannotWrite(f"No space to write {error.filename}. Free some space and run again.")
+    return CannotWrite(f"Cannot use {error.filename or 'a file'} ({error.strerror}): mend that and run again.")
 
 
 def work(run: Run, workspace: Workspace, tell: Tell, keep: bool) -> dict[str, Any]:
     """The steps of a run, and what its record says of them."""
     state = RunState(run, workspace, tell)
     try:
-        for position, step in enumerate(run.steps):
-            torch.manual_seed(run.seed_of("step", position))
+        return steps_of(state, keep)
+    except (UserError, MissingWeights, Diverged):
+        raise
+    except Exception as error:
+        if not state.found or not state.saved or machine.is_out_of_memory(error):
+            raise
+    state.saved.set_aside()  # it was whole, and yet perhaps not this run's: what went wrong must happen without it too
+    return steps_of(RunState(run, workspace, tell), keep)
+
+
+def steps_of(state: "RunState", keep: bool) -> dict[str, Any]:
+    """The steps of a run from where it has been left."""
+    try:
+        for position, step in enumerate(state.run.steps):
+            torch.manual_seed(state.run.seed_of("step", position))
             state.take(position, step)
     except KeyboardInterrupt:
         if state.saved:
             with suppress(CannotWrite):  # the checkpoint before it is still there
                 state.saved.flush()
         raise
-    return conclude(state, workspace, keep)
+    return conclude(state, state.workspace, keep)
 
 
 class RunState:
@@ -105,7 +127,7 @@ class RunState:
         self.stages: list[dict[str, Any]] = []
         self.saved = workspace.checkpoints(run)
         found = self.saved.newest() if self.saved else None
-        self.found = found if found and found.metadata["under"] == self.conditions() else None
+        self.found = found if found and found.metadata.get("under") == self.conditions() else None
         self.reached = self.found.order[0] if self.found else 0
 
     def conditions(self) -> dict[str, Any]:
@@ -130,9 +152,11 @@ class RunState:
         key, store = fingerprint(self.run, position + 1), self.workspace.store
         with store.lock(key):
             if found := store.find(key):
-                self.network.load_state_dict(found[0])
-                self.history, self.stages = found[1]["history"], found[1]["stages"]
-                return
+                if fits(self.network, found[0]) and {"history", "stages"} <= found[1].keys():
+                    self.network.load_state_dict(found[0])
+                    self.history, self.stages = found[1]["history"], found[1]["stages"]
+                    return
+                store.set_aside(key)  # whole, but another network's: trained anew, as if none were there
             self.train(position, stage)
             metadata = {"history": self.history, "stages": [stage | {"shared": True} for stage in self.stages]}
             store.save(key, self.network.state_dict(), metadata)
@@ -181,6 +205,12 @@ class RunState:
         return found.train_state(found.metadata["rows"]), found.metadata["seconds"]
 
 
+def fits(network: torch.nn.Module, state: dict[str, torch.Tensor]) -> bool:
+    """Whether a state is one of such a network: the same names, of the same shapes."""
+    own = {name: tensor.shape for name, tensor in network.state_dict().items()}
+    return own == {name: tensor.shape for name, tensor in state.items()}
+
+
 class Clock:
     """Seconds from now on, added to those before."""
 
@@ -196,9 +226,11 @@ class Clock:
 def conclude(state: RunState, workspace: Workspace, keep: bool) -> dict[str, Any]:
     """Judge the finished network, put it into the store unless nobody will ask for it, take the measures."""
     from netpress.compress.finish import finished
+    from netpress.compress.masks import empty_layers
 
     run, network = state.run, finished(state.network)
     network.requires_grad_(False).eval()
+    empty = empty_layers(network)
     size = size_of(network, run.px, workspace)
     if keep:
         digest = workspace.store.save(run.fingerprint, network.state_dict(), {}, behind=True)
@@ -216,6 +248,7 @@ def conclude(state: RunState, workspace: Workspace, keep: bool) -> dict[str, Any
         "stages": state.stages,
         "history": state.history,
         "weights_sha256": digest,
+        **({"empty_layers": empty} if empty else {}),
     }
 
 

@@ -1,22 +1,30 @@
 """Records: what finished runs leave. One JSON file a run, whole or absent, sealed by a SHA-256 in its last entry."""
 
+import logging
 import math
+import os
 import re
+import stat
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from netpress import editions, paths, sealed
-from netpress.atomic import set_aside, write_atomic
+from netpress.atomic import CannotWrite, set_aside, write_atomic
 from netpress.runs.run import Run, described
+from netpress.words import plain
 
 if TYPE_CHECKING:
     import pandas as pd
 
 Record = dict[str, Any]
+FORMAT = 1  # raised when older versions could not read what is written; a record without a number has the first
+UNREADABLE = "unreadable"  # the state of a run in whose record's place lies something else
+MADE = ("device", "commit", "time")  # what every record says of where it was made
 FINISHED = ("done", "diverged", "failed", "out-of-memory")
-TIMES = ("made", "peak_memory")
+TIMES = ("made", "peak_memory", "format")
 TIMES_OF_STAGE = ("seconds", "images_per_second", "shared")  # shared: another run had the cost
 
 
@@ -26,9 +34,17 @@ def path_of(run: Run, edition: str, results: Path | None = None) -> Path:
 
 
 def write(run: Run, edition: str, content: Record, results: Path | None = None) -> Path:
-    """Put a run's record in its place. A record of another fingerprint that is there is set aside, not deleted."""
+    """Put a run's record in its place. A record of another fingerprint that is there is set aside, not deleted.
+
+    So is a damaged one. Raises CannotWrite where something else lies there: a newer version's record, a folder, a pipe.
+    """
     path = path_of(run, edition, results)
     head = {"name": run.name, "fingerprint": run.fingerprint, "status": content["status"]}
+    head["format"] = FORMAT
+    if trouble := trouble_at(path):
+        if not trouble.remake:
+            raise CannotWrite(f"{path} {trouble}: move it away and run again.")
+        set_aside(path)
     old = read(path)
     if old and old["fingerprint"] != run.fingerprint:
         path.replace(path.with_suffix(f".{old['fingerprint'][:8]}.stale"))
@@ -50,9 +66,115 @@ def encode(record: Record) -> bytes:
     return sealed.seal_json(finite(record))
 
 
+class Unusable(Exception):
+    """A file in the place of a record that is none, or none that this version can read.
+
+    `remake`: the run may be done again, and the file set aside; else nothing is done until somebody has looked at it.
+    """
+
+    def __init__(self, reason: str, remake: bool = False):
+        self.remake = remake
+        super().__init__(reason)
+
+
+def content_of(path: str | Path) -> bytes:
+    """The bytes of a regular file. Raises FileNotFoundError, and Unusable for whatever else lies there."""
+    try:
+        with open(path, "rb", buffering=0, opener=without_waiting) as file:
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                raise Unusable("is no file")
+            return file.read()
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise FileNotFoundError(str(path)) from error
+    except OSError as error:
+        raise Unusable(f"cannot be read ({error.strerror or error})") from error
+
+
+def without_waiting(path: str, flags: int) -> int:
+    """Open without waiting for the other end of a pipe."""
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
+
+
+def decode(content: bytes) -> Record | None:
+    """The record in a file's bytes; None where they are cut or altered. Raises Unusable for a newer version's."""
+    try:
+        record = sealed.unseal_json(content)
+    except (ValueError, RecursionError):
+        return None
+    if record is None:
+        return None
+    if not isinstance(record.get("format", 1), int) or record.get("format", 1) > FORMAT:
+        raise Unusable("was written by a newer version of netpress")
+    if not isinstance(record.get("name"), str) or record.get("status") not in FINISHED:
+        raise Unusable("is sealed, but no record of this version")
+    return record
+
+
+def opened(path: str | Path) -> Record:
+    """The record at `path`. Raises FileNotFoundError and Unusable."""
+    record = decode(content_of(path))
+    if record is None:
+        raise Unusable("is cut or was altered", remake=True)
+    return record
+
+
+def complete(path: Path) -> Record | None:
+    """Like `read`, for a run's record whose content is used: one that lacks what every record has is named too."""
+    record = read(path)
+    if record and (missing := lacking(record)):
+        tell(str(path), f"is sealed, but no run's record: {missing}")
+        return None
+    return record
+
+
+def lacking(record: Record) -> str:
+    """What a run's record lacks that every one has; "" where it is whole."""
+    texts = [record.get("fingerprint"), record.get("edition"), *(record_made(record).get(key) for key in MADE)]
+    if not all(isinstance(text, str) for text in texts):
+        return "it does not say what was run or where it was made"
+    stages, history = record.get("stages", []), record.get("history", [])
+    if not all(isinstance(rows, list) and all(isinstance(row, dict) for row in rows) for rows in (stages, history)):
+        return "its stages or its history are no lists of rows"
+    numbers = [stage.get(key) for stage in stages for key in ("seconds", "images_per_second")]
+    if not all(isinstance(number, int | float) for number in numbers) or not all("stage" in stage for stage in stages):
+        return "its stages have no names or no times"
+    if record["status"] == "done" and not all(isinstance(record.get(key), int | float) for key in ("best", "last")):
+        return "it has no accuracy"
+    return "" if isinstance(record.get("measures", {}), dict) else "its measures have no names"
+
+
+def record_made(record: Record) -> dict[str, Any]:
+    """Where a record was made; empty where it does not say so."""
+    made = record.get("made")
+    return made if isinstance(made, dict) else {}
+
+
+@cache
+def tell(path: str, reason: str) -> None:
+    """Name a file that is passed over, once, on stderr. Nothing is renamed: a sweep does so when it makes it again."""
+    logging.getLogger("netpress").warning("netpress: %s %s: it is passed over.", plain(path), plain(reason))
+
+
 def read(path: Path) -> Record | None:
-    """The record at `path`; None where there is none. A damaged one is set aside as `.corrupt` and counts as none."""
-    return sealed.read(path, sealed.unseal_json)
+    """The record at `path`; None where there is none. One that cannot be used is named on stderr and counts as none."""
+    try:
+        return opened(path)
+    except FileNotFoundError:
+        return None
+    except Unusable as trouble:
+        tell(str(path), str(trouble))
+        return None
+
+
+def trouble_at(path: str | Path) -> Unusable | None:
+    """What keeps the file at `path` from being used; None where it is a record, or where nothing is."""
+    try:
+        opened(path)
+    except FileNotFoundError:
+        return None
+    except Unusable as trouble:
+        return trouble
+    return None
 
 
 def bare(record: Record) -> Record:
@@ -70,35 +192,45 @@ class RecordHeader:
     digest: str
 
 
-HEAD = re.compile(rb'\{\n "name": "[^"]*",\n "fingerprint": "([0-9a-f]*)",\n "status": "([a-z-]*)"')
+HEAD = re.compile(
+    rb'\{\n "name": "[^"]*",\n "fingerprint": "([0-9a-f]*)",\n "status": "(' + "|".join(FINISHED).encode()
+    + rb')",\n( "format": 1,\n)? "(?!format")'
+)
 
 
 def header(path: str | Path) -> RecordHeader | None:
     """Fingerprint and status of the record at `path`, checked like `read` but many times as fast."""
     try:
-        with open(path, "rb", buffering=0) as file:  # noqa: PTH123 - status looks at ten thousand
-            content = file.read()
-    except (FileNotFoundError, NotADirectoryError):
+        content = content_of(path)
+        digest, head = sealed.json_digest(content), HEAD.match(content)
+        if digest and head:
+            return RecordHeader(head[1].decode(), head[2].decode(), digest)
+        record = opened(path)  # not as this version writes it: looked at in full
+        return RecordHeader(record["fingerprint"], record["status"], digest or "")
+    except FileNotFoundError:
         return None
-    digest, head = sealed.json_digest(content), HEAD.match(content)
-    if digest is None or head is None:
-        set_aside(Path(path))
+    except (Unusable, KeyError) as trouble:
+        tell(str(path), str(trouble) if isinstance(trouble, Unusable) else "is no run's record")
         return None
-    return RecordHeader(head[1].decode(), head[2].decode(), digest)
 
 
 def fresh(runs: Iterable[Run], edition: str, results: Path | None = None) -> dict[Run, Record]:
     """The records of those runs that have one of their own fingerprint; stale ones are left out."""
-    found = {run: read(path_of(run, edition, results)) for run in runs}
+    found = {run: complete(path_of(run, edition, results)) for run in runs}
     return {run: record for run, record in found.items() if record and record["fingerprint"] == run.fingerprint}
 
 
 def state(run: Run, edition: str, results: Path | None = None) -> str:
-    """ "done", "diverged", "failed", "out-of-memory", "stale" or "missing"."""
-    found = header(path_of(run, edition, results))
+    """ "done", "diverged", "failed", "out-of-memory", "stale", "missing" or "unreadable"."""
+    return state_at(path_of(run, edition, results), run.fingerprint)
+
+
+def state_at(path: str | Path, fingerprint: str) -> str:
+    """The state of the run with this fingerprint whose record's place is `path`."""
+    found = header(path)
     if found is None:
-        return "missing"
-    return found.status if found.fingerprint == run.fingerprint else "stale"
+        return UNREADABLE if os.path.lexists(path) else "missing"
+    return found.status if found.fingerprint == fingerprint else "stale"
 
 
 def changed_editions(results: Path | None = None) -> list[str]:
@@ -111,7 +243,7 @@ def every(edition: str, results: Path | None = None) -> Iterator[Record]:
     """Every record of an edition, stale ones too, in the order of names; those of other kinds (times) left out."""
     for path in sorted(((results or paths.results_dir()) / edition).glob("*/*/*.json")):
         record = read(path)
-        if record and "run" in record:
+        if record and "run" in record and (record := complete(path)):
             yield record
 
 
@@ -135,7 +267,9 @@ def frame(runs: Sequence[Run], edition: str, results: Path | None = None) -> "pd
 def row_without(run: Run, edition: str, results: Path | None) -> dict[str, Any]:
     """The row of a run that has no fresh record."""
     settings = {key: getattr(run, key) for key in ("paper", "dataset", "model", "method", "seed", "epochs", "name")}
-    return settings | dict(run.factors) | {"edition": edition, "status": state(run, edition, results)}
+    status = state(run, edition, results)
+    status = UNREADABLE if status in FINISHED else status  # sealed, with a content that is no run's
+    return settings | dict(run.factors) | {"edition": edition, "status": status}
 
 
 def row_of(run: Run, record: Record) -> dict[str, Any]:
@@ -159,6 +293,7 @@ def row_of(run: Run, record: Record) -> dict[str, Any]:
         "final_epochs": run.stages[-1].epochs if run.stages else None,
         "name": run.name,
         "fingerprint": run.fingerprint,
+        **({"empty_layers": ", ".join(record["empty_layers"])} if record.get("empty_layers") else {}),
         **{f"seconds.{stage['stage']}": stage["seconds"] for stage in record.get("stages", [])},
         **{f"measures.{name}": value for name, value in record.get("measures", {}).items()},
     }

@@ -2,14 +2,13 @@
 
 import hashlib
 import json
-import os
 import re
 from collections.abc import Hashable, Iterable
 from dataclasses import dataclass
 from functools import cache, cached_property, lru_cache
 from typing import TYPE_CHECKING, Any, Protocol
 
-from netpress import data
+from netpress import data, surroundings
 from netpress.runs.identity import NAMES, RUN, hashed, written
 from netpress.training.stage import Stage
 
@@ -101,7 +100,7 @@ def fingerprint(run: Run, steps: int | None = None) -> str:
     settings["steps"] = f"[{', '.join(step_text(step) for step in run.steps[:steps])}]"  # type: ignore[arg-type]
     settings["needs"] = json.dumps([[role, need.fingerprint] for role, need in run.needs])
     settings |= {
-        "data": text(checksum(run.dataset, os.environ.get("NETPRESS_DATA"))),
+        "data": text(checksum(run.dataset, surroundings.value("NETPRESS_DATA"))),
         "version": text(version(run.model)),
     }
     pairs = ", ".join(f'"{name}": {settings[name]}' for name in sorted(settings))
@@ -136,7 +135,7 @@ def step_text(step: Hashable) -> str:
 
 
 @cache
-def checksum(dataset: str, folder: str | None) -> str:
+def checksum(dataset: str, folder: str) -> str:
     """The data's checksum, one and the same throughout a process."""
     return data.checksum(dataset)
 

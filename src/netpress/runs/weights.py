@@ -6,6 +6,7 @@ from threading import Thread
 from typing import Any
 
 from filelock import FileLock
+from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor
 
@@ -86,6 +87,8 @@ class WeightStore:
             found = opened(*self.files(fingerprint))
         except (FileNotFoundError, KeyError):
             return None
+        except (OSError, ValueError, SafetensorError):  # a folder in its place, no right to read, no tensors
+            found = None
         if found is None:
             self.set_aside(fingerprint)
         return found

@@ -1,9 +1,8 @@
 """What a run computes: multiply-adds of its network and of its stages."""
 
-import os
 from functools import cache
 
-from netpress import data
+from netpress import data, surroundings
 from netpress.runs.run import Run
 from netpress.training.stage import Stage
 
@@ -26,22 +25,22 @@ def sizes(model: str, px: int, classes: int, width: float) -> dict[str, int]:
 
 def sizes_of(run: Run) -> dict[str, int]:
     """Those of a run's network."""
-    return sizes(run.model, run.px, classes(run.dataset, os.environ.get("NETPRESS_DATA")), run.width)
+    return sizes(run.model, run.px, classes(run.dataset, surroundings.value("NETPRESS_DATA")), run.width)
 
 
 def images_of(run: Run) -> tuple[int, int]:
     """How many images a run is trained on, and judged on."""
-    return counts(run.dataset, run.judged_on, run.images, os.environ.get("NETPRESS_DATA"))
+    return counts(run.dataset, run.judged_on, run.images, surroundings.value("NETPRESS_DATA"))
 
 
 @cache
-def classes(dataset: str, folder: str | None) -> int:
+def classes(dataset: str, folder: str) -> int:
     """How many classes a data set has, one and the same throughout a process."""
     return data.classes(dataset)
 
 
 @cache
-def counts(dataset: str, judged_on: str, images: int | None, folder: str | None) -> tuple[int, int]:
+def counts(dataset: str, judged_on: str, images: int | None, folder: str) -> tuple[int, int]:
     """How many images of a data set are trained on, and judged on."""
     split, judged = ("train", "test") if judged_on == "test" else ("fit", "validation")
     return data.count(dataset, split, images), data.count(dataset, judged)

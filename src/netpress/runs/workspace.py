@@ -13,7 +13,7 @@ from netpress import data, nets, paths
 from netpress.data.views import normalise_of
 from netpress.nets.network import Network
 from netpress.runs.run import Run
-from netpress.runs.weights import WeightStore
+from netpress.runs.weights import MissingWeights, WeightStore
 from netpress.training.cache import Cache
 from netpress.training.checkpoint import Checkpoints
 from netpress.training.compute import ComputeConfig, choose
@@ -124,7 +124,11 @@ class Workspace:
     def loaded_network(self, run: Run) -> Network:
         """A finished run's network from the store."""
         network = self.outline(run)  # no weights are drawn that are replaced at once
-        network.load_state_dict(self.store.load(run.fingerprint)[0], assign=True)
+        try:
+            network.load_state_dict(self.store.load(run.fingerprint)[0], assign=True)
+        except RuntimeError:  # whole, but another network's
+            self.store.set_aside(run.fingerprint)
+            raise MissingWeights(run.fingerprint) from None
         return self.config.place(network)
 
     def checkpoints(self, run: Run) -> Checkpoints | None:

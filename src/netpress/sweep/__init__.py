@@ -6,14 +6,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from netpress import data, editions, paths
+from netpress import data, editions, paths, surroundings
 from netpress.atomic import sweep_away
 from netpress.compress.edits import Given, Pretrained
 from netpress.errors import UserError, known
 from netpress.runs import records
 from netpress.runs.run import Run, with_needs
 from netpress.sweep.cluster import Cluster
-from netpress.sweep.executors import Executor, Here, keeps_all
+from netpress.sweep.executors import Executor, Here
 from netpress.sweep.jobs import Job, Tell
 from netpress.sweep.schedule import Outcome, Schedule
 from netpress.sweep.signals import Interrupted, interruptible
@@ -43,13 +43,19 @@ class Summary:
     @property
     def done(self) -> int:
         """Runs that this sweep did."""
-        return sum(outcome.status == "done" and not outcome.earlier for outcome in self.outcomes)
+        return sum(o.status == "done" and not o.earlier and not o.remade for o in self.outcomes)
+
+    @property
+    def remade(self) -> int:
+        """Runs that had a record, and whose weights this sweep made again."""
+        return sum(outcome.status == "done" and outcome.remade for outcome in self.outcomes)
 
     @property
     def lines(self) -> list[str]:
         """The summary as text: a line for each run that is not done, then the counts."""
         elsewhere = sum(outcome.status == "done" and outcome.earlier for outcome in self.outcomes)
         others = f"{elsewhere} done by another sweep, " if elsewhere else ""
+        others += f"weights of {self.remade} made again, " if self.remade else ""
         counts = f"{self.done} done now, {others}{self.before} done before, {len(self.failures)} not done."
         hint = " --retry failed does them again." if self.failures else ""
         return [*(outcome.line for outcome in self.failures), counts + hint]
@@ -72,12 +78,13 @@ def ensure(
     """
     results, edition = results or paths.results_dir(), editions.proper(edition)
     runs = with_needs(runs)
-    if not cluster:  # there each machine has its own data
-        bring(runs, edition, results)
+    ready(runs, edition, results, cluster)
     jobs, summary = planned(runs, edition, results, retry)
     if not jobs:
         return summary
     check([job.run for job in jobs], with_data=not cluster)
+    if not cluster:
+        check_device()
     from netpress.runs.weights import WeightStore
     from netpress.sweep.leases import Leases
 
@@ -88,6 +95,15 @@ def ensure(
     with Leases(edition, results) as leases, executor(cluster, count, leases.tell, store) as chosen:
         summary.outcomes += progress(Schedule(jobs, chosen, leases, store))
     return summary
+
+
+def ready(runs: Sequence[Run], edition: str, results: Path, cluster: Cluster | None) -> None:
+    """Before any work: surroundings that can be used, and data. Says where records go outside of a checkout."""
+    surroundings.check()
+    if not paths.checkout() and results == paths.own_folder() / "results":
+        print(f"netpress: no checkout is here; records go to {results} (--results chooses another).", file=sys.stderr)
+    if not cluster:  # there each machine has its own data and its own device
+        bring(runs, edition, results)
 
 
 def bring(runs: Iterable[Run], edition: str, results: Path) -> None:
@@ -101,17 +117,47 @@ def bring(runs: Iterable[Run], edition: str, results: Path) -> None:
 
 
 def check(runs: Sequence[Run], with_data: bool) -> None:
-    """Before any work: are the data whole, and can published weights be had?
+    """Before any work: are the data there, can each run be done, can published weights be had?
 
     Raises UserError.
     """
-    keeps_all()
     for dataset in dict.fromkeys(run.dataset for run in runs if with_data):
         if not (found := data.available(dataset)):
             raise UserError(f"{dataset}: {found.reason}. Restore the data, or name their folder in NETPRESS_DATA.")
+    for run in runs:
+        check_possible(run)
     for step in dict.fromkeys(step for run in runs for step in run.steps):
         if isinstance(step, Given | Pretrained):
             step.check()
+
+
+def check_device() -> None:
+    """Raise UserError where `NETPRESS_DEVICE` names one that is not here."""
+    from netpress.training import compute
+
+    if named := surroundings.device():
+        compute.check_device(named)
+
+
+def check_possible(run: Run) -> None:
+    """Raise UserError for a run that cannot be done with its settings, whatever the machine."""
+    from netpress.runs import work
+
+    images, _ = work.images_of(run)
+    largest = max((stage.batch_size for stage in run.stages), default=1)
+    if images < largest:
+        raise UserError(
+            f"{run.name}: {images:,} training images are no whole batch of {largest:,}: "
+            "a smaller batch or more images are needed."
+        )
+    try:
+        work.sizes_of(run)
+    except (RuntimeError, ValueError, ArithmeticError) as error:
+        reason = str(error).splitlines()[0]
+        raise UserError(
+            f"{run.name}: {run.model} cannot be built for {run.px} px at width {run.width:g} ({reason}): "
+            "other values of px and width are needed."
+        ) from None
 
 
 def executor(cluster: Cluster | None, workers: int, tell: Tell, store: Any) -> Executor:
@@ -139,7 +185,11 @@ def planned(
     for run in runs:
         path = records.path_of(run, edition, results)
         seen = records.header(path)
-        if seen is None or seen.fingerprint != run.fingerprint or seen.status in again:
+        trouble = records.trouble_at(path) if seen is None else None
+        if trouble and not trouble.remake:  # whoever put it there may need it
+            reason = f"{path} {trouble}: move it away and run again"
+            summary.outcomes.append(Outcome(run, records.UNREADABLE, reason, earlier=True))
+        elif seen is None or seen.fingerprint != run.fingerprint or seen.status in again:
             jobs.append(Job(run, digest=seen.digest if seen else None, awaited=run in awaited))
         elif seen.status == "done":
             summary.before += 1

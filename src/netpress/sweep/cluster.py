@@ -7,6 +7,7 @@ weights come back to the driver as soon as a run has ended. Ray is imported wher
 import os
 import signal
 import socket
+import tempfile
 from collections import OrderedDict
 from collections.abc import Callable
 from contextlib import suppress
@@ -14,7 +15,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any, Self
 
-from netpress import paths
+from netpress import paths, surroundings
 from netpress.errors import UserError
 from netpress.sweep.executors import end_of
 from netpress.sweep.jobs import End, Finished, Job, Tell, WorkerDied
@@ -47,13 +48,35 @@ class Remote:
 
     def __enter__(self) -> Self:
         self.ray = connect(self.cluster)
+        try:
+            self.prepare()
+        except Exception as error:
+            self.ray.shutdown()
+            raise error if isinstance(error, UserError) else absent(self.cluster.address, error) from None
+        return self
+
+    def prepare(self) -> None:
+        """An actor for progress, and the task. Raises UserError where the cluster cannot do a single run."""
+        self.check()
         here = self.ray.get_runtime_context().get_node_id()
         stay = self.ray.util.scheduling_strategies.NodeAffinitySchedulingStrategy(here, soft=False)
         self.actor = self.ray.remote(ProgressActor).options(num_cpus=0, scheduling_strategy=stay).remote()
         self.asked = self.actor.take.remote()
         own = {"num_cpus": 1, "num_gpus": self.cluster.gpus_per_run, "max_retries": 0}
         self.task = self.ray.remote(run_there).options(**own, scheduling_strategy="SPREAD")
-        return self
+
+    def check(self) -> None:
+        """Raise UserError where no machine of the cluster has what a run takes: Ray would wait for one for ever."""
+        gpus = self.cluster.gpus_per_run
+        if gpus > 1 and gpus != int(gpus):
+            raise UserError(f"--gpus-per-run {gpus:g}: a part of one GPU, such as 0.5, or a whole number is expected.")
+        nodes = [node["Resources"] for node in self.ray.nodes() if node.get("Alive")]
+        if not any(node.get("GPU", 0) >= gpus and node.get("CPU", 0) >= 1 for node in nodes):
+            most = max((node.get("GPU", 0) for node in nodes), default=0)
+            raise UserError(
+                f"--gpus-per-run {gpus:g}: no machine of {self.cluster.address!r} has a core and so many "
+                f"GPUs (the most is {most:g}): ask for less."
+            )
 
     def __exit__(self, *_: object) -> None:
         for reference in self.jobs:
@@ -97,6 +120,8 @@ class Remote:
         try:
             end, made = self.ray.get(reference)
         except self.ray.exceptions.RayError as error:
+            if isinstance(cause := getattr(error, "cause", None), UserError):
+                raise cause from None
             node = isinstance(error, self.ray.exceptions.NodeDiedError)
             return WorkerDied(f"on the cluster: {error}", blame=not node)
         for key, (weights, note) in made.items():
@@ -144,11 +169,13 @@ def connect(cluster: Cluster) -> Any:
     quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR", "include_dashboard": False}
     try:
         if cluster.address == "local":
-            ray.init("local", num_cpus=cluster.cpus, **quiet)
+            ray.init("local", num_cpus=cluster.cpus, _temp_dir=own_folder(), **quiet)
         else:
             del quiet["include_dashboard"]
             ray.init(cluster.address, **quiet)
-    except (ConnectionError, ValueError, RuntimeError, SystemExit) as error:
+    except (Exception, SystemExit) as error:  # whatever Ray raises, of which it promises nothing
+        with suppress(Exception):
+            ray.shutdown()
         raise absent(cluster.address, error) from None
     finally:
         with suppress(ValueError):  # not the main thread
@@ -157,9 +184,17 @@ def connect(cluster: Cluster) -> Any:
     return ray
 
 
+def own_folder() -> str | None:
+    """A short folder for Ray's sockets, where TMPDIR is too long for them; None where Ray's own choice will do."""
+    short = paths.short_folder()
+    return None if str(short) == tempfile.gettempdir() else str(short / "ray")
+
+
 def reachable(address: str) -> None:
     """Raise UserError at once where nobody listens: Ray itself would wait for minutes."""
-    host, _, port = address.removeprefix("ray://").partition(":")
+    host, colon, port = address.removeprefix("ray://").partition(":")
+    if colon and not (host and port):
+        raise absent(address, ValueError("HOST:PORT is expected"))
     if not port:
         return
     try:
@@ -211,5 +246,5 @@ def workspace(gpus: float) -> Any:
 
     if not gpus:
         os.environ.setdefault("NETPRESS_DEVICE", "cpu")
-    folder = paths.checkpoints_dir() if "NETPRESS_CACHE" in os.environ else None
+    folder = paths.checkpoints_dir() if surroundings.value("NETPRESS_CACHE") else None
     return Workspace(compute.choose(min(1.0, gpus) or 1.0), MemoryStore({}), folder)

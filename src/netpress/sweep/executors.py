@@ -1,11 +1,10 @@
 """What every executor of runs offers, and the simplest of them, which does them in this process."""
 
-import os
 import time
 from collections.abc import Callable
 from typing import Any, Protocol, Self
 
-from netpress.errors import UserError
+from netpress import surroundings
 from netpress.sweep.jobs import End, Finished, Job, MissingInput, Tell
 
 
@@ -82,7 +81,4 @@ def end_of(job: Job, workspace: Any, tell: Callable[[Any], None]) -> End:
 
 def keeps_all() -> bool:
     """Whether weights are kept that no run of the sweep needs (`NETPRESS_WEIGHTS`: all or needed)."""
-    word = os.environ.get("NETPRESS_WEIGHTS") or "all"
-    if word not in ("all", "needed"):
-        raise UserError(f"NETPRESS_WEIGHTS is {word!r}: set it to all, or to needed to keep no others.")
-    return word == "all"
+    return surroundings.weights() == "all"

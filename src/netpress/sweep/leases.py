@@ -40,9 +40,11 @@ def path_of(run: Run, edition: str, results: Path) -> Path:
 
 def read(path: Path) -> Lease | None:
     """The lease in a file; None where there is none, or none that can be read."""
-    with suppress(OSError, ValueError):
-        lease = json.loads(path.read_bytes())
-        return lease if isinstance(lease, dict) and {"host", "pid", "started", "beat"} <= lease.keys() else None
+    with suppress(OSError, ValueError, RecursionError, records.Unusable):
+        lease = json.loads(records.content_of(path))
+        kinds = {"host": str, "pid": int, "started": str, "beat": int}
+        if isinstance(lease, dict) and all(isinstance(lease.get(key), kind) for key, kind in kinds.items()):
+            return lease
     return None
 
 
@@ -164,7 +166,8 @@ class Leases:
         with self.guard:
             self.mine.pop(run, None)
         if self.is_mine(run):
-            self.path(run).unlink(missing_ok=True)
+            with suppress(OSError):  # read-only by now: whoever is told so reads of the record, and we are dead soon
+                self.path(run).unlink(missing_ok=True)
 
     def beat(self) -> None:
         """Sign of life on every lease, again and again."""
@@ -185,4 +188,5 @@ def write(path: Path, lease: Lease) -> None:
         temporary.write_bytes(json.dumps(lease).encode())
         temporary.replace(path)
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)

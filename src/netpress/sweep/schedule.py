@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from netpress import paths
+from netpress.atomic import explained
 from netpress.runs import records
 from netpress.runs.run import Run
 from netpress.sweep.executors import Executor
 from netpress.sweep.jobs import End, Finished, Job, MissingInput, WorkerDied
 from netpress.sweep.leases import Leases
+from netpress.words import plain
 
 TICK = 0.5  # seconds between two looks at what other sweeps do
 TRIES = 3  # so often is a run begun whose process died or whose needs were damaged
@@ -21,7 +23,7 @@ TRIES = 3  # so often is a run begun whose process died or whose needs were dama
 class Outcome:
     """How a run ended. `earlier`: this sweep did not do it, but an earlier one or another at the same time did.
 
-    `notes`: what a user may want to change.
+    `notes`: what a user may want to change. `remade`: there is a record, only the weights were made again.
     """
 
     run: Run
@@ -31,11 +33,13 @@ class Outcome:
     seconds: float = 0.0
     earlier: bool = False
     notes: tuple[str, ...] = ()
+    remade: bool = False
 
     @property
     def line(self) -> str:
         """One line that names the run and why it is not done."""
-        return f"{self.run.name}: {self.status}: {(self.reason.strip().splitlines() or ['no reason is known'])[-1]}"
+        reason = (self.reason.strip().splitlines() or ["no reason is known"])[-1]
+        return plain(f"{self.run.name}: {self.status}: {reason}")
 
 
 class Schedule:
@@ -143,9 +147,10 @@ class Schedule:
         if not job.remake:
             records.write(job.run, self.leases.edition, end.content, self.leases.results)
         for left in paths.checkpoints_dir().glob(f"{job.key}.*.checkpoint"):
-            left.unlink(missing_ok=True)
+            with explained(left):
+                left.unlink(missing_ok=True)
         self.leases.release(job.run)
-        yield self.leave(job, outcome_of(job.run, end.content))
+        yield self.leave(job, outcome_of(job, end.content))
 
     def again(self, job: Job, end: End) -> None:
         """Try once more, before everything else; what it lacked comes first."""
@@ -155,15 +160,18 @@ class Schedule:
             self.remake([need for _, need in job.run.needs if need.fingerprint == end.fingerprint])
 
 
-def outcome_of(run: Run, content: dict[str, Any]) -> Outcome:
+def outcome_of(job: Job, content: dict[str, Any]) -> Outcome:
     """The outcome of a run that this sweep did, from the content of its record."""
     reason, best, seconds = content.get("reason", ""), content.get("best"), content["made"]["seconds"]
-    return Outcome(run, content["status"], reason, best, seconds, notes=notes_on(content))
+    return Outcome(job.run, content["status"], reason, best, seconds, notes=notes_on(content), remade=job.remake)
 
 
 def notes_on(content: dict[str, Any]) -> tuple[str, ...]:
-    """What did not fit into the caches and was computed again in every epoch: slower, with the same result."""
-    return tuple(
+    """Layers that were pruned away; what did not fit into the caches and was computed again in every epoch: slower,
+    with the same result."""
+    empty = ", ".join(content.get("empty_layers", []))
+    notes = (f"no weight is left in {empty}: it answers the same whatever it sees",) if empty else ()
+    return notes + tuple(
         f"stage {stage['stage']}: {what} not cached: {why} (NETPRESS_CACHE_GB sets it)"
         for stage in content.get("stages", [])
         for what, why in stage.get("declined", {}).items()

@@ -3,10 +3,12 @@
 import os
 import signal
 import sys
+import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from pathlib import Path
 from threading import Timer
-from typing import NoReturn
+from typing import Any, NoReturn
 
 PATIENCE = 3.5  # seconds from the signal to the end, whatever hangs
 
@@ -57,3 +59,48 @@ def interruptible() -> Iterator[None]:
             timer.cancel()
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def end_children() -> None:
+    """End every process that this one has started, and those that they have started, and remove their folders.
+
+    Kernels are in groups of their own, which Ctrl-C does not reach. For a process that is about to end itself.
+    """
+    try:
+        import psutil
+    except ModuleNotFoundError:  # it comes with the book's tools: without them there are no kernels
+        return
+    from netpress import paths
+    from netpress.atomic import remove_abandoned
+
+    for _ in range(3):  # one may just have started another
+        found = [one for one in psutil.Process().children(recursive=True) if not is_tracker(one)]
+        for process in found:
+            with suppress(psutil.Error):
+                process.kill()
+        if not found:
+            break
+        psutil.wait_procs(found, timeout=0.5)
+    for place in {Path(tempfile.gettempdir()), paths.short_folder()}:
+        remove_abandoned(place)
+
+
+def is_tracker(process: Any) -> bool:
+    """Whether a process is the one that cleans up after others: it ends by itself, and complains if it is killed."""
+    try:
+        return "resource_tracker" in " ".join(process.cmdline())
+    except Exception:  # it is gone
+        return True
+
+
+@contextmanager
+def unreached_by_ctrl_c() -> Iterator[None]:
+    """Processes that are started inside do not get SIGINT, which a terminal sends to all: we end them ourselves."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)

@@ -11,7 +11,8 @@ from netpress.runs import records
 from netpress.runs.run import Run
 from netpress.sweep import leases
 
-STATES = ("done", "running", "missing", "failed", "diverged", "out-of-memory", "stale", "blocked")
+STATES = ("done", "running", "missing", "failed", "diverged", "out-of-memory", "stale", "unreadable", "blocked")
+NAMED = ("failed", "diverged", "out-of-memory", "blocked", "unreadable")  # each run in one of them is named
 BAD = ("failed", "diverged", "out-of-memory", "blocked")
 
 
@@ -70,10 +71,9 @@ class Folders:
 
     def state(self, run: Run, name: str) -> str:
         """The state of a run's record."""
-        seen = records.header(f"{self.edition}/{name}.json") if self.has(f"{name}.json") else None
-        if seen is None:
+        if not self.has(f"{name}.json"):
             return "missing"
-        return seen.status if seen.fingerprint == run.fingerprint else "stale"
+        return records.state_at(f"{self.edition}/{name}.json", run.fingerprint)
 
     def lease(self, name: str) -> leases.Lease | None:
         """The lease of a living owner."""
@@ -92,5 +92,5 @@ def progress_of(name: str, lease: leases.Lease) -> dict[str, Any]:
 
 def as_json(found: Survey, **about: str) -> dict[str, Any]:
     """Counts, and a list each of what runs now and of what went wrong."""
-    bad = [{"name": n, "state": s, "by": found.blocked.get(n)} for n, s in found.states.items() if s in BAD]
+    bad = [{"name": n, "state": s, "by": found.blocked.get(n)} for n, s in found.states.items() if s in NAMED]
     return about | found.counts | {"now": found.running, "not_done": bad}

@@ -4,7 +4,6 @@ import contextlib
 import faulthandler
 import os
 import signal
-import tempfile
 from dataclasses import dataclass
 from multiprocessing import connection, get_context, parent_process
 from multiprocessing.connection import Connection
@@ -13,7 +12,9 @@ from pathlib import Path
 from threading import Thread
 from typing import Any, Self
 
-from netpress.atomic import CannotWrite
+from netpress import limits, surroundings
+from netpress.atomic import temporary_folder
+from netpress.errors import UserError
 from netpress.sweep.executors import end_of
 from netpress.sweep.jobs import End, Job, Tell, WorkerDied
 from netpress.sweep.signals import PATIENCE, Interrupted, interruptible
@@ -32,12 +33,13 @@ class Worker:
 
 
 def default_workers() -> int:
-    """One per core on a CPU, one on a GPU; the device is that of `NETPRESS_DEVICE` where it is set."""
+    """One per core that this process may use on a CPU, one on a GPU; the device is that of `NETPRESS_DEVICE` where it
+    is set."""
     from netpress.training import compute
 
-    if (os.environ.get("NETPRESS_DEVICE") or compute.best_device()) != "cpu":
+    if (surroundings.device() or compute.best_device()) != "cpu":
         return 1
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return limits.cores()
 
 
 class Processes:
@@ -48,14 +50,15 @@ class Processes:
     def __init__(self, slots: int, tell: Tell):
         self.slots, self.tell = slots, tell
         self.workers: list[Worker] = []
-        self.logs = tempfile.TemporaryDirectory(prefix="netpress-", ignore_cleanup_errors=True)
+        self.kept = contextlib.ExitStack()
+        self.logs = self.kept.enter_context(temporary_folder())
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, kind: Any, *_: object) -> None:
         stop(self.workers, patiently=kind is None)
-        self.logs.cleanup()
+        self.kept.close()
 
     def start(self, job: Job) -> None:
         """Give the job to a worker that has none."""
@@ -68,7 +71,7 @@ class Processes:
         """A new worker."""
         context = get_context("spawn")
         ours, theirs = context.Pipe()
-        log = Path(self.logs.name) / f"{len(list(Path(self.logs.name).iterdir()))}.log"
+        log = self.logs / f"{len(list(self.logs.iterdir()))}.log"
         log.touch()
         process = context.Process(target=serve, args=(theirs, str(log), 1 / self.slots), daemon=True)
         process.start()
@@ -93,7 +96,7 @@ class Processes:
         try:
             while worker.pipe.poll():
                 message: Any = worker.pipe.recv()
-                if isinstance(message, CannotWrite):
+                if isinstance(message, UserError):
                     raise message
                 if isinstance(message, End):
                     return [message]
@@ -136,13 +139,13 @@ def stop(workers: list[Worker], patiently: bool) -> None:
         raise troubles[0]
 
 
-def troubles_of(worker: Worker) -> list[CannotWrite]:
+def troubles_of(worker: Worker) -> list[UserError]:
     """What a worker that has ended said last."""
     found = []
     with contextlib.suppress(EOFError, OSError), worker.pipe:
         while worker.pipe.poll():
             message = worker.pipe.recv()
-            found += [message] if isinstance(message, CannotWrite) else []
+            found += [message] if isinstance(message, UserError) else []
     return found
 
 
@@ -176,7 +179,7 @@ def work(pipe: Connection, share: float) -> None:
             while job := pipe.recv():
                 try:
                     pipe.send(end_of(job, workspace, tell))
-                except CannotWrite as error:
+                except UserError as error:
                     pipe.send(error)
     finally:
         last_weights(pipe, workspace)
@@ -186,7 +189,7 @@ def last_weights(pipe: Connection, workspace: Any) -> None:
     """Write what is still to be written, and tell if it cannot be."""
     try:
         workspace.store.wait()
-    except CannotWrite as error:
+    except UserError as error:
         with contextlib.suppress(OSError):
             pipe.send(error)
 

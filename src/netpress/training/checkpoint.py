@@ -5,17 +5,17 @@ them and a full disk none.
 """
 
 import io
-import os
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from netpress import sealed
-from netpress.atomic import write_atomic
+from netpress import sealed, surroundings
+from netpress.atomic import set_aside, write_atomic
 from netpress.nets.network import Network
 from netpress.training.loop import TrainState
 
@@ -93,6 +93,15 @@ def decode(content: bytes) -> Checkpoint | None:
     return Checkpoint(**torch.load(io.BytesIO(body), map_location="cpu", weights_only=True))
 
 
+def is_complete(checkpoint: Checkpoint) -> bool:
+    """Whether a checkpoint says all that a run needs to go on."""
+    kinds = {"done": int, "epochs": int, "rows": list}
+    said = checkpoint.metadata
+    whole = isinstance(said, dict) and all(isinstance(said.get(key), kind) for key, kind in kinds.items())
+    states = (checkpoint.network, checkpoint.optimiser, checkpoint.random)
+    return whole and all(isinstance(state, dict) for state in states)
+
+
 class Checkpoints:
     """The two generations of one run's checkpoint, `<key>.0.checkpoint` and `<key>.1.checkpoint` in a folder.
 
@@ -101,7 +110,8 @@ class Checkpoints:
 
     def __init__(self, folder: Path, key: str):
         self.paths = tuple(folder / f"{key}.{generation}.checkpoint" for generation in (0, 1))
-        self.every = float(os.environ.get("NETPRESS_CHECKPOINT_SECONDS", SECONDS))
+        named = surroundings.number("NETPRESS_CHECKPOINT_SECONDS")
+        self.every = SECONDS if named is None else named
         self.next = 0  # the generation that is written over next
         self.held: Checkpoint | None = None
         self.wrote, self.cost = time.monotonic(), 0.0
@@ -124,11 +134,29 @@ class Checkpoints:
 
     def newest(self) -> Checkpoint | None:
         """The newer of the checkpoints that are whole; a damaged one is set aside as `.corrupt`."""
-        found = [sealed.read(path, decode) for path in self.paths]
+        found = [self.read(path) for path in self.paths]
         whole = [checkpoint for checkpoint in found if checkpoint]
         newest = max(whole, key=lambda checkpoint: checkpoint.order, default=None)
         self.next = 1 if newest and newest is found[0] else 0
         return newest
+
+    def read(self, path: Path) -> Checkpoint | None:
+        """The checkpoint in a file, if it is whole."""
+        try:
+            checkpoint = decode(path.read_bytes()) if path.is_file() or not path.exists() else None
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError, TypeError, KeyError, AttributeError, EOFError, RuntimeError, UnpicklingError):
+            checkpoint = None
+        if checkpoint is None or not is_complete(checkpoint):
+            set_aside(path)
+        return checkpoint
+
+    def set_aside(self) -> None:
+        """Keep what cannot be gone on from where nothing finds it."""
+        self.held = None
+        for path in self.paths:
+            set_aside(path)
 
     def remove(self) -> None:
         """The run has ended: its checkpoints are of no more use."""

@@ -1,6 +1,5 @@
 """Where and how to compute: device, precision, memory layout, captured steps. Every fast path has a plain twin."""
 
-import os
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
@@ -9,14 +8,11 @@ from typing import Any, TypeVar
 import torch
 from torch import nn
 
-from netpress.errors import UserError
+from netpress import surroundings
 from netpress.training.capture import Captured
 from netpress.training.memory import cache_budget, keep_memory
 
 T = TypeVar("T", bound=nn.Module | torch.Tensor)
-
-
-PRECISIONS = ("fp32", "bf16")
 
 
 @dataclass(frozen=True)
@@ -69,15 +65,18 @@ def choose(share: float = 1.0) -> ComputeConfig:
     `share`: the part of the machine, 0 to 1, that this process has. On a CPU, bf16 is used if the processor multiplies
     it natively (then 2.0-2.2x as fast; otherwise bf16 is slower than fp32); `NETPRESS_PRECISION` overrides. In fp32
     frozen BatchNorm is folded; in bf16 it is not, as that would change the bits of records.
+
+    Raises UserError where `NETPRESS_DEVICE` names a device that is not here.
     """
     keep_memory()
-    device = os.environ.get("NETPRESS_DEVICE") or best_device()
+    if device := surroundings.device():
+        check_device(device)
+    else:
+        device = best_device()
     kind = device.split(":")[0]
     if device.startswith("cuda:"):
         torch.cuda.set_device(device)  # streams, graphs and generators are those of the current device
-    precision = os.environ.get("NETPRESS_PRECISION") or best_precision(kind)
-    if precision not in PRECISIONS:
-        raise UserError(f"NETPRESS_PRECISION is {precision!r}: set it to {' or '.join(PRECISIONS)}.")
+    precision = surroundings.precision() or best_precision(kind)
     cpu, budget = kind == "cpu", cache_budget(device, share)
     return ComputeConfig(
         device, precision, cpu or precision == "bf16", True, kind == "cuda", budget, cpu and precision == "fp32"
@@ -87,6 +86,15 @@ def choose(share: float = 1.0) -> ComputeConfig:
 def best_precision(kind: str) -> str:
     """What is fastest on a kind of device."""
     return "bf16" if {"cuda": True, "mps": False}.get(kind, cpu_has_bf16()) else "fp32"
+
+
+def check_device(device: str) -> None:
+    """Raise UserError, naming the variable, for a device that is not here."""
+    kind, _, number = device.partition(":")
+    if kind == "cuda" and int(number or 0) >= torch.cuda.device_count():
+        raise surroundings.wrong("NETPRESS_DEVICE", f"torch sees {torch.cuda.device_count() or 'no'} CUDA devices")
+    if kind == "mps" and not torch.backends.mps.is_available():
+        raise surroundings.wrong("NETPRESS_DEVICE", "torch sees no MPS")
 
 
 def plain(device: str = "cpu") -> ComputeConfig:

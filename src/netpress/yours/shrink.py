@@ -144,7 +144,7 @@ def place_of(decision: Decision, kind: str, results: Path | None) -> Path:
 def noted(decision: Decision, kind: str, results: Path | None) -> dict[str, Any] | None:
     """A measurement that was made of these very networks before."""
     record = records.read(place_of(decision, kind, results))
-    return record if record and record["of"] == subjects(decision, kind) else None
+    return record if record and record.get("of") == subjects(decision, kind) else None
 
 
 def subjects(decision: Decision, kind: str) -> list[str]:
@@ -166,7 +166,8 @@ def final_test(decision: Decision, results: Path | None) -> dict[str, list[float
         for run in {run for runs in final_runs(decision).values() for run in runs}:
             done[run] = accuracy(workspace.finished(run), test, normalise, workspace.config)
     found = {name: [done[run] for run in runs] for name, runs in final_runs(decision).items()}
-    record = {"of": subjects(decision, "test"), "images": len(test), "accuracies": found}
+    record = {"name": "test", "status": "done", "of": subjects(decision, "test"), "images": len(test)}
+    record["accuracies"] = found
     write_atomic(place_of(decision, "test", results), records.encode(record))
     return found
 

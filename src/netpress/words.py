@@ -1,0 +1,37 @@
+"""Words as people type them and as a terminal shows them: lists on the command line, text without escape codes."""
+
+from collections.abc import Iterable
+
+from netpress.errors import UserError
+
+
+def parts(given: Iterable[str] | None, option: str) -> tuple[str, ...]:
+    """The words of an option that takes a list, each once: between commas, between spaces, or the option repeated.
+
+    None, where the option was not given, has no words. Raises UserError where it was given without any.
+    """
+    if given is None or not (texts := list(given)):
+        return ()
+    found = tuple(dict.fromkeys(word for text in texts for word in text.replace(",", " ").split()))
+    if not found:
+        raise UserError(f"{option} names nothing: give it words between commas, or leave it out.")
+    return found
+
+
+def numbers(given: Iterable[str] | None, option: str) -> tuple[int, ...]:
+    """The whole numbers from 0 of an option that takes a list. Raises UserError for anything else."""
+    words = parts(given, option)
+    try:
+        found = tuple(dict.fromkeys(int(word) for word in words))
+    except ValueError:
+        text = ",".join(words)[:60]
+        raise UserError(f"{option} {text!r} is no list of numbers: write for example {option} 0,1.") from None
+    for number in found:
+        if not 0 <= number < 10**6:
+            raise UserError(f"{option} {number}: a whole number from 0 to 999999 is expected.")
+    return found
+
+
+def plain(text: str) -> str:
+    """A text from a file or a user, safe to print: control characters, escape codes among them, are written out."""
+    return "".join(c if c.isprintable() or c in "\n\t" else f"\\x{ord(c):02x}" for c in text)

@@ -1,0 +1,458 @@
+"""Files that somebody else wrote, cut, moved or forgot: in the place of records, data, weights, checkpoints, a site."""
+
+import gzip
+import json
+import logging
+import os
+import random
+import tarfile
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import sweeps
+from commanded import Command, command  # noqa: F401 - a fixture
+from sweeps import EDITION, child, found, parent, tiny
+
+from netpress import data, papers, paths, sealed, sweep
+from netpress.atomic import CannotWrite
+from netpress.book import glue, render, site
+from netpress.book.chapter import check_parameters
+from netpress.book.page import Page
+from netpress.book.parameters import parameter
+from netpress.data import files
+from netpress.data.folder import _idx, members
+from netpress.errors import UserError
+from netpress.runs import records
+from netpress.runs.weights import WeightStore
+from netpress.sweep import leases
+from netpress.training.checkpoint import Checkpoints
+
+# --- in the place of a record ---------------------------------------------------------------------------------------
+
+
+def with_sum(record: dict) -> bytes:
+    """Any content, with a checksum that fits."""
+    return records.encode(record)
+
+
+def put_pipe(path: Path) -> None:
+    os.mkfifo(path)
+
+
+def put_newer(path: Path) -> None:
+    path.write_bytes(with_sum({"new": 1, "name": "x", "fingerprint": "f", "status": "done", "format": 99}))
+
+
+REMADE: dict[str, Callable[[bytes], bytes]] = {
+    "edited by hand": lambda content: content.replace(b'"seed": 0', b'"seed": 1'),
+    "cut": lambda content: content[: len(content) // 2],
+    "empty": lambda content: b"",
+    "line ends of Windows": lambda content: content.replace(b"\n", b"\r\n"),
+    "a byte order mark": lambda content: b"\xef\xbb\xbf" + content,
+    "one more newline": lambda content: content + b"\n",
+    "binary": lambda content: bytes(range(256)),
+    "a mark of Git's merge": lambda content: b"<<<<<<< HEAD\n" + content,
+}
+KEPT: dict[str, Callable[[Path], object]] = {
+    "a folder": lambda path: path.mkdir(),
+    "a looping link": lambda path: path.symlink_to(path),
+    "a pipe": put_pipe,
+    "a device": lambda path: path.symlink_to("/dev/zero"),
+    "a newer version's record": put_newer,
+    "a newer version's, as this one writes it": lambda path: path.write_bytes(
+        with_sum({"name": "x", "fingerprint": "0f", "status": "done", "format": 2})
+    ),
+    "a list": lambda path: path.write_bytes(with_sum({"name": ["x"], "status": 1})),
+    "a format that is no number": lambda path: path.write_bytes(
+        with_sum({"name": "x", "status": "done", "format": "b"})
+    ),
+}
+
+
+@pytest.fixture
+def done(folder: Path) -> Path:
+    """Records of a parent and its child."""
+    sweep.ensure((parent(), child()), EDITION, workers=1)
+    return folder
+
+
+def listing(place: Path) -> dict[str, bool]:
+    return {str(path.relative_to(place)): path.is_symlink() for path in sorted(place.rglob("*"))}
+
+
+@pytest.mark.parametrize("kind", REMADE)
+def test_a_damaged_record_is_named_and_left_by_whoever_reads(
+    done: Path, kind: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = records.path_of(parent(), EDITION)
+    path.write_bytes(REMADE[kind](path.read_bytes()))
+    before, content = listing(done), path.read_bytes()
+    with caplog.at_level(logging.WARNING):
+        assert records.state(parent(), EDITION) == "unreadable"
+        assert records.fresh((parent(), child()), EDITION).keys() == {child()}
+        assert list(records.frame((parent(), child()), EDITION)["status"]) == ["unreadable", "done"]
+        assert [record["name"] for record in records.every(EDITION)] == [child().name]
+    (line,) = [record.getMessage() for record in caplog.records]
+    assert line.startswith(f"netpress: {path} ") and "passed over" in line
+    assert listing(done) == before and path.read_bytes() == content
+
+
+def test_a_sweep_makes_it_again_and_sets_the_damaged_one_aside(done: Path) -> None:
+    expected, path = found(done / "results"), records.path_of(parent(), EDITION)
+    path.write_bytes(path.read_bytes()[:-1])
+    summary = sweep.ensure((parent(), child()), EDITION, workers=1)
+    assert (summary.done, summary.before, summary.failures) == (1, 1, [])
+    assert found(done / "results") == expected and path.with_name(path.name + ".corrupt").exists()
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("kind", KEPT)
+def test_what_is_no_damaged_record_is_named_and_never_touched(
+    done: Path, kind: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = records.path_of(parent(), EDITION)
+    path.unlink()
+    KEPT[kind](path)
+    before = listing(done)
+    with caplog.at_level(logging.WARNING):
+        assert records.state(parent(), EDITION) == "unreadable"
+        assert records.read(path) is None and records.header(path) is None
+        assert records.fresh((parent(), child()), EDITION).keys() == {child()}
+        summary = sweep.ensure((parent(), child()), EDITION, workers=1)
+    (line,) = {record.getMessage() for record in caplog.records}
+    assert str(path) in line and ("newer version" in line or "newer" not in kind)
+    assert [(outcome.run, outcome.status) for outcome in summary.failures] == [(parent(), "unreadable")]
+    assert summary.before == 1 and "move it away" in summary.lines[0]
+    with pytest.raises(CannotWrite, match="move it away"):
+        records.write(parent(), EDITION, {"status": "done"})
+    assert listing(done) == before
+
+
+WRONG_CONTENT = [
+    {"made": None},
+    {"made": {"device": 1}},
+    {"stages": [1]},
+    {"stages": [{"seconds": "1"}]},
+    {"history": 5},
+    {"best": None},
+    {"best": "0.5"},
+    {"measures": []},
+    {"edition": None},
+    {"status": "finished"},
+]
+
+
+@pytest.mark.parametrize("wrong", WRONG_CONTENT, ids=str)
+def test_a_sealed_record_of_wrong_content_is_named_and_the_rest_is_shown(
+    done: Path, wrong: dict, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = records.path_of(parent(), EDITION)
+    path.write_bytes(with_sum((records.read(path) or {}) | wrong))
+    with caplog.at_level(logging.WARNING):
+        table = records.frame((parent(), child()), EDITION)
+    assert list(table["status"]) == ["unreadable", "done"] and table["best"].notna().tolist() == [False, True]
+    assert any(str(path) in record.getMessage() for record in caplog.records)
+    records.history((parent(), child()), EDITION), list(records.every(EDITION))
+
+
+def test_records_carry_a_format_number_and_those_without_have_the_first(done: Path) -> None:
+    path = records.path_of(parent(), EDITION)
+    record = records.read(path) or {}
+    assert record["format"] == records.FORMAT == 1
+    old = {key: value for key, value in record.items() if key != "format"}
+    path.write_bytes(with_sum(old))
+    assert records.read(path) == old and records.state(parent(), EDITION) == "done"
+    assert records.bare(old) == records.bare(record)
+
+
+def test_commands_name_what_they_pass_over(
+    command: Command,  # noqa: F811
+    folder: Path,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    run = papers.grid("triage", "demo")[0]
+    path = records.path_of(run, "demo")
+    path.parent.mkdir(parents=True)
+    put_newer(path)
+    for words in (("status", "triage"), ("plan", "triage"), ("results", "triage"), ("claims", "--edition", "demo")):
+        records.tell.cache_clear()
+        caplog.clear()
+        told = command(*words)
+        assert told.status == 0, (words, told.err)
+        assert any("newer version" in record.getMessage() for record in caplog.records), words
+    assert json.loads(command("status", "triage", "--json").out)["unreadable"] == 1
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{}", '{"verdicts": 3}', '{"verdicts": [{"id": "T1"}]}', "\x00"])
+def test_the_pilots_verdicts_are_no_list(folder: Path, content: str) -> None:
+    path = folder / "results" / "small" / "claims" / "pilot.json"
+    path.parent.mkdir(parents=True)
+    path.write_text(content)
+    assert papers.pilot_verdicts("triage", "small") == {}
+
+
+@pytest.mark.parametrize(
+    "content", ["", "[]", "{}", '{"host": 1, "pid": "x", "started": null, "beat": {}}', "[" * 9999]
+)
+def test_a_lease_that_is_none(folder: Path, content: str) -> None:
+    path = leases.path_of(parent(), EDITION, folder / "results")
+    path.parent.mkdir(parents=True)
+    path.write_text(content)
+    assert leases.read(path) is None
+    assert sweep.ensure((parent(),), EDITION, workers=1).done == 1 and not path.exists()
+
+
+def test_nothing_there_is_one_sentence(command: Command, tmp_path: Path) -> None:  # noqa: F811
+    for words in (("claims",), ("status",), ("results", "triage")):
+        told = command(*words, "--results", tmp_path / "nowhere")
+        assert told.status == 2 and "There is no folder" in told.sentence
+    (tmp_path / "file").touch()
+    for words in (("claims",), ("status",), ("run", "triage")):
+        assert "is no folder" in command(*words, "--results", tmp_path / "file").sentence
+        assert "names no folder" in command(*words, "--results", "").sentence
+
+
+# --- weights and checkpoints ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", ["a folder", "no tensors", "other tensors"])
+def test_weights_that_cannot_be_used_are_set_aside_and_made_again(done: Path, kind: str) -> None:
+    before, store = found(done / "results"), WeightStore()
+    weights, note = store.paths(parent().fingerprint)
+    good = weights.read_bytes()
+    if kind == "a folder":
+        weights.unlink()
+        weights.mkdir()
+    else:
+        import hashlib
+
+        from netpress.runs import weights as written
+
+        content = b"nonsense" if kind == "no tensors" else written.packed({})
+        weights.write_bytes(content)
+        note.write_bytes(written.note(hashlib.sha256(content).hexdigest(), {}))
+    records.path_of(child(), EDITION).unlink()
+    summary = sweep.ensure((parent(), child()), EDITION, workers=1)
+    assert summary.failures == [] and found(done / "results") == before
+    assert weights.read_bytes() == good
+    assert (summary.done, summary.remade, summary.before) == (1, 1, 1)
+    assert "1 done now, weights of 1 made again, 1 done before" in summary.lines[-1]
+
+
+@pytest.mark.parametrize("kind", ["other tensors", "no rows", "a folder", "no pickle"])
+def test_an_unusable_checkpoint_with_a_fitting_sum_is_set_aside(folder: Path, kind: str) -> None:
+    from netpress.runs.perform import RunState
+    from netpress.runs.workspace import new_workspace
+    from netpress.training import checkpoint
+
+    run = parent()
+    points = Checkpoints(folder / "cache" / "checkpoints", run.fingerprint)
+    under = RunState(run, new_workspace(), lambda _: None).conditions()
+    made = sweeps.made_up(0, 1)
+    made.metadata.update(under=under, history=[], stages=[], seconds=0.0)
+    if kind == "no rows":
+        del made.metadata["rows"]
+    content = checkpoint.encode(made)
+    if kind == "no pickle":
+        content = sealed.seal(b"[1, 2\n")
+    points.paths[0].parent.mkdir(parents=True)
+    points.paths[0].mkdir() if kind == "a folder" else points.paths[0].write_bytes(content)
+    summary = sweep.ensure((run,), EDITION, workers=1)
+    assert (summary.done, summary.failures) == (1, [])
+    assert [path.name for path in points.paths[0].parent.iterdir()] == [points.paths[0].name + ".corrupt"]
+
+
+# --- data as people have it -----------------------------------------------------------------------------------------
+
+
+def test_mnist_is_read_packed_and_unpacked(tmp_path: Path) -> None:
+    """The same images from both, by the same decoder; here a made-up file of two images."""
+    idx = bytes([0, 0, 8, 3]) + bytes(12) + bytes(range(256)) * 6 + bytes(32)
+    assert len(idx) == 16 + 2 * 784
+    for name, content in (("packed", gzip.compress(idx)), ("loose", idx)):
+        (tmp_path / name).write_bytes(content)
+    both = []
+    for name in ("packed", "loose"):
+        with (tmp_path / name).open("rb") as handle:
+            both.append(_idx(handle, 16))
+    assert np.array_equal(*both) and len(both[0]) == 2 * 784
+
+
+@pytest.mark.data
+@pytest.mark.skipif(not data.available("mnist"), reason="MNIST is not here")
+def test_mnist_unpacked_is_the_same_data_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    packed_sum, packed = data.checksum("mnist"), data.load("mnist", "test", images=50)
+    place = tmp_path / "data" / "MNIST" / "raw"
+    place.mkdir(parents=True)
+    for path in (paths.data_folder() / "MNIST" / "raw").glob("*.gz"):
+        (place / path.stem).write_bytes(gzip.decompress(path.read_bytes()))
+    monkeypatch.setenv("NETPRESS_DATA", str(tmp_path / "data"))
+    monkeypatch.setenv("NETPRESS_CACHE", str(tmp_path / "cache"))
+    assert data.available("mnist") and data.checksum("mnist") == packed_sum
+    loose = data.load("mnist", "test", images=50)
+    assert loose.checksum == packed.checksum
+    path = place / "t10k-images-idx3-ubyte"
+    path.write_bytes(sweeps_flipped(path.read_bytes()))
+    with pytest.raises(UserError, match=r"t10k-images-idx3-ubyte is altered"):
+        data.load("mnist", "test", images=50)
+
+
+def sweeps_flipped(content: bytes) -> bytes:
+    """One byte changed."""
+    place = random.Random(1).randrange(len(content))
+    return content[:place] + bytes([content[place] ^ 1]) + content[place + 1 :]
+
+
+def test_an_unpacked_archive_is_read_like_the_archive(tmp_path: Path) -> None:
+    loose = tmp_path / "cifar-10-batches-py"
+    loose.mkdir()
+    (loose / "data_batch_1").write_bytes(b"one")
+    (loose / "batches.meta").write_bytes(b"names")
+    file = files.File("cifar-10-python.tar.gz", "md5:0", None, "http://x/y", "cifar-10-batches-py")
+    with files.checked(tmp_path, (file,)) as handles:
+        names = ["cifar-10-batches-py/batches.meta", "cifar-10-batches-py/data_batch_1"]
+        assert members(handles["cifar-10-python.tar.gz"], names) == [b"names", b"one"]
+
+
+def test_cifar_unpacked_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "cifar-10-batches-py").mkdir()
+    (tmp_path / "cifar-10-batches-py" / "batches.meta").write_bytes(b"x")
+    monkeypatch.setenv("NETPRESS_DATA", str(tmp_path))
+    assert data.available("cifar10")
+    with pytest.raises(UserError, match="lacks 5 expected files"):  # which are checked by their own sums
+        data.load("cifar10", "train")
+
+
+@pytest.mark.parametrize("content", [b"", b"<!DOCTYPE html><html>404</html>", b"\n  <html></html>", b"PK\x03\x04"])
+def test_something_else_in_place_of_an_archive_names_the_final_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: bytes
+) -> None:
+    monkeypatch.setenv("NETPRESS_DATA", str(tmp_path))
+    place = tmp_path / "stl10_binary.tar.gz"
+    place.write_bytes(content)
+    with pytest.raises(UserError) as error:
+        data.load("stl10", "test")
+    assert str(error.value).startswith(f"{place} is ") and f"at {place}" in str(error.value)
+    assert ("web page" in str(error.value)) == (b"html" in content)
+
+
+def test_a_download_that_is_something_else_names_the_final_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def pretend(url: str, folder: str, name: str, md5: str | None) -> None:
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        (Path(folder) / name).write_bytes(b"<html>log in first</html>")
+
+    from netpress.compat import import_torchvision
+
+    monkeypatch.setattr(import_torchvision().datasets.utils, "download_url", pretend)
+    with pytest.raises(UserError) as error:
+        files.fetch((files.File("sub/a.gz", "sha256:0", 5, "http://x/a.gz"),), tmp_path, "A set")
+    assert str(tmp_path / "sub" / "a.gz") in str(error.value) and "partial" not in str(error.value)
+
+
+def test_tar_members_are_regular_files(tmp_path: Path) -> None:
+    loose = tmp_path / "x"
+    (loose / "folder").mkdir(parents=True)
+    (loose / "a").write_bytes(b"1")
+    with tarfile.open(fileobj=files.packed(loose)) as archive:
+        assert archive.getnames() == ["x/a"]
+
+
+# --- what a book is written over ------------------------------------------------------------------------------------
+
+
+def test_another_sphinx_site_is_never_replaced(tmp_path: Path) -> None:
+    (tmp_path / "objects.inv").touch()
+    with pytest.raises(UserError, match="not a site of this book"):
+        render.replaceable(tmp_path)
+    (tmp_path / render.MARK).touch()
+    render.replaceable(tmp_path)
+
+
+def test_a_disk_that_fills_while_publishing_leaves_the_old_site(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old, made = tmp_path / "site", tmp_path / "made"
+    for place in (old, made):
+        place.mkdir()
+        (place / "index.html").write_text(place.name)
+
+    def full(source: Path, target: Path) -> None:
+        Path(target).mkdir()
+        raise OSError(28, "No space left on device", str(target))
+
+    monkeypatch.setattr("shutil.move", full)
+    with pytest.raises(OSError, match="No space"):
+        render.publish(made, old)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["made", "site"]
+    assert (old / "index.html").read_text() == "site"
+
+
+def test_out_of_rerun_is_looked_at_before_the_chapter_runs(
+    command: Command,  # noqa: F811
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(site, "run_all", lambda jobs: pytest.fail("it ran"))
+    told = command("rerun", "triage/accuracy", "-p", "edition=demo", "--out", tmp_path)
+    assert told.status == 2 and "is a folder" in told.sentence
+    assert command("rerun", "triage/accuracy", "--out", "").status == 2
+    told = command("rerun", "triage/accuracy", "--out", "/proc/nothing/out.ipynb")
+    assert told.status == 2 and "Cannot write" in told.sentence
+    link = tmp_path / "link.ipynb"
+    link.symlink_to(tmp_path / "real.ipynb")
+    assert site.place_of(link) == (tmp_path / "real.ipynb").resolve()
+    assert [path.name for path in tmp_path.iterdir()] == ["link.ipynb"]
+
+
+# --- a page's parameters and numbers --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("value", "form", "wanted"),
+    [
+        (-0.0004, ".1%", "0.0%"),
+        (-0.06, ".1f", "−0.1"),
+        (-0.04, ".1f", "0.0"),
+        (0.0, ".1%", "0.0%"),
+        (-0.0, "d", "0"),
+        (float("inf"), "d", "infinite"),
+        (float("-inf"), ".1f", "minus infinite"),
+        (float("nan"), ".1%", "not run"),
+        (None, ".1%", "not run"),
+        (np.float64("nan"), "d", "not run"),
+        (-3, "d", "−3"),
+        (1234567, ",d", "1,234,567"),
+    ],
+)
+def test_numbers_of_the_prose(value: float, form: str, wanted: str) -> None:
+    assert glue.written("x", value, form) == wanted
+
+
+def test_what_pandas_has_for_missing_is_not_run() -> None:
+    import pandas as pd
+
+    assert [glue.written("x", value, ".1%") for value in (pd.NA, pd.NaT)] == ["not run", "not run"]
+    glue.glue("x", pd.NA, ".1%")
+
+
+@pytest.mark.parametrize("text", ["seeds={[0]}", "seeds={{}: 1}", "seeds=" + "(" * 500, "seeds=[0", "seeds=\x00"])
+def test_a_parameter_that_is_no_literal_is_a_text(text: str) -> None:
+    assert parameter(text) == ("seeds", text.partition("=")[2])
+    with pytest.raises(UserError, match="seeds"):
+        check_parameters(sweeps.ROOT / "chapters" / "triage" / "accuracy.ipynb", dict([parameter(text)]))
+
+
+def test_the_chapter_is_no_parameter(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("netpress.book.parameters.injected", lambda: {"chapter": "x"})
+    with pytest.raises(UserError, match="Unknown parameter 'chapter'"):
+        Page(chapter="triage/accuracy", edition="demo")
+
+
+def test_a_page_advises_the_command_that_makes_its_runs() -> None:
+    page = Page(chapter="triage/accuracy", edition="small", dataset="mnist", seeds=[7, 9])
+    assert page._sweep_command() == "netpress run triage --edition small --dataset mnist --seeds 7,9"
+    assert tiny("x").name

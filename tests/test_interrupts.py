@@ -1,0 +1,143 @@
+"""Ctrl-C and SIGTERM while chapters run: the end in seconds, one sentence, nothing left. And kernels."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+import sweeps
+
+from netpress.book import notebooks
+from netpress.book.notebooks import Job
+from netpress.errors import UserError
+
+SLOW = "import time; open('started-{n}', 'w').close(); time.sleep(1000)"
+
+
+def chapter(project: Path, name: str, code: str) -> None:
+    """A chapter of the two cells that every one has, and one more."""
+    import nbformat
+    from nbformat import v4
+
+    first = v4.new_code_cell('edition = "demo"\ndataset = "all"\nseeds = []\nrun_missing = False')
+    first.metadata["tags"] = ["parameters"]
+    kernel = {"display_name": "Python 3", "language": "python", "name": "python3"}
+    notebook = v4.new_notebook(cells=[first, v4.new_code_cell(code)], metadata={"kernelspec": kernel})
+    path = project / "chapters" / f"{name}.ipynb"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(nbformat.writes(notebook), encoding="utf-8")
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """A checkout with three chapters of which none ends."""
+    place = tmp_path / "book"
+    for n in range(3):
+        chapter(place, f"triage/slow{n}", SLOW.format(n=n))
+    (place / "_toc.yml").write_text("format: jb-book\nroot: chapters/triage/slow0\n")
+    return place
+
+
+BOOK = """
+import sys
+from pathlib import Path
+from netpress import ends
+from netpress.book import site
+from netpress.book.notebooks import Job
+
+if __name__ == "__main__":
+    here = Path.cwd()
+
+    def command():
+        jobs = [Job(here, f"triage/slow{n}", {"edition": "demo"}, here / f"out{n}.ipynb") for n in range(3)]
+        with ends.stoppable("the same command goes on from there"):
+            site.run_all(jobs)
+
+    ends.run(command)
+"""
+
+
+def alive(began: float, place: Path) -> list[str]:
+    """The processes of this test that are still there."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            inside = str(place) in " ".join([process.cwd(), *process.cmdline()])
+            if inside and process.create_time() >= began and process.status() != psutil.STATUS_ZOMBIE:
+                found.append(" ".join(process.cmdline())[:200])
+        except psutil.Error:
+            continue
+    return found
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)], ids=["int", "term"])
+def test_a_signal_ends_a_book_whose_chapters_run(project: Path, tmp_path: Path, number: int, code: int) -> None:
+    temporary = tmp_path / "t"
+    temporary.mkdir()
+    (project / "program.py").write_text(BOOK)
+    began = time.time() - 1
+    process = subprocess.Popen(
+        [sys.executable, "program.py"],
+        cwd=project,
+        env=sweeps.environment(tmp_path),
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    sweeps.wait_for(lambda: process.poll() is not None or len(list(project.glob("started-*"))) == 2, 60)
+    assert process.poll() is None, process.stderr and process.stderr.read()
+    os.killpg(process.pid, number) if number == signal.SIGINT else process.send_signal(number)
+    start = time.monotonic()
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == code and time.monotonic() - start < sweeps.at_most(8)
+    assert "Traceback" not in errors
+    last = errors.replace("\r", "\n").strip().splitlines()[-1]
+    assert last.endswith(f"netpress: stopped by {signal.Signals(number).name}; the same command goes on from there.")
+    assert len(list(project.glob("started-*"))) == 2 and list(project.glob("out*")) == []
+    assert alive(began, project) == []
+
+
+def test_a_killed_kernel_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    chapter(tmp_path, "triage/bad", "import os, signal; os.kill(os.getpid(), signal.SIGKILL)")
+    monkeypatch.setattr(notebooks, "check_parameters", lambda *_: None)
+    with pytest.raises(UserError, match="The kernel of the chapter triage/bad was killed"):
+        notebooks.perform(Job(tmp_path, "triage/bad", {}, tmp_path / "out.ipynb"))
+    assert not (tmp_path / "out.ipynb").exists()
+
+
+def test_the_kernel_is_this_environments_whatever_the_user_has(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A kernelspec `python3` of the user's own that cannot even start."""
+    own = tmp_path / "share" / "kernels" / "python3"
+    own.mkdir(parents=True)
+    (own / "kernel.json").write_text('{"argv": ["/bin/false"], "display_name": "Another", "language": "python"}')
+    monkeypatch.setenv("JUPYTER_PATH", str(tmp_path / "share"))
+    monkeypatch.setenv("JUPYTER_PREFER_ENV_PATH", "0")
+    monkeypatch.setenv("JUPYTER_DATA_DIR", str(tmp_path / "share"))
+    long = tmp_path / ("long" * 20)
+    long.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(long))  # as batch systems set TMPDIR: sockets may not lie there
+    chapter(tmp_path, "triage/good", "import sys; print(sys.prefix)")
+    monkeypatch.setattr(notebooks, "check_parameters", lambda *_: None)
+    done = notebooks.execute(Job(tmp_path, "triage/good", {}, tmp_path / "out.ipynb"))
+    assert done.cells[-1].outputs[0]["text"].strip() == sys.prefix
+    assert list(long.iterdir()) == []
+
+
+def test_ctrl_c_on_any_other_command_is_one_sentence(tmp_path: Path) -> None:
+    text = """
+import os, signal, sys
+from netpress import cli, editions
+def slow(*_):
+    os.kill(os.getpid(), signal.SIGINT)
+cli.editions.parse = slow
+sys.argv = ["netpress", "plan", "triage"]
+cli.main()
+"""
+    done = sweeps.python(tmp_path, text)
+    assert done.returncode == 130 and "Traceback" not in done.stderr, done.stderr
