@@ -147,13 +147,13 @@ def count_test(
 ) -> ClaimTest:
     """Is a number in which chance plays no part (a count, a ratio of sizes) within its bounds?
 
-    `measure` takes the finished runs and returns the number, or None where it cannot be told from them.
+    `measure` takes the runs, finished or not, and returns the number, or None where it cannot be told from them.
     """
     bounds = [f"at least {at_least:g}"] * (at_least > -math.inf) + [f"at most {at_most:g}"] * (at_most < math.inf)
     rule = f"supported if the number is {' and '.join(bounds)} {unit}, contradicted if not (exact: nothing is random)"
 
     def run(runs: pd.DataFrame, history: pd.DataFrame) -> Findings:
-        value = measure(finished(runs))
+        value = measure(runs)
         if value is None:
             return Findings()
         return Findings((Count("", float(value), unit, at_least <= value <= at_most),))

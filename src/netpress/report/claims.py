@@ -16,7 +16,7 @@ import pandas as pd
 
 from netpress.report.comparisons import Comparison
 from netpress.report.evidence import ClaimTest, Findings, TestResult, deciding, shown, tested
-from netpress.report.frames import finished, one_edition
+from netpress.report.frames import one_edition
 from netpress.report.statistics import holm, seeds_needed
 from netpress.report.tables import Lines, Table, Tag, Whole, listing, number
 
@@ -172,7 +172,7 @@ def judge_all(
 
 def _found(claim: Claim, runs: pd.DataFrame, history: pd.DataFrame) -> Findings:
     own = runs[runs["paper"] == claim.paper] if "paper" in runs else runs
-    if finished(own).empty:
+    if own.empty:
         return Findings()
     if "name" in history and "name" in own:
         history = history[history["name"].isin(set(own["name"]))]

@@ -2,8 +2,8 @@
 
 Each of the three parts is a module with its own PAPER, GRID, STAGES and RECORDS; claims and figures are of the whole.
 
-    netpress run compressing --edition small         438 networks of the pilot, 204 with fresh seeds: a day of one core
-    netpress run compressing --edition demo          106 networks (digits), minutes on two CPU cores
+    netpress run compressing --edition small         432 networks of the pilot, 204 with fresh seeds: a day of one core
+    netpress run compressing --edition demo          104 networks (digits), minutes on two CPU cores
 """
 
 from pathlib import Path

@@ -34,7 +34,7 @@ ROWS: dict[str, Kind] = {
     "the student, fixed teacher": {"way": "fixed", "length": LONGEST},
     "the student alone": {"way": "alone", "length": LONGEST},
 }
-ALWAYS = ("matched", "fixed", "alone")  # at every length; the others at the longest
+ALWAYS = ("matched", "fixed")  # at every length; the others at the longest; with fresh seeds all
 JUDGED = ("matched", "alone")  # what claims are about: with fresh seeds these alone
 
 
@@ -53,7 +53,7 @@ def runs(chosen: Compressing, seeds: tuple[int, ...]) -> tuple[Run, ...]:
             *(
                 student_run(chosen, teacher, way, length)
                 for way in (JUDGED if confirms(chosen, seed) else WAYS)
-                for length in (LENGTHS if way in ALWAYS else (LONGEST,))
+                for length in (LENGTHS if way in ALWAYS or confirms(chosen, seed) else (LONGEST,))
             ),
         )
     )
