@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 
 from netpress import data
-from netpress.data import pictures
+from netpress.data import noted, pictures
 from netpress.errors import UserError
 
 
@@ -184,7 +184,7 @@ def test_broken_files_are_named_or_skipped(photos: Path, damage: str) -> None:
     assert "1 broken files were left out" in data.provenance(name)
     with pytest.raises(UserError, match="cannot be decoded"):  # a cache is no permission
         pictures.register(photos, 16)
-    shutil.rmtree(pictures.cache_dir() / "data")
+    shutil.rmtree(noted.cache_dir() / "data")
     assert len(data.load(name, "train", px=16)) == 47
 
 

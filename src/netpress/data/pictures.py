@@ -25,12 +25,10 @@ from PIL import Image, ImageOps
 
 from netpress.atomic import write_atomic
 from netpress.data import pixels
+from netpress.data.noted import MARK, TEST_SHARE, about, note_of, noted, validation_size
 from netpress.errors import UserError
-from netpress.paths import cache_dir
 
-MARK = "@"
 TRAIN, TEST, VALIDATION = ("train", "training"), ("test",), ("val", "valid", "validation")
-TEST_SHARE = 5  # one in five
 SMALLEST = 32  # training pictures
 WHITE = (255, 255, 255, 255)
 
@@ -321,53 +319,11 @@ def decode(folder: Folder, px: int, skip_broken: bool) -> dict[str, Any]:
     return note
 
 
-def is_folder(dataset: str) -> bool:
-    """Whether a data set's name is that of a folder of pictures."""
-    return MARK in dataset
-
-
-def note_of(name: str) -> Path:
-    """Where it is noted what a folder has."""
-    return cache_dir() / "yours" / f"{name}.json"
-
-
-def noted(name: str) -> dict[str, Any] | None:
-    """What is noted of a data set; None where nothing is."""
-    try:
-        return json.loads(note_of(name).read_bytes())
-    except (OSError, ValueError):
-        return None
-
-
-def about(name: str) -> dict[str, Any]:
-    """What is noted of a data set. UserError where nothing is."""
-    note = noted(name)
-    if note is None:
-        raise UserError(f"The folder of {name} is not known here: give it again, as --data FOLDER.")
-    return note
-
-
 def entry(name: str, split: str, px: int) -> Path:
     """Where a split's decoded pictures lie."""
     from netpress.data import cache
 
     return cache.place({"dataset": name, "split": split, "images": None, "px": px, "source": "pictures"})
-
-
-def count(name: str, split: str) -> int:
-    """Pictures in a split: train, test, fit or validation."""
-    counts = about(name)["counts"]
-    if "validation" in counts:
-        return counts["train" if split == "fit" else split]
-    fifth = validation_size(counts["train"])
-    return {"train": counts["train"], "test": counts["test"], "validation": fifth, "fit": counts["train"] - fifth}[
-        split
-    ]
-
-
-def validation_size(training: int) -> int:
-    """How many of the training pictures are set apart for decisions."""
-    return max(1, round(training / TEST_SHARE))
 
 
 def load(name: str, split: str, images: int | None, px: int) -> tuple[Any, Any, dict[str, Any]]:
@@ -403,16 +359,6 @@ def whole(name: str, part: str, px: int, note: dict[str, Any]) -> tuple[Any, Any
     kept_ones = tuple(p for p in folder.pictures if str(p.path) not in broken and p.split == part)
     only = Folder(folder.path, folder.classes, kept_ones)
     return torch.from_numpy(shrunk(only, px, skip=False)[0][part]), torch.from_numpy(only.labels(part))
-
-
-def provenance(name: str) -> str:
-    """Where the pictures come from, in sentences, without the folder's place."""
-    note = about(name)
-    left = f" {len(note['broken'])} broken files were left out." if note["broken"] else ""
-    own = "validation" in note["counts"]
-    apart = "Validation images of its own." if own else "A stratified fifth of the training images decides."
-    numbers = ", ".join(f"{n:,} {split}" for split, n in note["counts"].items())
-    return f"The folder {name.partition(MARK)[0]}: {numbers} images in {len(note['classes'])} classes. {apart}{left}"
 
 
 def sides(path: Path, most: int = 200) -> Iterator[int]:
