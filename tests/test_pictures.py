@@ -224,6 +224,6 @@ def test_wrong_names(photos: Path) -> None:
     with pytest.raises(UserError, match="is not known here"):
         data.load("photos@0123456789ab", "train", px=16)
     name = pictures.register(photos, 16)
-    with pytest.raises(UserError, match="no split"):
+    with pytest.raises(UserError, match="Unknown split"):
         data.load(name, "trian", px=16)
     assert not data.available("photos@0123456789ab")
