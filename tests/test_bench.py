@@ -115,7 +115,7 @@ def test_a_measurement_leaves_a_record_and_is_told(
 def test_host_work_is_told_of_both_arms(tmp_path: Path) -> None:
     runs = host.untrained(1 / 16)[:3]
     assert [run.epochs for run in runs] == [0, 0, 0] and {run.model for run in runs} == {"vgg16", "vgg16-block1"}
-    found = host.one_round(runs, host.Bench(plain(), tmp_path, host.few(plain())))
+    found = host.one_round(runs, host.Bare(plain(), tmp_path, host.few(plain())))
     assert found.keys() == {"alone", "ours"} and all(value > 0 for value in found.values())
 
 

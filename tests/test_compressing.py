@@ -404,12 +404,16 @@ def test_every_claim_has_its_rule() -> None:
     assert all(claim.rule and claim.where and claim.rests_on for claim in CLAIMS)
 
 
+IDS = tuple(claim.id for claim in CLAIMS)
+NOT_ASKED = {"K5b": "not run"}  # the pilot has labels alone at the longest schedule only
+
+
 def verdicts(rows: pd.DataFrame) -> dict[str, str]:
     return {verdict.claim.id: verdict.verdict for verdict in judge_all(CLAIMS, rows)}
 
 
 def test_all_claims_are_supported_by_numbers_that_support_them() -> None:
-    assert set(verdicts(frame()).values()) == {"supported"}
+    assert verdicts(frame()) == dict.fromkeys(IDS, "supported") | NOT_ASKED
 
 
 def test_all_claims_are_contradicted_by_numbers_that_contradict_them() -> None:
@@ -417,11 +421,11 @@ def test_all_claims_are_contradicted_by_numbers_that_contradict_them() -> None:
         ("cnn-16-32-distilled-t10-a0.9-s?", 0.80), ("six-layer-pruned-5x-*", 0.70), ("vgg16-pruned-5x-*", 0.86),
         ("vgg16-narrow-*", 0.70), ("bit-*-matched-1x-*", 0.9),
     )  # fmt: skip
-    assert set(verdicts(frame((*changed, *HOLDS), sign=-1)).values()) == {"contradicted"}
+    assert verdicts(frame((*changed, *HOLDS), sign=-1)) == dict.fromkeys(IDS, "contradicted") | NOT_ASKED
 
 
 def test_one_seed_decides_nothing() -> None:
-    assert set(verdicts(frame(seeds=1)).values()) == {"undecided"}
+    assert verdicts(frame(seeds=1)) == dict.fromkeys(IDS, "undecided") | NOT_ASKED
 
 
 def test_table_1_sets_the_printed_numbers_beside_ours() -> None:

@@ -3,6 +3,7 @@
 from dataclasses import replace
 from pathlib import Path
 
+import invented
 import pytest
 
 from netpress import data, papers
@@ -82,7 +83,8 @@ def test_a_network_costs_what_its_own_records_say(tmp_path: Path, monkeypatch: p
     runs = [replace(run_of("mean-thawed"), model=f"vgg16-block{n}") for n in (1, 2, 3)]
     for run, faster in zip(runs, (2.0, 0.5), strict=False):
         seconds = work.work(run) / cost.NOMINAL / faster
-        records.write(run, EDITION, {"status": "done", "stages": [{"seconds": seconds, "images_per_second": 1.0}]})
+        stages = [{"stage": "retrain", "epochs": 3, "seconds": seconds, "images_per_second": 1.0}]
+        records.write(run, EDITION, invented.content(run, 0.5) | {"stages": stages})
     found = cost.estimates(runs, EDITION)
     times = zip(runs, (2, 0.5, 1.25), strict=True)
     assert found == pytest.approx({run: work.work(run) / cost.NOMINAL / faster for run, faster in times})

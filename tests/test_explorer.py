@@ -143,7 +143,7 @@ class TestInABrowser:
     def test_filters_words_and_pages(self, page, made):
         assert said(page) == f"1–10 of {len(made.runs):,} runs"
         page.get_by_label("Paper").select_option("pyramid")
-        assert said(page).endswith(f"of {(made.runs['paper'] == 'pyramid').sum()} runs")
+        assert said(page).endswith(f"of {(made.runs['paper'] == 'pyramid').sum():,} runs")
         page.get_by_label("Words in the name").fill("cifar100 gram svgg8")
         words = ("pyramid/", "cifar100", "gram", "svgg8")
         fits = made.runs["name"].map(lambda name: all(word in name for word in words))

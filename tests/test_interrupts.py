@@ -131,10 +131,11 @@ def test_the_kernel_is_this_environments_whatever_the_user_has(
 
 def test_ctrl_c_on_any_other_command_is_one_sentence(tmp_path: Path) -> None:
     text = """
-import os, signal, sys
+import os, signal, sys, time
 from netpress import cli, editions
 def slow(*_):
     os.kill(os.getpid(), signal.SIGINT)
+    time.sleep(60)
 cli.editions.parse = slow
 sys.argv = ["netpress", "plan", "triage"]
 cli.main()

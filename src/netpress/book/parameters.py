@@ -116,7 +116,8 @@ def proper_edition(value: str, chapter: str) -> str:
 def check_dataset(value: str, edition: str, chapter: str) -> None:
     """ "all", or a data set that the chapter's papers use in the edition."""
     shown = best_edition.of(edition, papers_of(chapter)).items() if value != "all" else ()
-    used = sorted({dataset for paper, name in shown for dataset in editions.settings(name, paper).datasets})
+    of_papers = [(paper, name) for paper, name in shown if paper in papers.PAPERS]
+    used = sorted({dataset for paper, name in of_papers for dataset in editions.settings(name, paper).datasets})
     known(value, ["all", *used], f"data set in edition {edition}")
 
 

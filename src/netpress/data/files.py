@@ -85,8 +85,10 @@ def checked(folder: Path, files: tuple[File, ...]) -> Iterator[dict[str, BinaryI
         for file in files:
             path = file.place(folder)
             try:
-                handle = stack.enter_context(packed(path) if path.is_dir() else path.open("rb"))
-                if path == folder / file.path:
+                original = path == folder / file.path
+                unpacked_folder = path.is_dir() and not original
+                handle = stack.enter_context(packed(path) if unpacked_folder else path.open("rb"))
+                if original:
                     check(file, handle, path)
                 elif file.unpacked_digest:
                     check(File(file.unpacked, file.unpacked_digest), handle, path)

@@ -312,4 +312,6 @@ def history(runs: Sequence[Run], edition: str, results: Path | None = None) -> "
         for run, record in fresh(runs, edition, results).items()
         for row in record.get("history", [])
     ]
-    return pd.DataFrame(rows)
+    factors = dict.fromkeys(name for run in runs for name, _ in run.factors)
+    frame = pd.DataFrame(rows)
+    return frame.reindex(columns=list(dict.fromkeys([*frame.columns, *factors]))) if rows else frame

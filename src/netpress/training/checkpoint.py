@@ -8,7 +8,6 @@ import io
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from pickle import UnpicklingError
 from typing import Any
 
 import torch
@@ -96,8 +95,8 @@ def decode(content: bytes) -> Checkpoint | None:
 def is_complete(checkpoint: Checkpoint) -> bool:
     """Whether a checkpoint says all that a run needs to go on."""
     kinds = {"done": int, "epochs": int, "rows": list}
-    said = checkpoint.metadata
-    whole = isinstance(said, dict) and all(isinstance(said.get(key), kind) for key, kind in kinds.items())
+    noted = checkpoint.metadata
+    whole = isinstance(noted, dict) and all(isinstance(noted.get(key), kind) for key, kind in kinds.items())
     states = (checkpoint.network, checkpoint.optimiser, checkpoint.random)
     return whole and all(isinstance(state, dict) for state in states)
 
@@ -146,7 +145,7 @@ class Checkpoints:
             checkpoint = decode(path.read_bytes()) if path.is_file() or not path.exists() else None
         except FileNotFoundError:
             return None
-        except (OSError, ValueError, TypeError, KeyError, AttributeError, EOFError, RuntimeError, UnpicklingError):
+        except Exception:  # whatever torch says of bytes that are no checkpoint
             checkpoint = None
         if checkpoint is None or not is_complete(checkpoint):
             set_aside(path)
