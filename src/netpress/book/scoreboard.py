@@ -10,12 +10,13 @@ from netpress import editions, papers
 from netpress.book import best_edition, evidence_links
 from netpress.book.html import Html
 from netpress.papers.together.answers import ANSWERS
-from netpress.report.claims import MEANS, VERDICTS, Verdict, spoken
+from netpress.report.claims import MEANS, NOT_RUN, VERDICTS, Verdict, spoken
 from netpress.report.tables import Link, Table, Tag, Whole, listing, number
 
 if TYPE_CHECKING:
     from netpress.book.page import Page
 
+BY_PILOT = "in the pilot, by the first rules"
 SIGNS = dict(zip(VERDICTS, ("\N{CHECK MARK}", "\N{BALLOT X}", "\N{ALMOST EQUAL TO}", "?", "\N{EN DASH}"), strict=True))
 
 
@@ -71,17 +72,21 @@ class Scoreboard:
         """Every claim as a sign, one row a paper: the answer at a glance."""
         rows = "".join(self._row(paper, verdicts) for paper, verdicts in self.verdicts.items())
         keys = "".join(f"<li>{sign(word)} {escape(word)}: {escape(MEANS[word])}</li>" for word in VERDICTS)
-        text = "\n".join(f"{v.claim.id} {v.verdict}" for v in self.all)
+        if any(v.verdict == NOT_RUN and v.claim.id in self.pilot for v in self.all):
+            keys += f"<li>dashed: {escape(BY_PILOT)}; its fresh seeds are not all run yet</li>"
+        text = "\n".join(f"{v.claim.id} {self.told(v)[1]}" for v in self.all)
         return Html(f'<div class="np-glance">{rows}<ul class="np-glance-keys">{keys}</ul></div>', text)
 
     def _row(self, paper: str, verdicts: Sequence[Verdict]) -> str:
         known = papers.get(paper)
         signs = "".join(
-            f'<li><a class="np-sign np-{slug(v.verdict)}" href="{escape(self.to(card(v)))}" '
-            f'title="{escape(v.claim.statement)}"><span aria-hidden="true">{SIGNS[v.verdict]}</span> '
+            f'<li><a class="np-sign np-{slug(word)}{pilot}" href="{escape(self.to(card(v)))}" '
+            f'title="{escape(v.claim.statement)}"><span aria-hidden="true">{SIGNS[word]}</span> '
             f"{escape(v.claim.id)}"
-            f'<span class="np-unseen"> {escape(v.verdict)}</span></a></li>'
+            f'<span class="np-unseen"> {escape(told)}</span></a></li>'
             for v in verdicts
+            for word, told in [self.told(v)]
+            for pilot in [" np-by-pilot" if word != v.verdict else ""]
         )
         source = escape(f"{known.source}; edition {self.page.editions[paper]}")
         return (
@@ -89,10 +94,20 @@ class Scoreboard:
             f"<ul>{signs}</ul></div>"
         )
 
+    def told(self, verdict: Verdict) -> tuple[str, str]:
+        """The verdict on fresh seeds, or the pilot's as long as these are not all run; and how to say it."""
+        known = self.pilot.get(verdict.claim.id)
+        if verdict.verdict != NOT_RUN or known is None:
+            return verdict.verdict, verdict.verdict
+        return known["verdict"], f"{known['verdict']} {BY_PILOT}"
+
     def short(self, paper: str) -> Table:
         """The claims of a paper with their verdicts, linked to the evidence."""
         rows = [
-            {"claim": Link(v.claim.id, self.to(card(v))), "verdict": Tag(v.verdict), "statement": v.claim.statement}
+            {
+                "claim": Link(v.claim.id, self.to(card(v))), "pilot": self.pilot_word(v), "fresh seeds": Tag(v.verdict),
+                "statement": v.claim.statement,
+            }
             | {"evidence": self._linked(v)}
             for v in self.verdicts.get(paper, [])
         ]
