@@ -67,3 +67,11 @@ def test_the_rules_are_older_than_every_fresh_record():
     before = written_down()
     early = [name for name, time in fresh if datetime.fromisoformat(time) < before]
     assert not early
+
+
+@pytest.mark.parametrize("paper", papers.PAPERS)
+def test_every_verdict_of_the_pilot_is_about_claims_of_today(paper):
+    found = papers.pilot_verdicts(paper, "small", books.ROOT / "results")
+    assert set(found) <= {claim.id for claim in papers.get(paper).claims}
+    assert {"triage": 10, "pyramid": 9, "compressing": 6}[paper] == len(found)
+    assert all(verdict["n"] in (3, 5, "exact") for verdict in found.values())

@@ -130,20 +130,19 @@ def runs_frame(paper: str, edition: str, results: Path | None = None) -> "pd.Dat
 
 
 def pilot_verdicts(paper: str, edition: str, results: Path | None = None) -> "dict[str, dict]":
-    """What the first version of the rules said of the pilot's seeds, by claim; a claim that came to have several parts
-    (T6a, T6b) has the verdict of the one that it was. Never judged anew: read from results/<edition>/claims/pilot.json.
+    """What the first version of the rules said of the pilot's seeds, by the claims of today that each verdict is about.
+
+    Never judged anew: read from results/<edition>/claims/pilot.json.
     """
     path = (results or paths.results_dir()) / edition / "claims" / "pilot.json"
     try:
         rows = json.loads(records.content_of(path))["verdicts"]
-        known = {v["id"]: v for v in rows if v["paper"] == paper}
+        return {claim: verdict for verdict in rows if verdict["paper"] == paper for claim in verdict["claims"]}
     except FileNotFoundError:
         return {}
     except (records.Unusable, ValueError, KeyError, TypeError) as error:
         records.tell(str(path), f"is no list of verdicts ({error})")
         return {}
-    found = {claim.id: known.get(claim.id) or known.get(claim.id.rstrip("ab")) for claim in get(paper).claims}
-    return {name: verdict for name, verdict in found.items() if verdict}
 
 
 def verdicts(paper: str, edition: str, results: Path | None = None) -> "list[Verdict]":
