@@ -132,6 +132,7 @@ def test_the_kernel_is_this_environments_whatever_the_user_has(
 def test_ctrl_c_on_any_other_command_is_one_sentence(tmp_path: Path) -> None:
     text = """
 import os, signal, sys, time
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background is begun with it ignored
 from netpress import cli, editions
 def slow(*_):
     os.kill(os.getpid(), signal.SIGINT)

@@ -74,7 +74,7 @@ class Scoreboard:
         keys = "".join(f"<li>{sign(word)} {escape(word)}: {escape(MEANS[word])}</li>" for word in VERDICTS)
         if any(v.verdict == NOT_RUN and v.claim.id in self.pilot for v in self.all):
             keys += f"<li>dashed: {escape(BY_PILOT)}; its fresh seeds are not all run yet</li>"
-        text = "\n".join(f"{v.claim.id} {self.told(v)[1]}" for v in self.all)
+        text = "\n".join(f"{v.claim.id} {self.word_and_text(v)[1]}" for v in self.all)
         return Html(f'<div class="np-glance">{rows}<ul class="np-glance-keys">{keys}</ul></div>', text)
 
     def _row(self, paper: str, verdicts: Sequence[Verdict]) -> str:
@@ -83,9 +83,9 @@ class Scoreboard:
             f'<li><a class="np-sign np-{slug(word)}{pilot}" href="{escape(self.to(card(v)))}" '
             f'title="{escape(v.claim.statement)}"><span aria-hidden="true">{SIGNS[word]}</span> '
             f"{escape(v.claim.id)}"
-            f'<span class="np-unseen"> {escape(told)}</span></a></li>'
+            f'<span class="np-unseen"> {escape(spoken_word)}</span></a></li>'
             for v in verdicts
-            for word, told in [self.told(v)]
+            for word, spoken_word in [self.word_and_text(v)]
             for pilot in [" np-by-pilot" if word != v.verdict else ""]
         )
         source = escape(f"{known.source}; edition {self.page.editions[paper]}")
@@ -94,7 +94,7 @@ class Scoreboard:
             f"<ul>{signs}</ul></div>"
         )
 
-    def told(self, verdict: Verdict) -> tuple[str, str]:
+    def word_and_text(self, verdict: Verdict) -> tuple[str, str]:
         """The verdict on fresh seeds, or the pilot's as long as these are not all run; and how to say it."""
         known = self.pilot.get(verdict.claim.id)
         if verdict.verdict != NOT_RUN or known is None:
