@@ -29,4 +29,4 @@ def have(paper: str, edition: str) -> tuple[int, int]:
     if not (paths.results_dir() / edition / paper).is_dir():
         return 0, 1
     runs = papers.shown(paper, edition)
-    return sum(records.state(run, edition) in ("done", "diverged") for run in runs), len(runs)
+    return sum(records.state(run, edition) in records.RESULTS for run in runs), len(runs)

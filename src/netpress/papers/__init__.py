@@ -26,8 +26,6 @@ PAPERS: tuple[str, ...] = (
     "compressing",
 )
 
-FINISHED = ("done", "diverged")
-
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -106,7 +104,7 @@ def shown(paper: str, edition: str, results: Path | None = None) -> tuple[Run, .
     nobody looks at fresh seeds before the number that was planned is reached."""
     runs = grid(paper, edition)
     pilot = tuple(run for run in runs if run.seed < FRESH)
-    if not pilot or all(records.state(run, edition, results) in FINISHED for run in runs):
+    if not pilot or all(records.state(run, edition, results) in records.RESULTS for run in runs):
         return runs
     return pilot
 

@@ -24,6 +24,7 @@ FORMAT = 1  # raised when older versions could not read what is written; a recor
 UNREADABLE = "unreadable"  # the state of a run in whose record's place lies something else
 MADE = ("device", "commit", "time")  # what every record says of where it was made
 FINISHED = ("done", "diverged", "failed", "out-of-memory")
+RESULTS = ("done", "diverged")  # the others say that something went wrong, and are worth doing again
 TIMES = ("made", "peak_memory", "format")
 TIMES_OF_STAGE = ("seconds", "images_per_second", "shared")  # shared: another run had the cost
 
