@@ -90,7 +90,7 @@ check: lint ## style, types, layers and the quickest tests (about a minute)
 
 .PHONY: lint
 lint: $(READY) ## style, types, and that imports go downwards
-	@$(BIN)/ruff check . && $(BIN)/mypy && $(BIN)/lint-imports --no-cache --no-logo
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check --quiet . && $(BIN)/mypy && $(BIN)/lint-imports --no-cache --no-logo
 
 .PHONY: format
 format: $(READY) ## lay out the code, and mend what ruff can mend

@@ -92,9 +92,7 @@ def test_the_largest_t_of_copies_is_one_t():
 def test_max_t_costs_less_than_bonferroni_and_more_than_nothing():
     generator = np.random.default_rng(3)
     shared = generator.normal(0, 1, 8)
-    many = [
-        comparison({"a": shared + generator.normal(-0.8, 0.5, 8)}, name=str(i)) for i in range(6)
-    ]
+    many = [comparison({"a": shared + generator.normal(-0.8, 0.5, 8)}, name=str(i)) for i in range(6)]
     family, single = Family(many), min(each.p_against for each in many)
     assert single < family.p_against < min(1.0, 6 * single)
 

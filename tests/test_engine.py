@@ -117,8 +117,15 @@ def test_a_thawed_network_is_the_same_cached_and_live(block: str, precision: str
 @pytest.mark.parametrize("block", BLOCKS)
 def test_a_student_teacher_stage_is_the_same_cached_and_live(block: str, precision: str) -> None:
     stage = Stage(
-        "imitate", loss="block-l2", at=block, trains=(block,), teacher="parent", optimiser="adam", lr=1e-3,
-        weight_decay=0.0, **TWENTY,
+        "imitate",
+        loss="block-l2",
+        at=block,
+        trains=(block,),
+        teacher="parent",
+        optimiser="adam",
+        lr=1e-3,
+        weight_decay=0.0,
+        **TWENTY,
     )
     same_cached_and_live(stage, f"vgg16-{block}", precision, "vgg16")
 
@@ -140,8 +147,9 @@ def test_a_student_teacher_stage_is_the_same_cached_and_live(block: str, precisi
 def test_a_stage_with_a_teacher_is_the_same_cached_and_live(
     loss: str, at: str | None, trains: tuple[str, ...], student: str, precision: str
 ) -> None:
-    stage = Stage("taught", loss=loss, at=at, trains=trains, teacher="parent", lr=1e-3, temperature=4.0, alpha=0.5,
-                  **TWENTY)
+    stage = Stage(
+        "taught", loss=loss, at=at, trains=trains, teacher="parent", lr=1e-3, temperature=4.0, alpha=0.5, **TWENTY
+    )
     same_cached_and_live(stage, student, precision, "vgg19")
 
 

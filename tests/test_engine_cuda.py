@@ -261,9 +261,7 @@ def test_a_numbered_gpu_is_the_current_one_and_its_memory_counts(monkeypatch: py
 
 
 @pytest.mark.parametrize(("device", "workers"), [("cuda", 1), ("cuda:1", 1), ("mps", 1)])
-def test_as_many_workers_as_the_chosen_device_feeds(
-    monkeypatch: pytest.MonkeyPatch, device: str, workers: int
-) -> None:
+def test_as_many_workers_as_the_chosen_device_feeds(monkeypatch: pytest.MonkeyPatch, device: str, workers: int) -> None:
     monkeypatch.setenv("NETPRESS_DEVICE", device)
     assert default_workers() == workers
     monkeypatch.setenv("NETPRESS_DEVICE", "cpu")

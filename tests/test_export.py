@@ -97,5 +97,5 @@ def test_what_does_not_agree_is_not_said_to_be_there(tmp_path: Path, monkeypatch
 
 def test_model_py_is_short() -> None:
     lines = Path(export.__file__).with_name("model.py").read_text().splitlines()
-    code = [line for line in lines[lines.index("import json"):] if line.strip()]
+    code = [line for line in lines[lines.index("import json") :] if line.strip()]
     assert len(code) <= 45

@@ -137,9 +137,7 @@ def test_bytes_are_the_same_in_another_process_and_under_other_settings():
     here = hashlib.sha256("".join(make()._repr_html_() for make in ALL.values()).encode()).hexdigest()
     env = {**os.environ, "PYTHONHASHSEED": "7", "TZ": "Asia/Tokyo"}
     root = Path(__file__).parents[1]
-    there = subprocess.run(
-        [sys.executable, "-c", code], cwd=root, env=env, capture_output=True, text=True, check=True
-    )
+    there = subprocess.run([sys.executable, "-c", code], cwd=root, env=env, capture_output=True, text=True, check=True)
     assert there.stdout.strip() == here
 
 

@@ -109,9 +109,7 @@ def test_a_killed_kernel_is_one_sentence(tmp_path: Path, monkeypatch: pytest.Mon
     assert not (tmp_path / "out.ipynb").exists()
 
 
-def test_the_kernel_is_this_environments_whatever_the_user_has(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_kernel_is_this_environments_whatever_the_user_has(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A kernelspec `python3` of the user's own that cannot even start."""
     own = tmp_path / "share" / "kernels" / "python3"
     own.mkdir(parents=True)

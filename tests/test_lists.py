@@ -95,7 +95,9 @@ def test_editions(command: Command, monkeypatch: pytest.MonkeyPatch, given: tupl
 
 @pytest.mark.parametrize("given", WAYS)
 def test_blocks_and_seeds_of_a_network_of_ones_own(
-    command: Command, monkeypatch: pytest.MonkeyPatch, given: tuple[str, ...]  # noqa: F811
+    command: Command,
+    monkeypatch: pytest.MonkeyPatch,
+    given: tuple[str, ...],  # noqa: F811
 ) -> None:
     from netpress import yours
 

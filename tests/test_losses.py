@@ -127,9 +127,7 @@ def test_soft_targets(logits: Tensor, teacher_logits: Tensor, temperature: float
 
 @pytest.mark.parametrize("alpha", [0.0, 0.3, 1.0])
 @pytest.mark.parametrize("scaled", [False, True])
-def test_distillation(
-    logits: Tensor, teacher_logits: Tensor, labels: Tensor, alpha: float, scaled: bool
-) -> None:
+def test_distillation(logits: Tensor, teacher_logits: Tensor, labels: Tensor, alpha: float, scaled: bool) -> None:
     hard = sum(-math.log(softmax(z)[y]) for z, y in zip(logits.tolist(), labels.tolist(), strict=True)) / N
     soft = literal_soft(logits, teacher_logits, 4.0) * (16 if scaled else 1)
     found = losses.distillation(logits, teacher_logits, labels, 4.0, alpha, scaled)

@@ -54,9 +54,7 @@ def from_block(network: Network, block: str, entering: torch.Tensor) -> torch.Te
     return entering
 
 
-@pytest.mark.parametrize(
-    ("kind", "name"), [*(("torchvision", n) for n in TORCHVISION), *(("timm", n) for n in TIMM)]
-)
+@pytest.mark.parametrize(("kind", "name"), [*(("torchvision", n) for n in TORCHVISION), *(("timm", n) for n in TIMM)])
 def test_a_cut_network_gives_the_very_same_output(kind: str, name: str) -> None:
     net = theirs(kind, name)
     images = torch.randn(3, 3, PX, PX)

@@ -77,9 +77,7 @@ def test_links_lead_nowhere_strange(to):
         Table(pd.DataFrame({"a": [Link("x", to)]}), "c")._repr_html_()
 
 
-@pytest.mark.parametrize(
-    "to", ["#figure-2", "accuracy.html#figure-2", "../a/b.html", "https://arxiv.org/abs/1"]
-)
+@pytest.mark.parametrize("to", ["#figure-2", "accuracy.html#figure-2", "../a/b.html", "https://arxiv.org/abs/1"])
 def test_links_lead_to_pages_and_anchors(to):
     assert f'href="{to}"' in Table(pd.DataFrame({"a": [Link("x", to)]}), "c")._repr_html_()
 
@@ -200,9 +198,7 @@ def test_cells_are_set_by_what_they_hold():
 
 
 def test_listing_takes_one_dict_a_row():
-    table = listing(
-        [{"claim": "T1", "verdict": Tag("supported")}, {"claim": "T2", "verdict": Tag("not run")}], "x"
-    )
+    table = listing([{"claim": "T1", "verdict": Tag("supported")}, {"claim": "T2", "verdict": Tag("not run")}], "x")
     page = table._repr_html_()
     assert '<th scope="row">T2</th><td><span class="np-tag np-not-run">not run</span></td>' in page
     assert list(table.to_frame()["verdict"]) == ["supported", "not run"]

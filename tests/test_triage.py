@@ -73,7 +73,8 @@ def test_regimes_train_the_replacement_or_everything():
 def test_hyper_parameters_are_the_same_for_every_method():
     finals = {
         (s.epochs, s.lr, s.batch_size, s.optimiser, s.schedule, s.weight_decay, s.view)
-        for r in papers.grid("triage", "small", seeds=(0,)) if r.method != "parent"
+        for r in papers.grid("triage", "small", seeds=(0,))
+        if r.method != "parent"
         for s in r.stages[-1:]
     }
     assert len(finals) == 1

@@ -13,7 +13,7 @@ from PIL import Image
 from netpress import cli
 from netpress.nets import examples
 
-NETS = '''
+NETS = """
 import torch
 from torch import nn
 
@@ -60,7 +60,7 @@ def tokens(classes): return Tokens(classes)
 
 def other_size(classes):
     return nn.Sequential(nn.Conv2d(3, 4, 3), nn.Conv2d(4, 4, 3), nn.Flatten(), nn.Linear(4 * 60 * 60, classes))
-'''
+"""
 
 
 @pytest.fixture(scope="module")

@@ -16,7 +16,10 @@ if TYPE_CHECKING:
     from netpress.runs.run import Run
 
 app = typer.Typer(
-    no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
 )
 
 BOOK_TOOLS = ("papermill", "ipykernel", "matplotlib", "altair", "pydantic", "jupyter_book")  # of the extra `book`
@@ -239,8 +242,13 @@ def describe(
     size = described(nets.outline(model, px, classes, width), px)
     total = {"model": model, "parameters": size.parameters, "multiply_adds": size.multiply_adds}
     rows = [
-        {"name": row.name, "kind": row.kind, "shape": list(row.shape), "parameters": row.parameters,
-         "multiply_adds": row.multiply_adds}
+        {
+            "name": row.name,
+            "kind": row.kind,
+            "shape": list(row.shape),
+            "parameters": row.parameters,
+            "multiply_adds": row.multiply_adds,
+        }
         for row in size.layers
     ]
     if as_json:

@@ -28,7 +28,9 @@ from netpress.training.stage import Stage
 ROUNDS = {"cpu": 3, "cuda": 3, "mps": 3}
 IMAGES = {"cpu": 512, "cuda": 10_000, "mps": 1_000}
 LEAST: dict[str, dict[float, float | None]] = {
-    "cpu": {1 / 4: 3.0}, "cuda": {1 / 4: 50.0, 1.0: 12.0}, "mps": {1 / 4: None},
+    "cpu": {1 / 4: 3.0},
+    "cuda": {1 / 4: 50.0, 1.0: 12.0},
+    "mps": {1 / 4: None},
 }  # width: bar
 
 

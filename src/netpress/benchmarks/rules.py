@@ -95,9 +95,7 @@ def _residuals(findings: Findings) -> dict[str, dict[Any, np.ndarray]]:
     return found
 
 
-def _noise(
-    residuals: dict[Any, np.ndarray], seeds: int, generator: np.random.Generator
-) -> dict[Any, np.ndarray]:
+def _noise(residuals: dict[Any, np.ndarray], seeds: int, generator: np.random.Generator) -> dict[Any, np.ndarray]:
     """Normal deviations of `seeds` seeds with the covariance of the residuals."""
     table = np.array(list(residuals.values()))
     n = table.shape[1]

@@ -61,9 +61,7 @@ class Page(BaseModel):
     def _exists(self) -> "Page":
         """Values that the chapter's paper and edition have."""
         checked("edition", self.edition, lambda: parameters.proper_edition(self.edition, self.chapter))
-        checked(
-            "dataset", self.dataset, lambda: parameters.check_dataset(self.dataset, self.edition, self.chapter)
-        )
+        checked("dataset", self.dataset, lambda: parameters.check_dataset(self.dataset, self.edition, self.chapter))
         checked("seeds", self.seeds, lambda: parameters.check_seeds(self.seeds))
         return self
 

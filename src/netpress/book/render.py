@@ -15,9 +15,9 @@ MARK = ".netpress-site"  # says that a folder was made here and may be replaced;
 COMMAND = "from jupyter_book.cli.main import main; main()"
 COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 MATHS = ("tex-chtml.js", "output/chtml/fonts")  # what a page needs of MathJax's 24 MB
-ICONS = re.compile(rb'\s*<(?:script|link)\b[^>]*fontawesome\.js[^>]*>(?:</script>)?')
+ICONS = re.compile(rb"\s*<(?:script|link)\b[^>]*fontawesome\.js[^>]*>(?:</script>)?")
 SEARCH = re.compile(rb'\s*<script src="[^"]*(?:searchtools|language_data|searchindex)\.js[^"]*"></script>')
-MATHJAX = re.compile(rb'\s*<script\b[^>]*mathjax/tex-chtml\.js[^>]*></script>')
+MATHJAX = re.compile(rb"\s*<script\b[^>]*mathjax/tex-chtml\.js[^>]*></script>")
 FETCHED = re.compile(
     rb"<(?:script|img|iframe|source|video|audio|embed)\b[^>]*?\bsrc=[\"']?(?:https?:)?//[^\"'\s>]+"
     rb"|<link\b(?=[^>]*\brel=[\"']?(?:stylesheet|preload|icon|preconnect))[^>]*?\bhref=[\"']?(?:https?:)?//[^\"'\s>]+"

@@ -105,7 +105,9 @@ class Scoreboard:
         """The claims of a paper with their verdicts, linked to the evidence."""
         rows = [
             {
-                "claim": Link(v.claim.id, self.to(card(v))), "pilot": self.pilot_word(v), "fresh seeds": Tag(v.verdict),
+                "claim": Link(v.claim.id, self.to(card(v))),
+                "pilot": self.pilot_word(v),
+                "fresh seeds": Tag(v.verdict),
                 "statement": v.claim.statement,
             }
             | {"evidence": self._linked(v)}

@@ -71,9 +71,7 @@ def int8(network: nn.Module, calibration: Tensor) -> IntegerNetwork:
         return _lowered(network, _converted(network, batches), batches[0])
 
 
-def rebuild(
-    network: nn.Module, tensors: dict[str, Tensor], image_shape: tuple[int, ...], batch: int
-) -> IntegerNetwork:
+def rebuild(network: nn.Module, tensors: dict[str, Tensor], image_shape: tuple[int, ...], batch: int) -> IntegerNetwork:
     """The integer network with these tensors; `network` gives the architecture. UserError where they do not fit."""
     images = torch.zeros(batch, *image_shape)
     with _quiet(), torch.no_grad():

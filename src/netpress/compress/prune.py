@@ -57,7 +57,5 @@ def gradual(ratio: float, steps: int) -> tuple[float, ...]:
 def checked_ratio(ratio: float) -> float:
     """The ratio itself, if it is one."""
     if not 1.0 <= ratio < float("inf"):
-        raise UserError(
-            f"A pruning ratio is all weights / weights left, so at least 1 (5 = 80 % zeros), not {ratio}."
-        )
+        raise UserError(f"A pruning ratio is all weights / weights left, so at least 1 (5 = 80 % zeros), not {ratio}.")
     return float(ratio)

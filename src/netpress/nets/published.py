@@ -56,9 +56,7 @@ def from_timm(network: Network, theirs: Any) -> tuple[str, ...]:
     source = bit.as_network(theirs, theirs.stem).state_dict()
     own = network.state_dict()
     classifier = "head.classifier."
-    shapes = [
-        {name: t.shape for name, t in s.items() if not name.startswith(classifier)} for s in (own, source)
-    ]
+    shapes = [{name: t.shape for name, t in s.items() if not name.startswith(classifier)} for s in (own, source)]
     if shapes[0] != shapes[1]:
         raise UserError(f"Pretrained BiT weights need width=1 and images from {bit.FULL_STEM} px. {INSTEAD}")
     return copy_tensors(network, source)

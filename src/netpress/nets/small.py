@@ -55,9 +55,7 @@ def _cnn(channels: tuple[int, int], px: int, classes: int, width: float) -> Netw
     side = -(-px // 4)  # halved twice, rounded up
     network = Network(
         {
-            "conv1": nn.Sequential(
-                OrderedDict(conv=SameConv(3, one), relu=nn.LeakyReLU(0.2), pool=SamePool())
-            ),
+            "conv1": nn.Sequential(OrderedDict(conv=SameConv(3, one), relu=nn.LeakyReLU(0.2), pool=SamePool())),
             "conv2": nn.Sequential(OrderedDict(conv=SameConv(one, two))),
         },
         nn.Sequential(OrderedDict(flatten=nn.Flatten(), fc=nn.Linear(two * side**2, classes))),

@@ -38,9 +38,7 @@ def get(paper: str) -> Paper:
     return import_module(f"netpress.papers.{paper}").PAPER
 
 
-def grid(
-    paper: str, edition: str, datasets: tuple[str, ...] = (), seeds: tuple[int, ...] = ()
-) -> tuple[Run, ...]:
+def grid(paper: str, edition: str, datasets: tuple[str, ...] = (), seeds: tuple[int, ...] = ()) -> tuple[Run, ...]:
     """All runs of a paper in an edition, needs first; of some data sets or seeds alone where these are given.
 
     Without `seeds` those of the edition: the pilot's and the fresh ones.
@@ -54,9 +52,7 @@ def grid(
     planned = {dataset: seeds or editions.seeds(edition, paper, dataset) for dataset in chosen.datasets}
     every = tuple(sorted({seed for one in planned.values() for seed in one}))
     runs = one.grid(edition, every)
-    return tuple(
-        run for run in runs if (not datasets or run.dataset in datasets) and run.seed in planned[run.dataset]
-    )
+    return tuple(run for run in runs if (not datasets or run.dataset in datasets) and run.seed in planned[run.dataset])
 
 
 def check_changes(edition: str, runs: tuple[Run, ...], asked: Callable[[str], tuple[Run, ...]]) -> None:

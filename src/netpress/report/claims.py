@@ -151,9 +151,7 @@ def spoken(verdict: Verdict) -> str:
     return f"{verdict.verdict} ({'; '.join(part for part in (found, decided_by, verdict.result.note) if part)})"
 
 
-def judge_all(
-    claims: Sequence[Claim], runs: pd.DataFrame, history: pd.DataFrame | None = None
-) -> list[Verdict]:
+def judge_all(claims: Sequence[Claim], runs: pd.DataFrame, history: pd.DataFrame | None = None) -> list[Verdict]:
     """Judge every claim on the runs of its paper, in the order given.
 
     Raises UserError where `runs` mixes editions: a verdict belongs to one.

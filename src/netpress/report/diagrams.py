@@ -69,17 +69,13 @@ class _Sheet:
     @property
     def unit(self) -> float:
         """The width of a column: the longest text fits."""
-        return max(
-            max(len(box.label), 0.85 * len(box.detail)) * LETTER / box.width + 24 for box in self.boxes
-        )
+        return max(max(len(box.label), 0.85 * len(box.detail)) * LETTER / box.width + 24 for box in self.boxes)
 
     @property
     def size(self) -> tuple[int, int]:
         columns = max(sum(box.width for box in row.boxes) for row in self.rows)
         legend = 26 if self.used != ["plain"] else 0
-        return round(self.title + max(self.unit, 60.0) * columns) + EDGE, len(self.rows) * (
-            HIGH + SPACE
-        ) + legend
+        return round(self.title + max(self.unit, 60.0) * columns) + EDGE, len(self.rows) * (HIGH + SPACE) + legend
 
     def place(self, row: int, box: int) -> tuple[float, float, float]:
         """Left, top and width of a box."""
@@ -130,9 +126,7 @@ def _words(axes: Axes, box: Box, place: tuple[float, float]) -> None:
     x, top = place
     weight = "bold" if box.state == "compressed" else "normal"
     middle: dict[str, Any] = {"ha": "center", "va": "center"}
-    axes.text(
-        x, top + HIGH * (0.36 if box.detail else 0.5), box.label, fontsize=11, fontweight=weight, **middle
-    )
+    axes.text(x, top + HIGH * (0.36 if box.detail else 0.5), box.label, fontsize=11, fontweight=weight, **middle)
     axes.text(x, top + HIGH * 0.72, box.detail, fontsize=9.5, **middle)
 
 

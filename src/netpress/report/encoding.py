@@ -53,6 +53,4 @@ def summary(runs: pd.DataFrame, encoding: Encoding) -> pd.DataFrame:
         point |= {encoding.beside: seeds[encoding.beside].mean()} if encoding.beside else {}
         points += [point] if found.n else []
     columns = [*encoding.keys, "mean", "low", "high", "n", *([encoding.beside] if encoding.beside else [])]
-    return pd.DataFrame(points, columns=columns).astype(
-        {"mean": "float64", "low": "float64", "high": "float64"}
-    )
+    return pd.DataFrame(points, columns=columns).astype({"mean": "float64", "low": "float64", "high": "float64"})

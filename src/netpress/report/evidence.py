@@ -168,13 +168,10 @@ def shown(findings: Findings, part: Part, alpha: float, equal: bool) -> dict[str
 
 def several(findings: Sequence[Findings], names: Sequence[str]) -> Findings:
     """Findings of several tests as one; the parts carry the name of their test."""
-    parts = tuple(
-        _named(part, name) for name, found in zip(names, findings, strict=True) for part in found.parts
-    )
+    parts = tuple(_named(part, name) for name, found in zip(names, findings, strict=True) for part in found.parts)
     lost = "; ".join(dict.fromkeys(found.lost for found in findings if found.lost))
     return Findings(parts, sum(f.lacking for f in findings), sum(f.asked for f in findings), lost)
 
 
 def _named(part: Part, name: str) -> Part:
     return replace(part, name=", ".join(word for word in (part.name, name) if word))
-

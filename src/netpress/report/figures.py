@@ -72,9 +72,7 @@ class _Chart:
     def places(self, rows: pd.DataFrame, i: int, spread: float) -> pd.Series:
         """Where the i-th series stands on a categorical axis."""
         step = spread / max(1, len(self.names))
-        return rows[self.encoding.x].map(self.order.index).astype("float64") + step * (
-            i - (len(self.names) - 1) / 2
-        )
+        return rows[self.encoding.x].map(self.order.index).astype("float64") + step * (i - (len(self.names) - 1) / 2)
 
 
 def grouped_points(
@@ -97,16 +95,12 @@ def grouped_points(
             _whiskers(axes, at, rows, colour(i))
             axes.plot(at, rows["mean"], **_mark(i))
             if encoding.beside:
-                axes.plot(
-                    at + 0.2 / len(chart.names), rows[encoding.beside], **_mark(i) | {"mfc": "none", "ms": 5}
-                )
+                axes.plot(at + 0.2 / len(chart.names), rows[encoding.beside], **_mark(i) | {"mfc": "none", "ms": 5})
         _categories(axes, chart)
 
     keys: list[Key] = [(str(name), _mark(i)) for i, name in enumerate(chart.names) if name is not None]
     if encoding.beside:
-        keys.append(
-            (f"{encoding.beside} (hollow)", {"marker": "o", "mfc": "none", "color": INK, "ls": "none"})
-        )
+        keys.append((f"{encoding.beside} (hollow)", {"marker": "o", "mfc": "none", "color": INK, "ls": "none"}))
     if len(line):
         keys.append(("baseline", {"color": INK, "ls": "--", "lw": 1.4}))
     return _multiples(chart, draw, keys, pd.concat([chart.points, line]) if len(line) else chart.points)
@@ -125,9 +119,7 @@ def bars(runs: pd.DataFrame, encoding: Encoding, words: Words) -> Figure:
         for i, name in enumerate(chart.names):
             rows = chart.rows(chart.points, panel, name)
             at = chart.places(rows, i, 0.8)
-            axes.bar(
-                at, rows["mean"], width * 0.9, color=colour(i), hatch=HATCHES[i % len(HATCHES)], **OUTLINE
-            )
+            axes.bar(at, rows["mean"], width * 0.9, color=colour(i), hatch=HATCHES[i % len(HATCHES)], **OUTLINE)
             _whiskers(axes, at, rows, INK)
         _categories(axes, chart)
         axes.grid(axis="x", visible=False)
@@ -185,16 +177,12 @@ def _categories(axes: Axes, chart: _Chart) -> None:
     labels = [str(name) for name in chart.order]
     room = WIDTH / min(chart.encoding.columns, len(chart.panels)) * 0.8 / max(1, len(labels))
     turned = max((len(label) for label in labels), default=0) * LETTER > room
-    axes.set_xticks(
-        range(len(labels)), labels, rotation=30 if turned else 0, ha="right" if turned else "center"
-    )
+    axes.set_xticks(range(len(labels)), labels, rotation=30 if turned else 0, ha="right" if turned else "center")
     axes.set_xlim(-0.5, len(labels) - 0.5)
     axes.tick_params(axis="x", length=0)
 
 
-def _multiples(
-    chart: _Chart, draw: Callable[[Axes, Any], None], keys: list[Key], data: pd.DataFrame
-) -> Figure:
+def _multiples(chart: _Chart, draw: Callable[[Axes, Any], None], keys: list[Key], data: pd.DataFrame) -> Figure:
     """One small chart a panel, a common legend above, a common name for either axis."""
     panels = chart.panels
     across = min(chart.encoding.columns, len(panels)) or 1

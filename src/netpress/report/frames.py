@@ -63,9 +63,7 @@ def by_seed(runs: pd.DataFrame, column: str, over: Sequence[str] = ()) -> pd.Dat
     require_columns(runs, [column, "seed", *over])
     rows = finished(runs)
     if "edition" in rows and rows["edition"].nunique() > 1:
-        raise UserError(
-            f"Runs of {rows['edition'].nunique()} editions are never averaged; choose one edition."
-        )
+        raise UserError(f"Runs of {rows['edition'].nunique()} editions are never averaged; choose one edition.")
     rows = rows.assign(value=pd.to_numeric(rows[column], errors="coerce").astype("float64"))
     if not over:
         return rows.groupby("seed")["value"].mean().to_frame("all")
@@ -73,9 +71,7 @@ def by_seed(runs: pd.DataFrame, column: str, over: Sequence[str] = ()) -> pd.Dat
     return table.sort_index()
 
 
-def estimates(
-    runs: pd.DataFrame, rows: str, columns: str, value: str = "best", scale: float = 100.0
-) -> pd.DataFrame:
+def estimates(runs: pd.DataFrame, rows: str, columns: str, value: str = "best", scale: float = 100.0) -> pd.DataFrame:
     """A table of Estimates over seeds: `rows` down, `columns` across, in the order in which they first occur.
 
     `value` times `scale` is averaged within each seed first; a combination without a finished run has n = 0.

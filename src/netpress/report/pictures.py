@@ -28,9 +28,7 @@ def images(
     """
     grid = np.asarray(pixels, dtype=np.float64)
     if grid.ndim not in (4, 5) or (grid.ndim == 5 and grid.shape[-1] != 3) or not grid.size:
-        raise UserError(
-            f"images takes (rows, columns, h, w) or (rows, columns, h, w, 3); it was given {grid.shape}."
-        )
+        raise UserError(f"images takes (rows, columns, h, w) or (rows, columns, h, w, 3); it was given {grid.shape}.")
     sheet = _sheet(_stretched(grid) if each else np.clip(grid, 0, 1))
     down, across, high, wide = grid.shape[:4]
     side = min(90.0, (WIDTH - (110 if rows else 10)) / across)

@@ -139,9 +139,7 @@ class Table:
             for part in ("low", "high", "n"):
                 columns[_part(name, part)] = [getattr(value, part, None) for value in values]
         frame = pd.DataFrame(columns, index=self.cells.index)
-        return (
-            frame.rename_axis(columns=self.cells.columns.names) if self.cells.columns.nlevels > 1 else frame
-        )
+        return frame.rename_axis(columns=self.cells.columns.names) if self.cells.columns.nlevels > 1 else frame
 
     def __repr__(self) -> str:
         texts = self.cells.map(lambda value: shown(value, self.digits))
@@ -181,9 +179,7 @@ def _bare(frame: pd.DataFrame) -> bool:
 
 def _head(frame: pd.DataFrame) -> str:
     names = [] if _bare(frame) else list(frame.index.names)
-    stubs = "".join(
-        f'<th scope="col">{html.escape(str(name))}</th>' if name else "<td></td>" for name in names
-    )
+    stubs = "".join(f'<th scope="col">{html.escape(str(name))}</th>' if name else "<td></td>" for name in names)
     keys = [key if isinstance(key, tuple) else (key,) for key in frame.columns]
     upper = []
     for level in range(frame.columns.nlevels - 1):
@@ -192,8 +188,7 @@ def _head(frame: pd.DataFrame) -> str:
         upper.append(f"<tr>{'<td></td>' * len(names)}{''.join(cells)}</tr>")
     kinds = [' class="np-number"' if frame.iloc[:, i].map(_numeric).any() else "" for i in range(len(keys))]
     last = "".join(
-        f'<th scope="col"{kind}>{html.escape(str(key[-1]))}</th>'
-        for key, kind in zip(keys, kinds, strict=True)
+        f'<th scope="col"{kind}>{html.escape(str(key[-1]))}</th>' for key, kind in zip(keys, kinds, strict=True)
     )
     return f"<thead>{''.join(upper)}<tr>{stubs}{last}</tr></thead>"
 
@@ -235,9 +230,7 @@ def _content(value: Any, show: Callable[[Any], str]) -> str:
     text = html.escape(show(value))
     if isinstance(value, Link):
         if not SAFE_LINK.match(value.to):
-            raise UserError(
-                f"A table cannot link to {value.to!r}; expected a page, an anchor or an https address."
-            )
+            raise UserError(f"A table cannot link to {value.to!r}; expected a page, an anchor or an https address.")
         return f'<a href="{html.escape(value.to)}">{text}</a>'
     if isinstance(value, Lines):
         return f"<ul>{''.join(f'<li>{html.escape(line)}</li>' for line in value.lines)}</ul>"

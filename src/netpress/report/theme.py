@@ -128,21 +128,15 @@ class Figure:
             with _canvas(self.size, self.paint) as canvas:
                 canvas.savefig(path, format="png", dpi=144, facecolor="white", metadata={"Software": None})
         else:
-            raise UserError(
-                f"A figure cannot be saved as {path.name!r}; expected a name ending in .svg or .png."
-            )
+            raise UserError(f"A figure cannot be saved as {path.name!r}; expected a name ending in .svg or .png.")
         return path
 
     def __repr__(self) -> str:
-        return "\n".join(
-            part for part in (f"Figure: {self.words.caption}", self.note, self.words.alt) if part
-        )
+        return "\n".join(part for part in (f"Figure: {self.words.caption}", self.note, self.words.alt) if part)
 
     def _repr_html_(self) -> str:
         caption = html.escape(self.words.caption)
-        data = (
-            Table(self.data, f"Data: {self.words.caption}", digits=2)._repr_html_() if len(self.data) else ""
-        )
+        data = Table(self.data, f"Data: {self.words.caption}", digits=2)._repr_html_() if len(self.data) else ""
         note = f' <span class="np-note">{html.escape(self.note)}</span>' if self.note else ""
         details = f"<details><summary>Data behind this figure</summary>{data}</details>" if data else ""
         return (
@@ -188,9 +182,7 @@ def themed(svg: str, alt: str, size: tuple[int, int]) -> str:
     """matplotlib's SVG made fit for a page: theme colours, own ids, no leaking styles, an accessible name."""
     body = svg[svg.index(">", svg.index("<svg")) + 1 : svg.rindex("</svg>")]
     body = re.sub(r"<metadata>.*?</metadata>", "", body, flags=re.S)
-    body = re.sub(
-        r"<defs>\s*<style.*?</style>\s*</defs>", "", body, flags=re.S
-    )  # it would style the whole page
+    body = re.sub(r"<defs>\s*<style.*?</style>\s*</defs>", "", body, flags=re.S)  # it would style the whole page
     body = re.sub(r"<!--.*?-->", "", body, flags=re.S)
     body = re.sub(r"font: (?:(\w+) )?([\d.]+)px [^;\"]*", _font, body)
     body = re.sub(r"font-family: [^;\"]*;?\s*", "", body)

@@ -194,7 +194,8 @@ class RecordHeader:
 
 
 HEAD = re.compile(
-    rb'\{\n "name": "[^"]*",\n "fingerprint": "([0-9a-f]*)",\n "status": "(' + "|".join(FINISHED).encode()
+    rb'\{\n "name": "[^"]*",\n "fingerprint": "([0-9a-f]*)",\n "status": "('
+    + "|".join(FINISHED).encode()
     + rb')",\n( "format": 1,\n)? "(?!format")'
 )
 

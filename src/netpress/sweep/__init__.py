@@ -173,9 +173,7 @@ def executor(cluster: Cluster | None, workers: int, tell: Tell, store: Any) -> E
     return Here(tell)
 
 
-def planned(
-    runs: Sequence[Run], edition: str, results: Path, retry: tuple[str, ...] = ()
-) -> tuple[list[Job], Summary]:
+def planned(runs: Sequence[Run], edition: str, results: Path, retry: tuple[str, ...] = ()) -> tuple[list[Job], Summary]:
     """The jobs to do, in order, and what is finished already."""
     for word in retry:
         known(word, tuple(RETRIED), "status to retry")

@@ -29,7 +29,7 @@ class ComputeConfig:
 
     @property
     def kind(self) -> str:
-        """"cuda", "mps" or "cpu"."""
+        """ "cuda", "mps" or "cpu"."""
         return self.device.split(":")[0]
 
     def autocast(self) -> AbstractContextManager:

@@ -40,7 +40,7 @@ class TrainTestData:
     normalise: Normalise
 
     def images(self, split: str) -> Images:
-        """"train" or "test"."""
+        """ "train" or "test"."""
         return self.train if split == "train" else self.test
 
 

@@ -103,11 +103,13 @@ OBJECTIVES: dict[str, Objective] = {
     "gram": matched(gram_at),
     "all-grams": matched(all_grams),
     "distillation": Objective(
-        logits, of_teacher(logits),
+        logits,
+        of_teacher(logits),
         lambda o, t, y, s: losses.distillation(o, t, y, s.temperature, s.alpha, s.scaled),
     ),
     "labels-and-soft-targets": Objective(
-        logits, of_teacher(logits),
+        logits,
+        of_teacher(logits),
         lambda o, t, y, s: losses.labels_and_soft_targets(o, t, y, s.temperature, s.alpha),
     ),
     "function-matching": Objective(logits, of_teacher(logits), lambda o, t, y, s: losses.function_matching(o, t)),

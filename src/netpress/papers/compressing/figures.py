@@ -254,5 +254,3 @@ def views(grid: Sequence[Run], shown: int = 6) -> Figure:
     alt = f"{shown} images of {title} in three rows: as they are, cut at random, cut and mixed in pairs."
     caption = f"Images of {title} as the networks see them: whole, cut at random, and cut and mixed."
     return images(pixels, Words(alt, caption), rows=tuple(kinds), each=False)
-
-

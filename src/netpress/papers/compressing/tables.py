@@ -161,5 +161,3 @@ def pruned(runs: pd.DataFrame) -> Table:
         "layers are ranked together and pruned at once."
     )
     return Table(estimates(rows, "at", "network", "change"), caption, digits=2)
-
-

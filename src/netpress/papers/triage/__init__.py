@@ -86,7 +86,12 @@ def parent_run(chosen: editions.Triage, dataset: str, seed: int) -> Run:
         batch_size=chosen.batch, view=DATASETS[dataset].view,
     )  # fmt: skip
     return Run(
-        paper="triage", dataset=dataset, model="vgg16", method="parent", seed=seed, steps=(*begin, train),
+        paper="triage",
+        dataset=dataset,
+        model="vgg16",
+        method="parent",
+        seed=seed,
+        steps=(*begin, train),
         measures=(Filters("block1"),),
         **scale(chosen, dataset),
     )
@@ -99,12 +104,19 @@ def compressed_run(
     settling = retraining == CONSTANT
     compared = (*((Filters(block),) if block == "block1" else ()), Similarity(block))
     return Run(
-        paper="triage", dataset=parent.dataset, model=f"vgg16-{block}",
-        method=f"{initialisation}-{regime}{f'-{CONSTANT}' if settling else ''}", seed=parent.seed,
-        steps=steps(chosen, block, initialisation, regime, retraining), needs=(("parent", parent),),
+        paper="triage",
+        dataset=parent.dataset,
+        model=f"vgg16-{block}",
+        method=f"{initialisation}-{regime}{f'-{CONSTANT}' if settling else ''}",
+        seed=parent.seed,
+        steps=steps(chosen, block, initialisation, regime, retraining),
+        needs=(("parent", parent),),
         measures=() if settling else compared,
         factors=(
-            ("block", block), ("initialisation", initialisation), ("regime", regime), ("retraining", retraining),
+            ("block", block),
+            ("initialisation", initialisation),
+            ("regime", regime),
+            ("retraining", retraining),
         ),
         **scale(chosen, parent.dataset),
     )
@@ -130,8 +142,17 @@ def steps(
 def begin(chosen: editions.Triage, block: str) -> dict[str, tuple[Stage | Edit, ...]]:
     """The three initialisations (ICLR text, sections 2.3.1, 2.3.3 and 2.3.5)."""
     imitate = Stage(
-        "imitate", loss="block-l2", at=block, trains=(block,), teacher="parent", epochs=chosen.imitation_epochs,
-        optimiser="adam", lr=chosen.imitation_rate, weight_decay=0.0, batch_size=chosen.batch, shared=True,
+        "imitate",
+        loss="block-l2",
+        at=block,
+        trains=(block,),
+        teacher="parent",
+        epochs=chosen.imitation_epochs,
+        optimiser="adam",
+        lr=chosen.imitation_rate,
+        weight_decay=0.0,
+        batch_size=chosen.batch,
+        shared=True,
     )
     return {"random": (Random(block),), "mean": (Mean(block),), "student-teacher": (Random(block), imitate)}
 
@@ -150,9 +171,7 @@ def settle(chosen: editions.Triage, block: str) -> dict[str, Stage]:
     Accuracy is also measured within the first epochs, where most of it is won.
     """
     return {
-        regime: replace(
-            stage, epochs=chosen.settling_epochs, lr=chosen.settling_rate, schedule="constant", looks=LOOKS
-        )
+        regime: replace(stage, epochs=chosen.settling_epochs, lr=chosen.settling_rate, schedule="constant", looks=LOOKS)
         for regime, stage in retrain(chosen, block).items()
     }
 
