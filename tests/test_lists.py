@@ -95,9 +95,9 @@ def test_editions(command: Command, monkeypatch: pytest.MonkeyPatch, given: tupl
 
 @pytest.mark.parametrize("given", WAYS)
 def test_blocks_and_seeds_of_a_network_of_ones_own(
-    command: Command,
+    command: Command,  # noqa: F811
     monkeypatch: pytest.MonkeyPatch,
-    given: tuple[str, ...],  # noqa: F811
+    given: tuple[str, ...],
 ) -> None:
     from netpress import yours
 
