@@ -113,10 +113,11 @@ def show_editions(as_json: AsJson = False) -> None:
 @app.command()
 def plan(paper: Paper, edition: Edition = "demo", as_json: AsJson = False) -> None:
     """The runs of a paper: name, needs, state, estimated cost."""
-    from netpress import papers
+    from netpress import papers, paths
     from netpress.runs import records
     from netpress.sweep import cost
 
+    results = paths.results_dir()
     runs = papers.grid(paper, edition)
     papers.check_changes(edition, runs, lambda other: papers.grid(paper, other))
     costs = cost.estimates(runs, edition)
@@ -124,7 +125,7 @@ def plan(paper: Paper, edition: Edition = "demo", as_json: AsJson = False) -> No
         {
             "name": run.name,
             "needs": ", ".join(need.label for _, need in run.needs) or None,
-            "state": records.state(run, edition),
+            "state": records.state(run, edition, results),
             "epochs": run.epochs,
             "minutes": round(costs[run] / 60, 2),
         }

@@ -89,8 +89,8 @@ def train(contents: dict[str, Any], project: Path, chosen: Sequence[str]) -> int
     for edition in chosen or (TRAINED_HERE,):
         if editions.parse(edition)[0] != TRAINED_HERE:
             continue
-        for paper in shown:
-            failed += len(sweep.ensure(papers.grid(paper, edition), edition).failures)
+        runs = [run for paper in shown for run in papers.grid(paper, edition)]  # one sweep: no core waits for a paper
+        failed += len(sweep.ensure(runs, edition).failures)
         measure(chapters, edition)
         shrink(chapters, project, edition)
     return failed
@@ -167,9 +167,11 @@ def run_all(todo: Sequence[Job]) -> None:
     """Run notebooks in processes, with a bar on stderr; UserError for the first one that fails."""
     from tqdm import tqdm
 
+    from netpress.book import warm
+
     if not todo:
         return
-    pool = ProcessPoolExecutor(min(KERNELS, len(todo)), mp_context=get_context("spawn"))
+    pool = ProcessPoolExecutor(min(KERNELS, len(todo)), get_context("spawn"), warm.begin)
     try:
         with unreached_by_ctrl_c():
             waiting = [pool.submit(notebooks.perform, job) for job in todo]

@@ -63,7 +63,7 @@ class Feed:
         cache.begin_stage()
         self.declined: dict[str, str] = {}
         self.objective = OBJECTIVES[stage.loss]
-        self.sees_logits = self.objective.sees_logits
+        self.sees_logits = stage.sees_logits
         self.count = len(train_test.train.y)
         trains = stage.trains or network.names
         self.first = next(name for name in network.names if name in trains)

@@ -19,6 +19,7 @@ from netpress.report.claim_tests import all_of, count_test, difference_test, tre
 from netpress.report.claims import Claim
 from netpress.report.comparisons import ACCURACY, Comparison, Measure
 from netpress.report.evidence import ClaimTest, Contrast, Findings
+from netpress.runs import sizes
 
 # The methods that the claims are about, named here: one that is added to the grid later changes no test.
 FIVE = {
@@ -92,13 +93,8 @@ def grows(reading: str) -> ClaimTest:
 
 def parameter_ratio(runs: pd.DataFrame) -> float:
     """How many times more parameters VGG19 has than SVGG5, at the paper's size."""
-    import torch
-
-    from netpress import nets
-
-    with torch.device("meta"):
-        top, last = (nets.build(model, PX, CLASSES, WIDTH) for model in (TOP, "svgg5-forward"))
-    return sum(p.numel() for p in top.parameters()) / sum(p.numel() for p in last.parameters())
+    top, last = (sizes.parameters(model, PX, CLASSES, WIDTH) for model in (TOP, "svgg5-forward"))
+    return top / last
 
 
 def passes(runs: pd.DataFrame) -> dict[str, np.ndarray]:
