@@ -4,16 +4,13 @@ import json
 import sys
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 import netpress
 from netpress import console, editions, ends, surroundings, words
 from netpress.errors import UserError
-
-if TYPE_CHECKING:
-    from netpress.runs.run import Run
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -118,7 +115,7 @@ def plan(paper: Paper, edition: Edition = "demo", as_json: AsJson = False) -> No
     from netpress.sweep import cost
 
     runs = papers.grid(paper, edition)
-    papers.check_changes(edition, runs, lambda other: papers.grid(paper, other))
+    papers.check_changes(edition, lambda other: papers.grid(paper, other))
     costs = cost.estimates(runs, edition)
     rows = [
         {
@@ -163,13 +160,11 @@ def run(
     names = papers.using(chosen, edition) if paper == "all" else (paper,)
     numbers = words.numbers(seeds, "--seeds")
     parts = {name: tuple(d for d in chosen if paper != "all" or papers.uses(name, edition, d)) for name in names}
-
-    def asked(edition: str) -> "tuple[Run, ...]":
-        runs = tuple(r for name, sets in parts.items() for r in papers.grid(name, edition, sets, numbers))
-        return papers.matching(runs, only) if only else runs
-
-    runs = asked(edition)
-    papers.check_changes(edition, runs, asked)
+    runs = tuple(run for name, sets in parts.items() for run in papers.grid(name, edition, sets, numbers))
+    runs = papers.matching(runs, only) if only else runs
+    papers.check_changes(
+        edition, lambda other: tuple(r for name in names for r in papers.grid(name, other, (), numbers))
+    )
     cluster = sweep.Cluster(ray, gpus, workers) if ray else None
     with ends.stoppable("the same command goes on from there"):
         summary = sweep.ensure(runs, edition, results, workers, again, cluster)

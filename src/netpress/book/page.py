@@ -3,7 +3,7 @@
 import shlex
 from collections.abc import Callable
 from contextlib import suppress
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
@@ -172,8 +172,10 @@ class Page(BaseModel):
         return shlex.join(words)
 
     def _run_missing(self) -> None:
-        from netpress import sweep
+        from netpress import papers, sweep
 
+        for paper, edition in self.editions.items():
+            papers.check_changes(edition, partial(papers.grid, paper))
         for edition, runs in self.parts.items():
             sweep.ensure(runs, edition)
 
