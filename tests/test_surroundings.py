@@ -37,7 +37,13 @@ WRONG = [
     ("NETPRESS_CACHE", "~nobody-of-this-name/x"),
     ("NETPRESS_COMMIT", "\x1b[31mred"),
     ("NETPRESS_COMMIT", "x" * 65),
+    ("NETPRESS_PRECISION", "fp8"),
+    ("NETPRESS_WEIGHTS", "none"),
 ]
+
+
+def test_every_variable_is_tried() -> None:
+    assert {name for name, _ in WRONG} == set(surroundings.NAMES)
 
 
 @pytest.mark.parametrize(("name", "value"), WRONG)
