@@ -233,7 +233,7 @@ def test_nothing_there_is_one_sentence(command: Command, tmp_path: Path) -> None
     (tmp_path / "file").touch()
     for words in (("claims",), ("status",), ("run", "triage")):
         assert "is no folder" in command(*words, "--results", tmp_path / "file").sentence
-        assert "names no folder" in command(*words, "--results", "").sentence
+        assert "names no file or folder" in command(*words, "--results", "").sentence
 
 
 # --- weights and checkpoints ----------------------------------------------------------------------------------------

@@ -1,6 +1,7 @@
 """The command line. Heavy imports wait until a command needs them: wrong usage is told at once."""
 
 import json
+import os
 import sys
 from enum import StrEnum
 from pathlib import Path
@@ -28,21 +29,10 @@ Edition = Annotated[
 ]
 
 
-def a_place(given: str | Path) -> Path:
-    """A file or folder that the user names. Raises UserError for an empty name and for an unknown user's home."""
-    text = str(given)  # a default comes as a path
-    if not text.strip() or "\0" in text:
-        raise UserError(f"{text!r} names no folder: give one, or leave the option out.")
-    try:
-        return Path(text).expanduser()
-    except RuntimeError as error:
-        raise UserError(f"{text!r} names no folder ({error}): give another.") from None
-
-
 def a_folder(text: str) -> Path:
     """A folder to write to, which may not be there yet. Raises UserError where a file is there."""
-    place = a_place(text)
-    if place.exists() and not place.is_dir():
+    place = words.place(text)
+    if os.path.lexists(place) and not place.is_dir():
         raise UserError(f"{text} is no folder: name a folder.")
     return place
 
@@ -306,7 +296,7 @@ def rerun(
     chapter: Annotated[str, typer.Argument(help="A chapter, as triage/accuracy.")],
     given: Annotated[list[str] | None, typer.Option("-p", metavar="NAME=VALUE", help="A parameter of it.")] = None,
     to: Annotated[
-        Path, typer.Option("--out", parser=a_place, metavar="FILE", help="Where the executed notebook is written.")
+        Path, typer.Option("--out", parser=words.place, metavar="FILE", help="Where the executed notebook is written.")
     ] = Path("out.ipynb"),
 ) -> None:
     """Run one chapter with other parameters, which are checked before anything starts."""
@@ -332,7 +322,7 @@ def shrink(
     skip_broken: Annotated[bool, typer.Option("--skip-broken", help="Leave broken files out.")] = False,
     plan: Annotated[bool, typer.Option("--plan", help="Only say what would be done, and what it costs.")] = False,
     out: Annotated[
-        Path | None, typer.Option(parser=a_place, metavar="FOLDER", help="Folder for the smaller network's files.")
+        Path | None, typer.Option(parser=words.place, metavar="FOLDER", help="Folder for the smaller network's files.")
     ] = None,
     workers: Annotated[int | None, typer.Option(min=1, max=1024, help="Worker processes.")] = None,
     results: Results = None,

@@ -202,4 +202,5 @@ def explained(error: ValidationError) -> str:
     name = str(first["loc"][0]) if first["loc"] else "?"
     if first["type"] == "missing":
         return f"Parameter {name} is missing: {EXPECTED.get(name, 'a value')} is expected."
-    return f"Parameter {name} = {first['input']!r} is not possible: {EXPECTED.get(name, first['msg'])} is expected."
+    reason = f"{EXPECTED[name]} is expected" if name in EXPECTED else first["msg"].replace("Input", "it")
+    return f"Parameter {name} = {first['input']!r} is not possible: {reason}."

@@ -66,7 +66,7 @@ def check_changes(edition: str, grid: Callable[[str], tuple[Run, ...]]) -> None:
         others = changes | {name: editions.other(name, value)}
         other = grid("+".join([base, *(f"{key}={editions.shown(held)}" for key, held in others.items())]))
         if {(run.name, run.fingerprint) for run in other} == found:
-            papers = " and ".join(dict.fromkeys(run.paper for run in other))
+            papers = ", ".join(dict.fromkeys(run.paper for run in other))
             raise UserError(
                 f"The setting {name}={editions.shown(value)} changes no run of {papers}: leave it out, or see with "
                 "`netpress editions` which settings a paper has."

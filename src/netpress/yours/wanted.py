@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass
 from pathlib import Path
 
-from netpress import data, editions
+from netpress import data, editions, words
 from netpress.errors import UserError, nearest
 
 LIMITS = (8, 1024)  # of --px
@@ -31,7 +31,7 @@ def check_words(wanted: Wanted, out: Path | None = None) -> None:
     """UserError for the first thing that is wrong without looking into any file."""
     check_model(wanted.model)
     folder_of(wanted.data)
-    if wanted.weights and not Path(wanted.weights).expanduser().is_file():
+    if wanted.weights and not words.place(wanted.weights).is_file():
         raise UserError(f"There is no file {wanted.weights!r}: give weights as safetensors, or as a state_dict.")
     if not (math.isfinite(wanted.most) and 0 <= wanted.most < 100):
         raise UserError(f"--most {wanted.most} is no number of points: give 0 to 99, for example 1.0.")
@@ -61,10 +61,11 @@ def check_model(model: str) -> None:
     """UserError for what is no label of a network."""
     kind, colon, name = model.rpartition(":")
     if not colon or not name or not kind:
-        example = f"torchvision:{model}" if model.isidentifier() else HOW
-        raise UserError(f"{model!r} names no network: write {HOW}, for example {example}.")
+        file, word = model.rstrip(":"), model.isidentifier()
+        example = f", for example torchvision:{model}" if word else f", as {file}:build" if file.endswith(".py") else ""
+        raise UserError(f"{model!r} names no network: write {HOW}{example}.")
     if kind.endswith(".py"):
-        if not Path(kind).expanduser().is_file():
+        if not words.place(kind).is_file():
             raise UserError(f"There is no file {kind}: give a Python file, as FILE.py:FUNCTION.")
     elif kind not in PREFIXES:
         near = nearest(kind, PREFIXES)
@@ -76,7 +77,7 @@ def folder_of(name: str) -> Path | None:
     """The folder that a user means by --data; None for a data set. UserError with the nearest one for neither."""
     if name in data.DATASETS:
         return None
-    path = Path(name).expanduser()
+    path = words.place(name)
     if path.is_dir():
         return path
     if path.exists():
