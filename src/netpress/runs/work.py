@@ -16,11 +16,8 @@ def sizes(model: str, px: int, classes: int, width: float) -> dict[str, int]:
     from netpress.nets.describe import describe
 
     network = nets.outline(model, px, classes, width)
-    rows = describe(network, px).layers
-    return {
-        name: sum(row.multiply_adds for row in rows if row.name == name or row.name.startswith(f"{name}."))
-        for name in network.names
-    }
+    size = describe(network, px)
+    return {name: size.of_block(name) for name in network.names}
 
 
 def sizes_of(run: Run) -> dict[str, int]:

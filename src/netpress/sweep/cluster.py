@@ -198,7 +198,7 @@ def own_folder() -> str | None:
 def reachable(address: str) -> None:
     """Raise UserError at once where nobody listens, or something that is no Ray: Ray itself would wait for minutes."""
     host, colon, port = address.removeprefix("ray://").partition(":")
-    if colon and not (host and port):
+    if colon and not (host and port.isdecimal()):
         raise absent(address, ValueError("HOST:PORT is expected"))
     if not port:
         return

@@ -40,20 +40,19 @@ def check_words(wanted: Wanted, out: Path | None = None) -> None:
         raise UserError(f"--seeds {given!r}: different numbers from 0 are expected, as 0,1,2.")
     if wanted.px is not None and not LIMITS[0] <= wanted.px <= LIMITS[1]:
         raise UserError(f"--px {wanted.px}: a side of {LIMITS[0]} to {LIMITS[1]} pixels is expected.")
-    check_settings(wanted.edition, bool(wanted.weights))
+    check_settings(wanted.edition)
     if out is not None:
         check_folder(out)
 
 
-def check_settings(edition: str, given: bool) -> None:
-    """UserError for a changed setting that does nothing, with weights that are given or trained here."""
-    idle = {"parent_epochs", "parent_rate", "rate"} if given else {"given_rate"}
+def check_settings(edition: str) -> None:
+    """UserError for a changed setting that no network of a user's own looks at."""
     used = {name.split(".")[1] for name in editions.ROWS if name.startswith(f"{editions.YOURS}.")} | {"batch"}
     for name in editions.parse(edition)[1]:
-        if name not in used - idle:
+        if name not in used:
             raise UserError(
-                f"The setting {name} changes nothing for a network of your own{' whose weights are given' * given}: "
-                f"leave it out, or change one of {', '.join(sorted(used - idle))}."
+                f"The setting {name} changes nothing for a network of your own: leave it out, or change one of "
+                f"{', '.join(sorted(used))}."
             )
 
 
