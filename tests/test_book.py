@@ -125,9 +125,20 @@ def test_what_papermill_has_put_into_the_kernel_is_checked(monkeypatch):
         page()
 
 
-def test_a_file_that_is_no_notebook_is_named(tmp_path):
+@pytest.mark.parametrize("content", [b"- [x", b"5", b"a: 1", b"\xff\xfe"])
+def test_what_is_no_table_of_contents_is_named(tmp_path, content):
+    (tmp_path / "_toc.yml").write_bytes(content)
+    with pytest.raises(UserError, match=r"_toc\.yml is no table of contents"):
+        toc.read(tmp_path)
+
+
+BROKEN = ['{"cells": [', "[]", "{}", '{"cells": [1]}', '{"cells": [{"source": 5}]}', '{"cells": [{"metadata": 1}]}']
+
+
+@pytest.mark.parametrize("content", BROKEN)
+def test_a_file_that_is_no_notebook_is_named(tmp_path, content):
     broken = tmp_path / "broken.ipynb"
-    broken.write_text('{"cells": [')
+    broken.write_text(content)
     with pytest.raises(UserError, match=r"broken\.ipynb is not a notebook"):
         book.check_parameters(broken, {})
     with pytest.raises(UserError, match="no chapter"):

@@ -1,5 +1,9 @@
 """Sweeps on Ray: several nodes on this machine, one of which is killed. The nodes share no folder with the driver."""
 
+import http.server
+import signal
+import socket
+import threading
 from pathlib import Path
 
 import pytest
@@ -33,7 +37,9 @@ def test_the_command_line_on_a_ray_of_its_own(tmp_path: Path) -> None:
     words = ("--set", "images=96", "--set", "epochs=1", "--set", "parent_epochs=1", "--set", "width=0.02")
     some = ("run", "triage", *words, "--only", "*block5-random*", "--workers", "2")
     assert sweeps.command(tmp_path / "local", *some).returncode == 0
-    on_ray = sweeps.command(tmp_path / "ray", *some, "--ray", "local", HOME=str(tmp_path))
+    long = tmp_path / ("x" * 60)  # as batch systems set TMPDIR: too long for Ray's sockets
+    long.mkdir()
+    on_ray = sweeps.command(tmp_path / "ray", *some, "--ray", "local", HOME=str(tmp_path), TMPDIR=str(long))
     assert on_ray.returncode == 0 and "3 done now" in on_ray.stderr, on_ray.stderr
     edition = sweeps.edition_of(tmp_path / "local")
     assert found(tmp_path / "ray" / "results", edition) == found(tmp_path / "local" / "results", edition)
@@ -42,6 +48,34 @@ def test_the_command_line_on_a_ray_of_its_own(tmp_path: Path) -> None:
 def test_an_address_without_a_cluster_is_told() -> None:
     with pytest.raises(UserError, match="No Ray cluster at 'nowhere:1'"):
         connect(Cluster("nowhere:1"))
+
+
+def test_something_else_that_listens_is_told_at_once(folder: Path) -> None:
+    """A web server, and one that never answers: Ray alone would wait for minutes."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        web = http.server.HTTPServer(("127.0.0.1", 0), http.server.BaseHTTPRequestHandler)
+        threading.Thread(target=web.serve_forever, daemon=True).start()
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("netpress.sweep.cluster.PATIENCE", 0.5)
+            for port, reason in (
+                (web.server_port, "something else listens"),
+                (listening.getsockname()[1], "timed out"),
+            ):
+                with pytest.raises(UserError, match=f"No Ray cluster at '127.0.0.1:{port}' .{reason}"):
+                    sweep.ensure(grid(1), EDITION, cluster=Cluster(f"127.0.0.1:{port}"))
+        web.shutdown()
+        web.server_close()
+    assert list(folder.rglob("*.lease")) == [] and list(folder.rglob("*.json")) == []
+
+
+def test_sigterm_while_ray_begins_is_no_missing_cluster(monkeypatch: pytest.MonkeyPatch) -> None:
+    def asked_to_end(*_: object, **__: object) -> None:
+        raise SystemExit(signal.SIGTERM)  # what Ray's own handler does
+
+    monkeypatch.setattr("ray.init", asked_to_end)
+    with pytest.raises(sweep.Interrupted) as end:
+        connect(Cluster("local"))
+    assert end.value.code == 143
 
 
 def test_a_memory_store_is_a_store_too(tmp_path: Path) -> None:

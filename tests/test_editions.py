@@ -5,10 +5,13 @@ import sys
 from dataclasses import FrozenInstanceError, fields
 
 import pytest
+import sweeps
 
-from netpress import editions, papers, paths
+from netpress import editions, papers, paths, sweep
+from netpress.book.page import Page
 from netpress.errors import UserError
 from netpress.runs import records
+from netpress.yours.wanted import check_settings
 
 SPELLINGS = ("demo+width=0.02+epochs=1", "demo+epochs=1+width=2e-2", "demo+epochs=01+width=.02")
 
@@ -46,8 +49,7 @@ def test_folders_of_committed_records_are_named_properly():
     [
         (("triage", "--set", "retrain_epochs=2"), "retrain_epochs=2"),
         (("triage", "--set", "epochs=1", "--set", "tune_rate=0.5"), "tune_rate=0.5"),
-        (("triage", "--set", "epochs=2", "--only", "*parent*"), "epochs=2"),
-        (("compressing", "--edition", "small+images=20000", "--only", "vgg16-pruned*"), "images=20000"),
+        (("triage", "--set", "retrain_epochs=2", "--only", "*parent*"), "retrain_epochs=2"),
         (("pyramid", "--set", "timed_images=4"), "timed_images=4"),
         (("triage", "--set", "seeds=2", "--seeds", "0"), "seeds=2"),
     ],
@@ -57,7 +59,29 @@ def test_a_setting_that_does_nothing_is_refused_before_anything_runs(tmp_path, w
     done = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL)
     assert done.returncode == 2 and not (tmp_path / "results").exists()
     (line,) = done.stderr.splitlines()
-    assert line.startswith(f"netpress: The setting {said} does nothing for the runs that are asked for: leave it out")
+    assert line.startswith(f"netpress: The setting {said} changes no run of {words[0]}: leave it out")
+
+
+def test_a_setting_that_other_runs_of_the_paper_need_is_taken(tmp_path):
+    """One command does the parents, the next one the rest: they are one edition."""
+    settings = ("images=96", "epochs=1", "parent_epochs=1", "width=0.02")
+    changes = [word for setting in settings for word in ("--set", setting)]
+    done = sweeps.command(tmp_path, "run", "triage", *changes, "--only", "*parent*", "--workers", "1")
+    assert done.returncode == 0 and "1 done now" in done.stderr, done.stderr
+
+
+@pytest.mark.parametrize("change", ["width=0.5", "settled_seeds=2"])
+def test_a_setting_that_does_nothing_to_a_network_of_ones_own_is_refused(change):
+    name = change.split("=")[0]
+    with pytest.raises(UserError, match=f"The setting {name} changes nothing for a network of your own"):
+        check_settings(f"demo+batch=32+{change}")
+    check_settings("demo+batch=32+epochs=2+given_rate=0.1+images=96+parent_epochs=1")
+
+
+def test_a_page_that_trains_refuses_it_too(monkeypatch):
+    monkeypatch.setattr(sweep, "ensure", lambda *_: pytest.fail("work was begun"))
+    with pytest.raises(UserError, match="retrain_epochs=2 changes no run of triage"):
+        Page(chapter="triage/accuracy", edition="demo+retrain_epochs=2").records()
 
 
 @pytest.mark.parametrize(
@@ -71,14 +95,14 @@ def test_a_setting_that_does_nothing_is_refused_before_anything_runs(tmp_path, w
     ],
 )
 def test_settings_that_matter_are_taken(paper, edition):
-    papers.check_changes(edition, papers.grid(paper, edition), lambda other: papers.grid(paper, other))
+    papers.check_changes(edition, lambda other: papers.grid(paper, other))
 
 
 def test_a_value_that_is_the_editions_own_is_no_mistake():
     """Its records have a folder of their own, as of every exploration."""
     edition = "demo+epochs=6"
     assert editions.settings("demo", "triage").epochs == 6
-    papers.check_changes(edition, papers.grid("triage", edition), lambda other: papers.grid("triage", other))
+    papers.check_changes(edition, lambda other: papers.grid("triage", other))
 
 
 def test_what_nobody_knows_is_refused_with_the_nearest():

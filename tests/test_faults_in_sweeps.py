@@ -15,7 +15,7 @@ import sweeps
 from commanded import Command, command  # noqa: F401 - a fixture
 from sweeps import EDITION, Trouble, child, parent, tiny
 
-from netpress import atomic, console, ends, papers, sweep
+from netpress import atomic, console, data, ends, papers, paths, sweep
 from netpress.atomic import CannotWrite
 from netpress.compress.edits import Inherit, Prune
 from netpress.data.registry import DATASETS
@@ -45,6 +45,32 @@ def test_damaged_data_leave_no_record_and_are_tried_again(
         with pytest.raises(UserError, match="is altered"):
             sweep.ensure(runs, EDITION, workers=workers)
     assert list(folder.rglob("*/mnist/*.json")) == [] and list(folder.rglob("*.lease")) == []
+
+
+@pytest.mark.data
+@pytest.mark.skipif(not data.available("mnist"), reason="MNIST is not here")
+@pytest.mark.parametrize("kind", ["unreadable", "a flipped byte"])
+def test_restored_data_are_used_at_the_next_try(folder: Path, monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
+    place, real = folder / "data" / "MNIST" / "raw", paths.data_folder() / "MNIST" / "raw"
+    place.mkdir(parents=True)
+    for path in real.glob("*.gz"):
+        (place / path.name).symlink_to(path)
+    bad = place / "train-images-idx3-ubyte.gz"
+    bad.unlink()
+    if kind == "unreadable":
+        bad.symlink_to(bad)
+    else:
+        content = bytearray((real / bad.name).read_bytes())
+        content[12345] ^= 1
+        bad.write_bytes(content)
+    monkeypatch.setenv("NETPRESS_DATA", str(folder / "data"))
+    run = replace(tiny("m", steps=(Stage("train", batch_size=32),)), dataset="mnist")
+    with pytest.raises(UserError, match=bad.name):
+        sweep.ensure((run,), EDITION, workers=1)
+    assert list(folder.rglob("*.json")) == []
+    bad.unlink()
+    bad.symlink_to(real / bad.name)
+    assert sweep.ensure((run,), EDITION, workers=1).done == 1
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """Files that somebody else wrote, cut, moved or forgot: in the place of records, data, weights, checkpoints, a site."""
 
+import errno
 import gzip
 import json
 import logging
@@ -130,6 +131,27 @@ def test_what_is_no_damaged_record_is_named_and_never_touched(
     assert listing(done) == before
 
 
+@pytest.mark.parametrize("number", [errno.EACCES, errno.EIO])
+def test_a_record_that_may_not_be_read_is_named_and_the_rest_is_shown(
+    done: Path, number: int, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    path, really = records.path_of(parent(), EDITION), os.open
+
+    def refused(name: str, *more: int) -> int:
+        if str(name) == str(path):
+            raise OSError(number, os.strerror(number), str(name))
+        return really(name, *more)
+
+    monkeypatch.setattr(os, "open", refused)
+    with caplog.at_level(logging.WARNING):
+        assert list(records.frame((parent(), child()), EDITION)["status"]) == ["unreadable", "done"]
+        summary = sweep.ensure((parent(), child()), EDITION, workers=1)
+    assert [outcome.status for outcome in summary.failures] == ["unreadable"] and summary.before == 1
+    assert {record.getMessage() for record in caplog.records} == {
+        f"netpress: {path} cannot be read ({os.strerror(number)}): it is passed over."
+    }
+
+
 WRONG_CONTENT = [
     {"made": None},
     {"made": {"device": 1}},
@@ -211,7 +233,7 @@ def test_nothing_there_is_one_sentence(command: Command, tmp_path: Path) -> None
     (tmp_path / "file").touch()
     for words in (("claims",), ("status",), ("run", "triage")):
         assert "is no folder" in command(*words, "--results", tmp_path / "file").sentence
-        assert "names no folder" in command(*words, "--results", "").sentence
+        assert "names no file or folder" in command(*words, "--results", "").sentence
 
 
 # --- weights and checkpoints ----------------------------------------------------------------------------------------
@@ -370,6 +392,19 @@ def test_another_sphinx_site_is_never_replaced(tmp_path: Path) -> None:
         render.replaceable(tmp_path)
     (tmp_path / render.MARK).touch()
     render.replaceable(tmp_path)
+
+
+def test_a_link_to_a_site_stays_a_link(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    real, link = tmp_path / "real", tmp_path / "link"
+    link.symlink_to(real, target_is_directory=True)
+    rendered: list[Path] = []
+    monkeypatch.setattr(site.toc, "read", lambda project: {})
+    for name in ("train", "planned", "executed", "assemble"):
+        monkeypatch.setattr(site, name, lambda *_: 0)
+    monkeypatch.setattr(render, "render", lambda book, place: rendered.append(place))
+    monkeypatch.setattr(paths, "root", lambda: tmp_path)
+    assert site.build((), link) == 0
+    assert rendered == [real] and link.is_symlink()
 
 
 def test_a_disk_that_fills_while_publishing_leaves_the_old_site(

@@ -4,12 +4,12 @@ import json
 import re
 import subprocess
 import sys
-import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 
 import books
 import pytest
+import recipes
 from typer.testing import CliRunner
 
 from netpress import cli, editions, papers
@@ -21,19 +21,12 @@ from netpress.report.explorer import Explorer
 from netpress.runs import records
 
 KEY = "fourth"
-BLOCK = re.compile(r"^ *```python\n *# (src/\S+)\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)
-
-
-def blocks() -> dict[str, str]:
-    """File -> the lines that the recipe puts there."""
-    recipe = (books.ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
-    return {file: textwrap.dedent(lines) for file, lines in BLOCK.findall(recipe)}
 
 
 @pytest.fixture(scope="module")
 def followed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """The recipe followed in a folder of its own, and its grid run; gives the results."""
-    folder, lines = tmp_path_factory.mktemp("papers"), blocks()
+    folder, lines = tmp_path_factory.mktemp("papers"), {file: own for file, _, own in recipes.blocks("A fourth paper")}
     (folder / KEY).mkdir()
     for name in ("__init__.py", "claims.py"):
         (folder / KEY / name).write_text(lines[f"src/netpress/papers/{KEY}/{name}"], encoding="utf-8")

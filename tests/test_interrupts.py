@@ -1,9 +1,11 @@
 """Ctrl-C and SIGTERM while chapters run: the end in seconds, one sentence, nothing left. And kernels."""
 
+import json
 import os
 import signal
 import subprocess
 import sys
+import sysconfig
 import time
 from pathlib import Path
 
@@ -11,7 +13,7 @@ import psutil
 import pytest
 import sweeps
 
-from netpress.book import notebooks
+from netpress.book import notebooks, readme
 from netpress.book.notebooks import Job
 from netpress.errors import UserError
 
@@ -76,29 +78,74 @@ def alive(began: float, place: Path) -> list[str]:
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)], ids=["int", "term"])
 def test_a_signal_ends_a_book_whose_chapters_run(project: Path, tmp_path: Path, number: int, code: int) -> None:
-    temporary = tmp_path / "t"
-    temporary.mkdir()
-    (project / "program.py").write_text(BOOK)
+    last = stopped(BOOK, project, tmp_path, 2, number, code)
+    assert last.endswith(f"netpress: stopped by {signal.Signals(number).name}; the same command goes on from there.")
+    assert len(list(project.glob("started-*"))) == 2 and list(project.glob("out*")) == []
+
+
+def stopped(program: str, place: Path, tmp_path: Path, started: int, number: int, code: int) -> str:
+    """Send a signal to a program as soon as so many files `started-*` lie there; the last line on stderr.
+
+    It must end in seconds with this exit status, without a traceback, and leave no process.
+    """
+    (place / "program.py").write_text(program)
     began = time.time() - 1
     process = subprocess.Popen(
         [sys.executable, "program.py"],
-        cwd=project,
+        cwd=place,
         env=sweeps.environment(tmp_path),
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
     )
-    sweeps.wait_for(lambda: process.poll() is not None or len(list(project.glob("started-*"))) == 2, 60)
+    sweeps.wait_for(lambda: process.poll() is not None or len(list(place.glob("started-*"))) == started, 60)
     assert process.poll() is None, process.stderr and process.stderr.read()
     os.killpg(process.pid, number) if number == signal.SIGINT else process.send_signal(number)
     start = time.monotonic()
     _, errors = process.communicate(timeout=60)
     assert process.returncode == code and time.monotonic() - start < sweeps.at_most(8)
     assert "Traceback" not in errors
-    last = errors.replace("\r", "\n").strip().splitlines()[-1]
-    assert last.endswith(f"netpress: stopped by {signal.Signals(number).name}; the same command goes on from there.")
-    assert len(list(project.glob("started-*"))) == 2 and list(project.glob("out*")) == []
-    assert alive(began, project) == []
+    assert alive(began, place) == []
+    return errors.replace("\r", "\n").strip().splitlines()[-1]
+
+
+WAITS = """
+import runpy, signal, subprocess
+from pathlib import Path
+from {where} import {module} as patched
+
+def slow(*_, **__):
+    Path("started-1").touch()
+    subprocess.run(["sleep", "1000"], cwd=".")
+
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background is begun with it ignored
+patched.{name} = slow
+runpy.run_module("{program}", run_name="__main__")
+"""
+PROGRAMS = {
+    "pdf": ("netpress.book", "render", "sphinx", "nothing was printed"),
+    "readme": ("netpress.book", "best_edition", "best", "the same command goes on from there"),
+}
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)], ids=["int", "term"])
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_a_signal_ends_the_books_other_programs(tmp_path: Path, program: str, number: int, code: int) -> None:
+    where, module, name, hint = PROGRAMS[program]
+    place = tmp_path / "book"
+    (place / "_build" / "book").mkdir(parents=True)
+    (place / "_build" / "book" / "_toc.yml").touch()
+    (place / "_toc.yml").touch()
+    (place / "chapters").mkdir()
+    (place / "README.md").write_text(f"{readme.BEGIN}{readme.END}")
+    text = WAITS.format(where=where, module=module, name=name, program=f"netpress.book.{program}")
+    text = text.replace("import runpy", "import os; os.environ['PATH'] = '.:' + os.environ['PATH']; import runpy", 1)
+    browser = place / "chromium"
+    browser.write_text("#!/bin/sh\n")
+    browser.chmod(0o755)
+    last = stopped(text, place, tmp_path, 1, number, code)
+    assert last == f"netpress: stopped by {signal.Signals(number).name}; {hint}."
+    assert (place / "README.md").read_text() == f"{readme.BEGIN}{readme.END}"
 
 
 def test_a_killed_kernel_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -109,11 +156,24 @@ def test_a_killed_kernel_is_one_sentence(tmp_path: Path, monkeypatch: pytest.Mon
     assert not (tmp_path / "out.ipynb").exists()
 
 
-def test_the_kernel_is_this_environments_whatever_the_user_has(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A kernelspec `python3` of the user's own that cannot even start."""
+def another_python(folder: Path) -> str:
+    """A Python with an environment of its own that could run kernels as well: it sees our packages."""
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", folder], check=True)
+    packages = sysconfig.get_path("purelib")
+    (next(folder.glob("lib/python*/site-packages")) / "ours.pth").write_text(packages)
+    return str(folder / "bin" / "python")
+
+
+@pytest.mark.parametrize("kind", ["cannot start", "names another Python"])
+def test_the_kernel_is_this_environments_whatever_the_user_has(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    """A kernelspec `python3` of the user's own, which Jupyter would find first."""
     own = tmp_path / "share" / "kernels" / "python3"
     own.mkdir(parents=True)
-    (own / "kernel.json").write_text('{"argv": ["/bin/false"], "display_name": "Another", "language": "python"}')
+    python = another_python(tmp_path / "another") if kind == "names another Python" else "/bin/false"
+    words = [python, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+    (own / "kernel.json").write_text(json.dumps({"argv": words, "display_name": "Another", "language": "python"}))
     monkeypatch.setenv("JUPYTER_PATH", str(tmp_path / "share"))
     monkeypatch.setenv("JUPYTER_PREFER_ENV_PATH", "0")
     monkeypatch.setenv("JUPYTER_DATA_DIR", str(tmp_path / "share"))

@@ -1,9 +1,11 @@
 """What a process finds around it: variables, limits of a container, folders, standard output."""
 
 import errno
+import json
 import os
 import re
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -33,9 +35,18 @@ WRONG = [
     ("NETPRESS_DATA", "~nobody-of-this-name/x"),
     ("NETPRESS_RESULTS", "~nobody-of-this-name/x"),
     ("NETPRESS_CACHE", "~nobody-of-this-name/x"),
+    ("NETPRESS_DATA", __file__),
+    ("NETPRESS_RESULTS", "/dev/null"),
+    ("NETPRESS_CACHE", "/dev/null"),
     ("NETPRESS_COMMIT", "\x1b[31mred"),
     ("NETPRESS_COMMIT", "x" * 65),
+    ("NETPRESS_PRECISION", "fp8"),
+    ("NETPRESS_WEIGHTS", "none"),
 ]
+
+
+def test_every_variable_is_tried() -> None:
+    assert {name for name, _ in WRONG} == set(surroundings.NAMES)
 
 
 @pytest.mark.parametrize(("name", "value"), WRONG)
@@ -168,20 +179,42 @@ def test_workers_and_caches_keep_to_the_limits(monkeypatch: pytest.MonkeyPatch) 
 # --- folders --------------------------------------------------------------------------------------------------------
 
 
+OWN = ("NETPRESS_RESULTS", "NETPRESS_DATA", "NETPRESS_CACHE")
+
+
 def test_elsewhere_it_finds_the_checkout_that_the_package_lies_in(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name in ("NETPRESS_RESULTS", "NETPRESS_DATA", "NETPRESS_CACHE"):
+    for name in OWN:
         monkeypatch.delenv(name, raising=False)
     (tmp_path / "results").mkdir()
     monkeypatch.chdir(tmp_path)
     assert paths.results_dir() == sweeps.ROOT / "results" and paths.root() == sweeps.ROOT
 
 
+def test_a_chapter_that_papermill_runs_from_elsewhere_shows_the_checkouts_records(tmp_path: Path) -> None:
+    """The user's own papermill, in a folder that has nothing to do with the book."""
+    (tmp_path / "results").mkdir()
+    chapter = sweeps.ROOT / "chapters" / "triage" / "accuracy.ipynb"
+    words = ["papermill", chapter, "out.ipynb", "-k", "python3", "-p", "edition", "small", "-p", "run_missing", "False"]
+    environment = sweeps.environment(tmp_path)
+    for name in OWN:
+        environment.pop(name, None)
+    run = f"import sys; from papermill.__main__ import papermill; sys.argv = {list(map(str, words))!r}; papermill()"
+    done = subprocess.run([sys.executable, "-c", run], cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-3000:]
+    said = (tmp_path / "out.ipynb").read_text(encoding="utf-8")
+    records = [
+        json.loads(path.read_text()) for path in sorted((sweeps.ROOT / "results/small/triage/mnist").glob("*0.json"))
+    ]
+    assert records and all(record["made"]["commit"][:7] in said for record in records[:3])
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["out.ipynb", "results"]
+
+
 def test_outside_of_any_checkout_nothing_is_written_into_a_foreign_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name in ("NETPRESS_RESULTS", "NETPRESS_DATA", "NETPRESS_CACHE"):
+    for name in OWN:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(paths, "checkout", lambda: None)
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
@@ -254,6 +287,33 @@ netpress.cli.main()
     done = sweeps.python(tmp_path, text)
     assert done.returncode == 2 and "Traceback" not in done.stderr, done.stderr
     assert str(closed) in done.stderr and "Permission denied" in done.stderr
+
+
+@pytest.mark.parametrize("kind", ["a file", "may not be written to"])
+def test_a_build_folder_that_cannot_be_used_is_one_sentence(tmp_path: Path, kind: str) -> None:
+    """Told before anything is trained or run."""
+    if kind != "a file" and os.getuid() != 0:
+        pytest.skip("root is needed, to become another user")
+    (tmp_path / "chapters").mkdir()
+    (tmp_path / "_toc.yml").write_text("format: jb-book\nroot: chapters/index\n")
+    (tmp_path / "_build").touch() if kind == "a file" else (tmp_path / "_build").mkdir()
+    for place in (tmp_path, *tmp_path.parents[:2]):
+        place.chmod(0o755)  # another user may come here, and write nothing
+    text = f"""
+import os, sys
+from netpress import cli, ends
+from netpress.book import site  # everything is imported by now
+if {kind != "a file"}:
+    os.setuid(65534)
+site.train = lambda *_: sys.exit("work was begun")
+sys.argv = ["netpress", "book", "--editions", "demo"]
+cli.main()
+"""
+    done = sweeps.python(tmp_path, text, cwd=tmp_path)
+    assert done.returncode == 2 and done.stderr.startswith(f"netpress: Cannot write {tmp_path / '_build'} ("), (
+        done.stderr
+    )
+    assert len(done.stderr.splitlines()) == 1
 
 
 # --- standard output ------------------------------------------------------------------------------------------------

@@ -51,6 +51,11 @@ WRONG = [
     ["status", "--results", LONG],
     ["run", "triage", "--results", "/dev/null"], ["run", "triage", "--results", "/proc/nothing", "--only", "*parent*"],
     ["book", "--out", ""], ["book", "--out", "/dev/null"],
+    ["shrink", "torchvision:resnet18", "--data", "~nobody-of-this-name/x"],
+    ["shrink", "~nobody-of-this-name/x.py:net", "--data", "digits"], ["shrink", "x.py:", "--data", "digits"],
+    ["shrink", "torchvision:resnet18", "--data", "digits", "--weights", "~nobody-of-this-name/x"],
+    ["shrink", "torchvision:resnet18", "--data", ""],
+    ["shrink", "torchvision:resnet18", "--data", "digits", "--out", ""],
     # chapters and their parameters
     ["rerun", "triage/acuracy"], ["rerun", "../README"], ["rerun", ODD], ["rerun", "triage/accuracy", "-p", "edition"],
     ["rerun", "triage/accuracy", "-p", "=demo"], ["rerun", "triage/accuracy", "-p", "editon=demo"],
@@ -58,7 +63,10 @@ WRONG = [
     ["rerun", "triage/accuracy", "-p", "seeds=[0, 0]"], ["rerun", "triage/accuracy", "-p", "run_missing=maybe"],
     ["rerun", "triage/accuracy", "-p", "dataset=mnits"], ["rerun", "triage/accuracy", "-p", "edition=3"],
     ["rerun", "triage/accuracy", "-p", "chapter=x"], ["rerun", "triage/accuracy", "--out", ""],
-    ["rerun", "triage/accuracy", "--out", "/"], ["results", "triage", "--format", "xml"],
+    ["rerun", "triage/accuracy", "--out", "/"], ["rerun", "yours/shrink", "-p", "model=5"],
+    ["rerun", "yours/shrink", "-p", "data=~nobody-of-this-name/x"], ["rerun", "yours/shrink", "-p", "most=-1"],
+    ["run", "triage", "--set", "settled_blocks=block1"], ["run", "compressing", "--set", "ratios=5"],
+    ["results", "triage", "--format", "xml"],
 ]  # fmt: skip
 
 

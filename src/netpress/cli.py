@@ -1,19 +1,17 @@
 """The command line. Heavy imports wait until a command needs them: wrong usage is told at once."""
 
 import json
+import os
 import sys
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 import netpress
 from netpress import console, editions, ends, surroundings, words
 from netpress.errors import UserError
-
-if TYPE_CHECKING:
-    from netpress.runs.run import Run
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -31,21 +29,10 @@ Edition = Annotated[
 ]
 
 
-def a_place(given: str | Path) -> Path:
-    """A file or folder that the user names. Raises UserError for an empty name and for an unknown user's home."""
-    text = str(given)  # a default comes as a path
-    if not text.strip() or "\0" in text:
-        raise UserError(f"{text!r} names no folder: give one, or leave the option out.")
-    try:
-        return Path(text).expanduser()
-    except RuntimeError as error:
-        raise UserError(f"{text!r} names no folder ({error}): give another.") from None
-
-
 def a_folder(text: str) -> Path:
     """A folder to write to, which may not be there yet. Raises UserError where a file is there."""
-    place = a_place(text)
-    if place.exists() and not place.is_dir():
+    place = words.place(text)
+    if os.path.lexists(place) and not place.is_dir():
         raise UserError(f"{text} is no folder: name a folder.")
     return place
 
@@ -119,7 +106,7 @@ def plan(paper: Paper, edition: Edition = "demo", as_json: AsJson = False) -> No
 
     results = paths.results_dir()
     runs = papers.grid(paper, edition)
-    papers.check_changes(edition, runs, lambda other: papers.grid(paper, other))
+    papers.check_changes(edition, lambda other: papers.grid(paper, other))
     costs = cost.estimates(runs, edition)
     rows = [
         {
@@ -164,13 +151,11 @@ def run(
     names = papers.using(chosen, edition) if paper == "all" else (paper,)
     numbers = words.numbers(seeds, "--seeds")
     parts = {name: tuple(d for d in chosen if paper != "all" or papers.uses(name, edition, d)) for name in names}
-
-    def asked(edition: str) -> "tuple[Run, ...]":
-        runs = tuple(r for name, sets in parts.items() for r in papers.grid(name, edition, sets, numbers))
-        return papers.matching(runs, only) if only else runs
-
-    runs = asked(edition)
-    papers.check_changes(edition, runs, asked)
+    runs = tuple(run for name, sets in parts.items() for run in papers.grid(name, edition, sets, numbers))
+    runs = papers.matching(runs, only) if only else runs
+    papers.check_changes(
+        edition, lambda other: tuple(r for name in names for r in papers.grid(name, other, (), numbers))
+    )
     cluster = sweep.Cluster(ray, gpus, workers) if ray else None
     with ends.stoppable("the same command goes on from there"):
         summary = sweep.ensure(runs, edition, results, workers, again, cluster)
@@ -312,7 +297,7 @@ def rerun(
     chapter: Annotated[str, typer.Argument(help="A chapter, as triage/accuracy.")],
     given: Annotated[list[str] | None, typer.Option("-p", metavar="NAME=VALUE", help="A parameter of it.")] = None,
     to: Annotated[
-        Path, typer.Option("--out", parser=a_place, metavar="FILE", help="Where the executed notebook is written.")
+        Path, typer.Option("--out", parser=words.place, metavar="FILE", help="Where the executed notebook is written.")
     ] = Path("out.ipynb"),
 ) -> None:
     """Run one chapter with other parameters, which are checked before anything starts."""
@@ -338,7 +323,7 @@ def shrink(
     skip_broken: Annotated[bool, typer.Option("--skip-broken", help="Leave broken files out.")] = False,
     plan: Annotated[bool, typer.Option("--plan", help="Only say what would be done, and what it costs.")] = False,
     out: Annotated[
-        Path | None, typer.Option(parser=a_place, metavar="FOLDER", help="Folder for the smaller network's files.")
+        Path | None, typer.Option(parser=words.place, metavar="FOLDER", help="Folder for the smaller network's files.")
     ] = None,
     workers: Annotated[int | None, typer.Option(min=1, max=1024, help="Worker processes.")] = None,
     results: Results = None,

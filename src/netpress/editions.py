@@ -363,7 +363,8 @@ def converted(name: str, value: str, example: Any) -> Any:
         example = next(iter(example.values()))
     kind = int if name in ("images", "px") or isinstance(example, int) else type(example)
     if kind not in (int, float, str):
-        raise UserError(f"The setting {name} cannot be changed here: choose data sets with --dataset instead.")
+        hint = "choose data sets with --dataset" if name == "datasets" else "it is one of a table in editions.py"
+        raise UserError(f"The setting {name} is a list, which --set cannot change: {hint}.")
     try:
         number = kind(value)
     except ValueError:

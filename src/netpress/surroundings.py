@@ -93,7 +93,9 @@ def commit() -> str:
 def check() -> None:
     """Raise UserError for the first variable that cannot be used, before any work is done."""
     for name in ("NETPRESS_DATA", "NETPRESS_RESULTS", "NETPRESS_CACHE"):
-        folder(name)
+        named = folder(name)
+        if named and os.path.lexists(named) and not named.is_dir():
+            raise wrong(name, "no folder")
     for name in ("NETPRESS_CACHE_GB", "NETPRESS_CHECKPOINT_SECONDS"):
         number(name)
     device()

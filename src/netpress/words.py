@@ -1,6 +1,7 @@
 """Words as people type them and as a terminal shows them: lists on the command line, text without escape codes."""
 
 from collections.abc import Iterable
+from pathlib import Path
 
 from netpress.errors import UserError
 
@@ -30,6 +31,17 @@ def numbers(given: Iterable[str] | None, option: str) -> tuple[int, ...]:
         if not 0 <= number < 10**6:
             raise UserError(f"{option} {number}: a whole number from 0 to 999999 is expected.")
     return found
+
+
+def place(given: str | Path) -> Path:
+    """A file or folder that the user names. Raises UserError for an empty name and for an unknown user's home."""
+    text = str(given)  # a default comes as a path
+    if not text.strip() or "\0" in text:
+        raise UserError(f"{text!r} names no file or folder: give one, or leave the option out.")
+    try:
+        return Path(text).expanduser()
+    except RuntimeError as error:
+        raise UserError(f"{text!r} names no file or folder ({error}): give another.") from None
 
 
 def plain(text: str) -> str:

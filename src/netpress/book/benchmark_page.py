@@ -4,6 +4,7 @@ from typing import Any
 
 import pandas as pd
 
+from netpress import papers
 from netpress.benchmarks import results
 from netpress.report.encoding import Encoding
 from netpress.report.figures import Figure, bars
@@ -82,10 +83,12 @@ def unmeasured(name: str) -> str:
 
 def figure_grid() -> Figure:
     """What the 31 networks cost in both arms, by block and regime; the three initialisations added up."""
+    varied = {run.label: dict(run.factors) for run in papers.grid("triage", "demo")}  # of the same names
     rows = [
-        {"block": block_of(row["name"]), "regime": regime_of(row["name"]), "arm": title, "seconds": row[arm]}
+        {"block": block[-1], "regime": varied[row["name"]]["regime"], "arm": title, "seconds": row[arm]}
         for each in record("triage-grid").get("widths", [])[:1]
-        for row in each["networks"] if "parent" not in row["name"]
+        for row in each["networks"]
+        for block in [varied[row["name"]].get("block")] if block
         for arm, title in ARMS.items()
     ]  # fmt: skip
     table = pd.DataFrame(rows, columns=["block", "regime", "arm", "seconds"])
@@ -97,16 +100,6 @@ def figure_grid() -> Figure:
     )
     encoding = Encoding(x="block", y="seconds", series="arm", panel="regime")
     return bars(table, encoding, Words(alt, caption, "block replaced", "seconds"))
-
-
-def block_of(name: str) -> str:
-    """ "vgg16-block3-mean-frozen-s0" -> "3"."""
-    return name.split("-")[1].removeprefix("block")
-
-
-def regime_of(name: str) -> str:
-    """Frozen or thawed."""
-    return name.rsplit("-", 2)[-2]
 
 
 def table_remade() -> Table:

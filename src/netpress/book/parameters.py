@@ -22,9 +22,18 @@ def notebook(path: Path) -> dict[str, Any]:
         raise UserError(f"There is no chapter {path}: chapters are notebooks under chapters/.") from None
     except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
         raise UserError(f"{path} is not a notebook ({error}): restore it with `git checkout`.") from None
-    if not isinstance(cells, dict) or not isinstance(cells.get("cells"), list):
+    if not isinstance(cells, dict) or not isinstance(cells.get("cells"), list) or not all(map(is_cell, cells["cells"])):
         raise UserError(f"{path} is not a notebook: a JSON object with a list of cells is expected.")
     return cells
+
+
+def is_cell(cell: Any) -> bool:
+    """Whether it is a cell's object, with a text as notebooks keep it."""
+    return (
+        isinstance(cell, dict)
+        and isinstance(cell.get("metadata", {}), dict)
+        and isinstance(cell.get("source", ""), str | list)
+    )
 
 
 def source(cell: Mapping[str, Any]) -> str:

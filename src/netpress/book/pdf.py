@@ -3,15 +3,15 @@
 import re
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
-from netpress import paths
+from netpress import ends, paths
 from netpress.book import render
 from netpress.errors import UserError
 
 OTHER_PAGE = re.compile(r'href="(?:\.\./)*[\w-]+/[\w-]+\.html#([\w-]+)"')
 WHOLE_PAGE = re.compile(r'href="(?:\.\./)*([\w-]+/[\w-]+)\.html"')
+PATIENCE = 600  # seconds that Chromium may take
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 PRINT = ("--headless", "--no-sandbox", "--disable-gpu", "--no-pdf-header-footer", "--virtual-time-budget=20000")
 
@@ -40,7 +40,10 @@ def make(out: Path | None = None) -> Path:
     part = target.with_suffix(".part")
     part.unlink(missing_ok=True)
     words = [printer, *PRINT, f"--print-to-pdf={part}", page.as_uri()]
-    done = subprocess.run(words, capture_output=True, text=True, timeout=600, stdin=subprocess.DEVNULL)
+    try:
+        done = subprocess.run(words, capture_output=True, text=True, timeout=PATIENCE, stdin=subprocess.DEVNULL)
+    except subprocess.TimeoutExpired:
+        raise UserError(f"Chromium did not print the book in {PATIENCE // 60} minutes: try again.") from None
     if not part.exists() or not part.read_bytes().startswith(b"%PDF"):
         last = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
         raise UserError(f"Chromium did not print the book: {last}")
@@ -53,12 +56,10 @@ def within(text: str) -> str:
 
 
 def main() -> None:
-    """`make pdf`: says where the PDF is; a UserError is one sentence and exit status 1."""
-    try:
+    """`make pdf`: says where the PDF is. Ends as every command does, and Chromium with it."""
+    with ends.stoppable("nothing was printed"):
         print(make())
-    except UserError as error:
-        sys.exit(f"netpress: {error}")
 
 
 if __name__ == "__main__":
-    main()
+    ends.run(main)

@@ -6,10 +6,9 @@ The demo edition is left out: its records are made on the reader's own machine.
 """
 
 import re
-import sys
-from pathlib import Path
 
-from netpress import papers, paths
+from netpress import ends, papers, paths
+from netpress.atomic import write_atomic
 from netpress.book import best_edition
 from netpress.errors import UserError
 from netpress.report.claims import DECIDED, NOT_RUN, VERDICTS
@@ -100,18 +99,16 @@ def written(text: str) -> str:
 
 
 def main() -> None:
-    """Write README.md and its figure."""
-    readme = paths.root() / "README.md"
-    try:
-        text = written(readme.read_text(encoding="utf-8"))
-    except UserError as error:
-        sys.exit(f"netpress: {error}")
-    readme.write_text(text, encoding="utf-8")
-    figure = paths.root() / Path(FIGURE)
-    figure.unlink(missing_ok=True)
-    if any(shown().values()):
-        figure.write_text(picture(shown()), encoding="utf-8")
+    """Write README.md and its figure: each is whole, whenever this is stopped."""
+    readme, figure = paths.root() / "README.md", paths.root() / FIGURE
+    with ends.stoppable("the same command goes on from there"):
+        text, drawn = written(readme.read_text(encoding="utf-8")), picture(shown()) if any(shown().values()) else ""
+        write_atomic(readme, text.encode())
+        if drawn:
+            write_atomic(figure, drawn.encode())
+        else:
+            figure.unlink(missing_ok=True)
 
 
 if __name__ == "__main__":
-    main()
+    ends.run(main)

@@ -9,15 +9,22 @@ from netpress.errors import UserError
 
 
 def read(project: Path) -> dict[str, Any]:
-    """`_toc.yml` of the project; UserError where it is missing."""
+    """`_toc.yml` of the project; UserError where it is missing, or no table of contents."""
     import yaml
 
+    path = project / "_toc.yml"
     try:
-        return yaml.safe_load((project / "_toc.yml").read_text(encoding="utf-8"))
+        found = yaml.safe_load(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise UserError(
             f"There is no book in {project}: run this in the project's folder, where _toc.yml is."
         ) from None
+    except (UnicodeDecodeError, yaml.YAMLError) as error:
+        reason = " ".join(str(error).split())
+        raise UserError(f"{path} is no table of contents ({reason}): restore it with `git checkout`.") from None
+    if not isinstance(found, dict) or "root" not in found:
+        raise UserError(f"{path} is no table of contents, as it names no root: restore it with `git checkout`.")
+    return found
 
 
 def files(toc: Mapping[str, Any]) -> list[str]:

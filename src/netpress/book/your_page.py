@@ -6,7 +6,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from netpress import paths
+from netpress import paths, words
 from netpress.book.page import Page
 from netpress.errors import UserError
 from netpress.yours.wanted import Wanted, check_words
@@ -98,5 +98,5 @@ class YourPage(Page):
 
 def in_project(place: str) -> str:
     """A path as seen from the project's folder, where a kernel may not have been started."""
-    path = Path(place).expanduser()
+    path = words.place(place)
     return str(path if path.is_absolute() or path.exists() else paths.root() / path)

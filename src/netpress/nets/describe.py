@@ -37,6 +37,10 @@ class Description:
     parameters: int
     multiply_adds: int
 
+    def of_block(self, name: str) -> int:
+        """The multiply-adds of a block, or of the head."""
+        return sum(row.multiply_adds for row in self.layers if row.name == name or row.name.startswith(f"{name}."))
+
 
 def describe(network: Network, px: int) -> Description:
     """Describes a network for images (3, px, px). Nothing is computed: shapes alone pass through it."""

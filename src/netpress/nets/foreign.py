@@ -28,6 +28,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from netpress import words
 from netpress.atomic import write_atomic
 from netpress.compat import import_torchvision
 from netpress.errors import UserError, nearest
@@ -175,7 +176,7 @@ def registered(model: str) -> str:
     label = parse(model)
     if not label.is_file or label.hash:
         return str(label)
-    path = Path(label.kind).expanduser().absolute()
+    path = words.place(label.kind).absolute()
     digest = hash_of(path)
     write_atomic(note_of(digest), json.dumps({"path": str(path)}).encode())
     return str(replace(label, kind=path.name, hash=digest))
@@ -189,7 +190,7 @@ def of_file(label: Label, classes: int) -> nn.Module:
     if not callable(function):
         names = [name for name, held in vars(module).items() if callable(held) and not name.startswith("_")]
         near = nearest(label.name, names)
-        hint = f"did you mean {near!r}?" if near else f"it has {', '.join(names) or 'none'}."
+        hint = f"did you mean {near!r}?" if near else f"it defines {', '.join(names) or 'none'}."
         raise UserError(f"{path.name} has no function {label.name!r}: {hint}")
     try:
         net = function(classes)
@@ -208,7 +209,7 @@ def of_file(label: Label, classes: int) -> nn.Module:
 def path_of(label: Label) -> Path:
     """Where a label's file lies; UserError where it is gone, or is another one by now."""
     if not label.hash:
-        return Path(label.kind).expanduser().absolute()
+        return words.place(label.kind).absolute()
     try:
         path = Path(json.loads(note_of(label.hash).read_bytes())["path"])
     except (OSError, ValueError, KeyError):
@@ -248,7 +249,9 @@ def loaded(path: Path, digest: str) -> Any:
         del sys.modules[name]
         if isinstance(error, KeyboardInterrupt):
             raise
-        raise UserError(f"{path.name} cannot be run ({type(error).__name__}: {first_line(error)}).") from error
+        raise UserError(
+            f"{path.name} cannot be run ({type(error).__name__}: {first_line(error)}): mend it first."
+        ) from error
     return module
 
 

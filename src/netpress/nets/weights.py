@@ -44,9 +44,9 @@ def read_state(file: Path) -> dict[str, Tensor]:
             raise UserError(f"{file} is no whole safetensors file ({first_line(error)}): save it again.") from error
     try:
         held = torch.load(file.expanduser(), map_location="cpu", weights_only=True)
-    except Exception as error:  # pickle's errors, zip's, and torch's own
+    except Exception as error:  # pickle's errors, zip's, and torch's own, whose texts are about torch.load
         raise UserError(
-            f"{file} cannot be loaded as weights alone ({first_line(error)}): save the network's state_dict() with "
+            f"{file} cannot be loaded as weights alone ({type(error).__name__}): save the network's state_dict() with "
             "torch.save, or as safetensors."
         ) from error
     return named_tensors(held, file)

@@ -55,21 +55,21 @@ def grid(paper: str, edition: str, datasets: tuple[str, ...] = (), seeds: tuple[
     return tuple(run for run in runs if (not datasets or run.dataset in datasets) and run.seed in planned[run.dataset])
 
 
-def check_changes(edition: str, runs: tuple[Run, ...], asked: Callable[[str], tuple[Run, ...]]) -> None:
-    """Raise UserError for a changed setting of the edition that does nothing for `runs`: with another value the same
-    runs come out. `asked`: the runs that are asked for, in an edition."""
-    wanted = {(run.name, run.fingerprint) for run in runs}
+def check_changes(edition: str, grid: Callable[[str], tuple[Run, ...]]) -> None:
+    """Raise UserError for a changed setting that does nothing: with another value the same runs come out.
+
+    `grid`: all runs of an edition. One command may do a part of them, and the next one the rest.
+    """
     base, changes = editions.parse(edition)
+    found = {(run.name, run.fingerprint) for run in grid(edition)} if changes else set()
     for name, value in changes.items():
         others = changes | {name: editions.other(name, value)}
-        try:
-            found = asked("+".join([base, *(f"{key}={editions.shown(held)}" for key, held in others.items())]))
-        except UserError:  # what was asked for is not there with the other value
-            continue
-        if {(run.name, run.fingerprint) for run in found} == wanted:
+        other = grid("+".join([base, *(f"{key}={editions.shown(held)}" for key, held in others.items())]))
+        if {(run.name, run.fingerprint) for run in other} == found:
+            papers = ", ".join(dict.fromkeys(run.paper for run in other))
             raise UserError(
-                f"The setting {name}={editions.shown(value)} does nothing for the runs that are asked for: leave it "
-                "out, or see with `netpress editions` which settings a paper has."
+                f"The setting {name}={editions.shown(value)} changes no run of {papers}: leave it out, or see with "
+                "`netpress editions` which settings a paper has."
             )
 
 

@@ -2,13 +2,12 @@
 
 import hashlib
 import json
-import re
 from collections.abc import Hashable, Iterable
 from dataclasses import dataclass
 from functools import cache, cached_property, lru_cache
 from typing import TYPE_CHECKING, Any, Protocol
 
-from netpress import data, surroundings
+from netpress import data, nets, surroundings
 from netpress.runs.identity import NAMES, RUN, hashed, written
 from netpress.training.stage import Stage
 
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
 
 # Raise one by hand whenever a change of the code changes results: of all networks, or of those of one family
 TRAINING_VERSION = 1
-NETWORK_VERSIONS = {"vgg": 1, "svgg": 1}  # 1: dropout grows with the width
+NETWORK_VERSIONS = {"vgg": 1}  # 1: dropout grows with the width
 
 
 class Edit(Protocol):
@@ -117,9 +116,10 @@ def described(run: Run) -> dict[str, Any]:
     }
 
 
+@cache
 def version(model: str) -> int:
     """The version of the code that trains this network."""
-    return TRAINING_VERSION + NETWORK_VERSIONS.get(re.sub("[^a-z].*", "", model), 0)
+    return TRAINING_VERSION + NETWORK_VERSIONS.get(nets.family_of(model), 0)
 
 
 @lru_cache(maxsize=None, typed=True)

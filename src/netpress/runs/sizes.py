@@ -46,12 +46,9 @@ def counted(model: str, px: int, classes: int, width: float) -> dict[str, list[i
     from netpress.nets.describe import describe
 
     network = nets.outline(model, px, classes, width)
-    rows = describe(network, px).layers
+    size = describe(network, px)
     return {
-        name: [
-            sum(row.multiply_adds for row in rows if row.name == name or row.name.startswith(f"{name}.")),
-            sum(parameter.numel() for parameter in network[name].parameters()),
-        ]
+        name: [size.of_block(name), sum(parameter.numel() for parameter in network[name].parameters())]
         for name in network.names
     }
 

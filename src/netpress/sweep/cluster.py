@@ -19,8 +19,11 @@ from netpress import paths, surroundings
 from netpress.errors import UserError
 from netpress.sweep.executors import end_of
 from netpress.sweep.jobs import End, Finished, Job, Tell, WorkerDied
+from netpress.sweep.signals import Interrupted
 
 LOOK = 2.0  # seconds between two looks at how far the runs are
+PATIENCE = 10  # seconds in which a cluster answers
+SETTINGS = 4  # the first frame of HTTP/2, by its type
 KEPT = 32  # weights of so many runs stay in the object store for runs that need them
 QUIET = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0"}
 
@@ -176,6 +179,8 @@ def connect(cluster: Cluster) -> Any:
     except (Exception, SystemExit) as error:  # whatever Ray raises, of which it promises nothing
         with suppress(Exception):
             ray.shutdown()
+        if isinstance(error, SystemExit) and error.code == signal.SIGTERM:  # what its own handler makes of it
+            raise Interrupted(signal.SIGTERM) from None
         raise absent(cluster.address, error) from None
     finally:
         with suppress(ValueError):  # not the main thread
@@ -191,16 +196,27 @@ def own_folder() -> str | None:
 
 
 def reachable(address: str) -> None:
-    """Raise UserError at once where nobody listens: Ray itself would wait for minutes."""
+    """Raise UserError at once where nobody listens, or something that is no Ray: Ray itself would wait for minutes."""
     host, colon, port = address.removeprefix("ray://").partition(":")
-    if colon and not (host and port):
+    if colon and not (host and port.isdecimal()):
         raise absent(address, ValueError("HOST:PORT is expected"))
     if not port:
         return
     try:
-        socket.create_connection((host, int(port)), timeout=10).close()
+        with socket.create_connection((host, int(port)), timeout=PATIENCE) as there:
+            if os.environ.get("RAY_USE_TLS", "0") == "0" and not speaks_http2(there):
+                raise ConnectionError("something else listens there")
     except (OSError, ValueError) as error:
         raise absent(address, error) from None
+
+
+def speaks_http2(there: socket.socket) -> bool:
+    """Whether whoever listens answers as a server of HTTP/2 does, which Ray's gRPC goes over (RFC 9113, 3.4)."""
+    there.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes((0, 0, 0, SETTINGS, 0, 0, 0, 0, 0)))
+    answer = b""
+    while len(answer) < 9 and (more := there.recv(9 - len(answer))):
+        answer += more
+    return len(answer) == 9 and answer[3] == SETTINGS
 
 
 def absent(address: str, error: BaseException) -> UserError:

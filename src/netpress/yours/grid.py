@@ -21,7 +21,7 @@ from netpress.training.stage import Stage
 PAPER = editions.YOURS
 BEGINNINGS = ("random", "imitated")
 REGIMES = ("frozen", "thawed")
-METHODS = tuple(f"{beginning}-{regime}" for beginning in BEGINNINGS for regime in REGIMES)
+METHODS = {f"{beginning}-{regime}": (beginning, regime) for beginning in BEGINNINGS for regime in REGIMES}
 STEP = "imitated-thawed"  # how a block is replaced for good
 PARENT, CONTROL = "parent", "retrained"
 BATCHES = 8  # at least so many in an epoch, where images are few
@@ -73,12 +73,7 @@ def triage(task: Task, seed: int) -> tuple[Run, ...]:
     return (
         parent,
         control_run(task, seed),
-        *(
-            replaced_run(task, parent, block, f"{beginning}-{regime}")
-            for block in task.blocks
-            for beginning in BEGINNINGS
-            for regime in REGIMES
-        ),
+        *(replaced_run(task, parent, block, method) for block in task.blocks for method in METHODS),
     )
 
 
@@ -100,7 +95,7 @@ def control_run(task: Task, seed: int) -> Run:
 
 def replaced_run(task: Task, before: Run, block: str, method: str = STEP) -> Run:
     """The network of the run `before`, which teaches, with one more block replaced."""
-    beginning, regime = method.split("-")
+    beginning, regime = METHODS[method]
     begin = (Random(block), imitate(task, block)) if beginning == "imitated" else (Random(block),)
     steps = (Inherit(), *begin, retrain(task, (block,) if regime == "frozen" else ()))
     return run_of(task, before.seed, f"{before.model}+{block}", method, steps, before)

@@ -161,14 +161,8 @@ def facts(network: SlicedNetwork, classes: int, px: int) -> list[Block]:
 
 def sizes(network: SlicedNetwork, px: int) -> dict[str, tuple[int, int]]:
     """Parameters and multiply-adds of each block and the head."""
-    rows = describe(network, px).layers
-    return {
-        name: (
-            sum(parameter.numel() for parameter in network[name].parameters()),
-            sum(row.multiply_adds for row in rows if row.name == name or row.name.startswith(f"{name}.")),
-        )
-        for name in network.names
-    }
+    size = describe(network, px)
+    return {name: (sum(p.numel() for p in network[name].parameters()), size.of_block(name)) for name in network.names}
 
 
 def reason(old: tuple[int, int], new: tuple[int, int], total: tuple[int, int]) -> str:

@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass
 from pathlib import Path
 
-from netpress import data, editions
+from netpress import data, editions, words
 from netpress.errors import UserError, nearest
 
 LIMITS = (8, 1024)  # of --px
@@ -31,7 +31,7 @@ def check_words(wanted: Wanted, out: Path | None = None) -> None:
     """UserError for the first thing that is wrong without looking into any file."""
     check_model(wanted.model)
     folder_of(wanted.data)
-    if wanted.weights and not Path(wanted.weights).expanduser().is_file():
+    if wanted.weights and not words.place(wanted.weights).is_file():
         raise UserError(f"There is no file {wanted.weights!r}: give weights as safetensors, or as a state_dict.")
     if not (math.isfinite(wanted.most) and 0 <= wanted.most < 100):
         raise UserError(f"--most {wanted.most} is no number of points: give 0 to 99, for example 1.0.")
@@ -40,19 +40,31 @@ def check_words(wanted: Wanted, out: Path | None = None) -> None:
         raise UserError(f"--seeds {given!r}: different numbers from 0 are expected, as 0,1,2.")
     if wanted.px is not None and not LIMITS[0] <= wanted.px <= LIMITS[1]:
         raise UserError(f"--px {wanted.px}: a side of {LIMITS[0]} to {LIMITS[1]} pixels is expected.")
-    editions.settings(wanted.edition, editions.YOURS)
+    check_settings(wanted.edition)
     if out is not None:
         check_folder(out)
+
+
+def check_settings(edition: str) -> None:
+    """UserError for a changed setting that no network of a user's own looks at."""
+    used = {name.split(".")[1] for name in editions.ROWS if name.startswith(f"{editions.YOURS}.")} | {"batch"}
+    for name in editions.parse(edition)[1]:
+        if name not in used:
+            raise UserError(
+                f"The setting {name} changes nothing for a network of your own: leave it out, or change one of "
+                f"{', '.join(sorted(used))}."
+            )
 
 
 def check_model(model: str) -> None:
     """UserError for what is no label of a network."""
     kind, colon, name = model.rpartition(":")
     if not colon or not name or not kind:
-        example = f"torchvision:{model}" if model.isidentifier() else HOW
-        raise UserError(f"{model!r} names no network: write {HOW}, for example {example}.")
+        file, word = model.rstrip(":"), model.isidentifier()
+        example = f", for example torchvision:{model}" if word else f", as {file}:build" if file.endswith(".py") else ""
+        raise UserError(f"{model!r} names no network: write {HOW}{example}.")
     if kind.endswith(".py"):
-        if not Path(kind).expanduser().is_file():
+        if not words.place(kind).is_file():
             raise UserError(f"There is no file {kind}: give a Python file, as FILE.py:FUNCTION.")
     elif kind not in PREFIXES:
         near = nearest(kind, PREFIXES)
@@ -64,7 +76,7 @@ def folder_of(name: str) -> Path | None:
     """The folder that a user means by --data; None for a data set. UserError with the nearest one for neither."""
     if name in data.DATASETS:
         return None
-    path = Path(name).expanduser()
+    path = words.place(name)
     if path.is_dir():
         return path
     if path.exists():

@@ -308,6 +308,15 @@ def native_row(level: str, direction: str, table: pd.DataFrame, same_px: bool) -
     return row | {"Scratch": points(scratch), "pyramid, thawed": points(taught), "difference": points(gain)}
 
 
+def taught_over_random(runs: pd.DataFrame, level: str, direction: str) -> Estimate:
+    """A network of the pyramid, nothing frozen, less the same from random weights, in points; n = 0 where sizes differ.
+
+    It is the difference in a line of table_native.
+    """
+    listed = table_native(runs).cells
+    return listed["difference"].iloc[SHALLOWER.index((level, direction))] if "difference" in listed else points(None)
+
+
 def points(fractions: pd.Series | None) -> Estimate:
     """An Estimate in %, with n = 0 where nothing was run."""
     return interval([] if fractions is None else fractions.dropna()).times(100)

@@ -13,7 +13,7 @@ from netpress.papers.pyramid import tables as pyramid
 from netpress.papers.triage import claims as triage
 from netpress.report.claim_tests import difference
 from netpress.report.comparisons import LAST
-from netpress.report.estimates import Estimate, interval
+from netpress.report.estimates import Estimate
 from netpress.report.evidence import Contrast
 
 if TYPE_CHECKING:
@@ -32,12 +32,6 @@ class Answer:
     what: str
     found: "Callable[[pd.DataFrame], Estimate]"
     shown: str
-
-
-def taught_against_random(runs: "pd.DataFrame") -> Estimate:
-    """SVGG5 after the forward pyramid, nothing frozen, less SVGG5 from random weights, where sizes agree."""
-    cells = pyramid.table_native(runs).cells
-    return cells.at["SVGG5 forward", "difference"] if "difference" in cells else interval([])
 
 
 def answer(paper: str, what: str, contrast: Contrast, shown: str) -> Answer:
@@ -79,7 +73,7 @@ ANSWERS = (
     ),
     Answer(
         "pyramid", "SVGG5 after the forward pyramid with nothing frozen, over SVGG5 from random weights",
-        taught_against_random, "native",
+        partial(pyramid.taught_over_random, **LAST_LEVEL["forward"]), "native",
     ),
     answer(
         "compressing", "VGG16 pruned to one weight of five and retrained, over VGG16 retrained",
