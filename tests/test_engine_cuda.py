@@ -2,7 +2,6 @@
 What can be checked without a GPU, the captured step's bookkeeping, is."""
 
 import copy
-import os
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -356,13 +355,14 @@ def test_a_numbered_gpu_is_the_current_one_and_its_memory_counts(monkeypatch: py
     assert (current, asked) == (["cuda:1"], ["cuda:1"])
 
 
-@pytest.mark.parametrize(("device", "workers"), [("cuda", 1), ("cuda:1", 1), ("mps", 1)])
+@pytest.mark.parametrize(("device", "workers"), [("cuda", 2), ("cuda:1", 2), ("mps", 1)])
 def test_as_many_workers_as_the_chosen_device_feeds(monkeypatch: pytest.MonkeyPatch, device: str, workers: int) -> None:
     monkeypatch.setenv("NETPRESS_DEVICE", device)
+    monkeypatch.setattr(limits, "cores", lambda: 16)
     assert default_workers() == workers
     monkeypatch.setenv("NETPRESS_DEVICE", "cpu")
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    assert default_workers() == len(os.sched_getaffinity(0))
+    assert default_workers() == 16
 
 
 def test_memory_that_runs_out_while_a_step_is_captured_is_told_as_such() -> None:
