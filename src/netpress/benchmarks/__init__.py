@@ -32,8 +32,8 @@ class Measurement:
 
 def a_step(name: str, batch: int, px: int) -> Measurement:
     """The share of its matrix products that a step of full VGG16 reaches."""
-    said = f"a step of full VGG16 on a GPU, {px} px, batch {batch}, against its matrix products"
-    return Measurement("step", said, {"name": name, "batch": batch, "px": px}, gpu=True, quick=True)
+    says = f"a step of full VGG16 on a GPU, {px} px, batch {batch}, against its matrix products"
+    return Measurement("step", says, {"name": name, "batch": batch, "px": px}, gpu=True, quick=True)
 
 
 FULL = {"name": "triage-grid-full", "width": 1.0}

@@ -18,8 +18,8 @@ EDITION = "large+parent_epochs=10"
 def measure() -> dict[str, Any]:
     """The record: seconds from the command to the last record, imports included."""
     seconds = grid_seconds(EDITION, datasets=("cifar10",))
-    said = "seconds of 31 networks x 10 epochs x 50,000 images"
-    bars = [results.bar("whole-grid", said, [seconds], most=MOST)]
+    what = "seconds of 31 networks x 10 epochs x 50,000 images"
+    bars = [results.bar("whole-grid", what, [seconds], most=MOST)]
     return results.content("whole-grid", choose(), bars, {"dataset": "cifar10", "images": 50_000, "edition": EDITION})
 
 
