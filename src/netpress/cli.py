@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 import netpress
-from netpress import console, editions, ends, surroundings, words
+from netpress import benchmarks, console, editions, ends, surroundings, words
 from netpress.errors import UserError
 
 app = typer.Typer(
@@ -343,15 +343,15 @@ def shrink(
         raise typer.Exit(1)
 
 
-@app.command()
+@app.command(epilog=f"\b\n{benchmarks.listed()}")
 def bench(
-    name: Annotated[str, typer.Argument(help="One measurement; all where left out.")] = "", as_json: AsJson = False
+    name: Annotated[str, typer.Argument(help="One measurement; all where left out.")] = "",
+    as_json: AsJson = False,
+    quick: Annotated[bool, typer.Option("--quick", help="Only see whether it works here; nothing is judged.")] = False,
 ) -> None:
     """Side-by-side ratios against the plain loop."""
-    from netpress import benchmarks
-
     with ends.stoppable("nothing of this measurement was kept"):
-        benchmarks.command(name, as_json)
+        benchmarks.command(name, as_json, quick=quick)
 
 
 @app.command()

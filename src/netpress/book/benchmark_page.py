@@ -13,8 +13,8 @@ from netpress.report.theme import Words
 
 KINDS = ("cpu", "cuda", "mps")
 WITH_BARS = (
-    "triage-grid", "frozen-ratio", "student-teacher", "distillation", "step-overhead", "rebuild", "full-step",
-    "shrink-cost", "shrink",
+    "triage-grid", "triage-grid-full", "frozen-ratio", "student-teacher", "distillation", "step-overhead", "host-work",
+    "rebuild", "step-512", "whole-grid", "shrink-cost", "shrink",
 )  # fmt: skip
 ARMS = {"plain": "plain loop", "ours": "netpress"}
 
