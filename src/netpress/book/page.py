@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
-from netpress.book import best_edition, glue, made_with, parameters
+from netpress.book import best_edition, glue, in_short, made_with, parameters
 from netpress.book.html import Html
 from netpress.errors import UserError
 
@@ -153,6 +153,10 @@ class Page(BaseModel):
         for name in names:
             before = f"; in the pilot, by the first rules, {pilot[name]['verdict']}" if name in pilot else ""
             self.glue(f"verdict_{name}", spoken(verdicts[name]) + before)
+
+    def in_short(self) -> Html:
+        """The box under the title: what was found, in sentences made from the page's records."""
+        return in_short.box(in_short.sentences(self))
 
     def made_with(self) -> Html:
         """The box "made with": edition, data, seeds, runs and what was not run, devices, commits, dates, cost."""
