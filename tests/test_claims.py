@@ -11,6 +11,7 @@ import pytest
 from scipy import stats
 
 from netpress.errors import UserError
+from netpress.report.boards import rules, scoreboard, spoken
 from netpress.report.claim_tests import (
     all_of,
     any_difference_test,
@@ -21,7 +22,6 @@ from netpress.report.claim_tests import (
     noninferiority_test,
     trend_test,
 )
-from netpress.report.boards import rules, scoreboard, spoken
 from netpress.report.claims import LEVEL, VERDICTS, Claim, judge_all
 from netpress.report.comparisons import ACCURACY, EPOCHS, Comparison, Measure
 from netpress.report.evidence import ClaimTest, Contrast, Findings
@@ -247,7 +247,7 @@ def test_the_pilots_machine_sentences_become_plain():
     said = PILOT | {
         "note": "weakest of 2: above fitnet; weakest of 2: forward",
         "rule": "All hold: above scratch: best: supported if less than 9 points; and above fitnet: best, method "
-        "two-stages or gram minus method fitnet: supported if more than 0 points in every direction, contradicted if less.",
+        "two-stages or gram minus method fitnet: supported if more than 0 points in every direction.",
     }
     made = of_pilot(claim(planted(1.0)), said)
     assert made.where == "forward, against FitNet" and made.holds == (0.0, None)
@@ -411,7 +411,10 @@ def test_the_scoreboard_shows_fresh_seeds_in_place_of_the_pilot():
 
 
 def test_the_scoreboard_shows_the_pilot_as_long_as_fresh_seeds_lack():
-    claims = [claim(difference_test(Contrast(THAWED, PARENT)), "T2"), claim(difference_test(Contrast(FROZEN, PARENT)), "T3")]
+    claims = [
+        claim(difference_test(Contrast(THAWED, PARENT)), "T2"),
+        claim(difference_test(Contrast(FROZEN, PARENT)), "T3"),
+    ]
     none = judge_all(claims, frame().assign(status="missing"))
     table = scoreboard(none, {"T2": PILOT}, "All claims", cards="../together/scoreboard.html")
     page = table._repr_html_()
