@@ -21,6 +21,7 @@ from netpress.book.chapter import check_parameters
 from netpress.book.notebooks import Job
 from netpress.book.parameters import chapter_of, defaults, papers_of
 from netpress.errors import UserError, known
+from netpress.runs import records
 from netpress.sweep.signals import unreached_by_ctrl_c
 
 TRAINED_HERE = "demo"  # the only edition that a build trains; the others are read from their records
@@ -192,7 +193,8 @@ def job_of(project: Path, chapter: str, edition: str, code: str) -> Job:
     wanted = {"edition": edition, "run_missing": False}
     parameters = {name: value for name, value in wanted.items() if name in defaults(source)}
     shown = editions.EDITIONS if edition == best_edition.BEST else (edition,)
-    folders = [paths.results_dir() / name / paper for name in shown for paper in papers_of(chapter)]
+    changed = [name for name in records.changed_editions() if editions.parse(name)[0] in shown]
+    folders = [paths.results_dir() / name / paper for name in (*shown, *changed) for paper in papers_of(chapter)]
     recorded = digest((file for folder in folders for file in folder.rglob("*.json")), (".json",))
     parts = [hashlib.sha256(source.read_bytes()).hexdigest(), parameters, recorded, code, versions()]
     key = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()

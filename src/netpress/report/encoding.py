@@ -15,7 +15,8 @@ class Encoding:
     """Which column of the frame goes where; values of `y` and `beside` are multiplied by `scale`.
 
     `series`: colour and marker; `panel`: one small chart each, `columns` to a row; `beside`: a second value, drawn
-    hollow (the last accuracy beside the best); `label`: the text at a point of a scatter.
+    hollow (the last accuracy beside the best); `label`: the text at a point of a scatter; `shared`: one y axis for all
+    panels.
     """
 
     x: str
@@ -26,6 +27,7 @@ class Encoding:
     label: str = ""
     scale: float = 1.0
     columns: int = 2
+    shared: bool = False
 
     @property
     def keys(self) -> list[str]:
