@@ -73,7 +73,9 @@ def test_points_and_conclusion_follow_the_records(results, monkeypatch):
 def test_criticality_may_grow(results, monkeypatch):
     shown_whole(monkeypatch)
     climb(results, lambda images, run: images / 10_000 + 0.01 * run.seed * (images > 1000))
-    assert "Thawed, criticality of block 1 grows with data, by 4.9 ± 0.0 points" in ladder.conclusion(ladder.frame("small"))
+    assert "Thawed, criticality of block 1 grows with data, by 4.9 ± 0.0 points" in ladder.conclusion(
+        ladder.frame("small")
+    )
 
 
 @pytest.mark.parametrize("edition", ["demo", "small"])

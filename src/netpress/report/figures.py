@@ -17,7 +17,21 @@ from netpress.report.encoding import Encoding, summary
 from netpress.report.pictures import images
 from netpress.report.scatter import pareto, scatter
 from netpress.report.tables import number
-from netpress.report.theme import INK, LINES, NARROW, WIDTH, Figure, Words, colour, figure, hover, marker, nothing
+from netpress.report.theme import (
+    INK,
+    LETTER,
+    LINES,
+    NARROW,
+    WIDTH,
+    Figure,
+    Words,
+    colour,
+    figure,
+    hover,
+    legend_columns,
+    marker,
+    nothing,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -42,7 +56,6 @@ __all__ = [
 ]
 
 PANEL_HEIGHT = 240  # CSS pixels
-LETTER = 6.8  # width of a letter of a tick label, CSS pixels
 Key = tuple[str, dict[str, Any]]  # an entry of the legend: its text and the style of its line
 
 
@@ -59,8 +72,13 @@ class _Chart:
         return list(self.points[self.encoding.x].unique())
 
     @property
-    def names(self) -> list[Any]:
-        return list(self.points[self.encoding.series].unique()) if self.encoding.series else [None]
+    def series(self) -> list[tuple[int, Any]]:
+        """Place in the order of colours, and name."""
+        return (
+            self.encoding.ordered(list(self.points[self.encoding.series].unique()))
+            if self.encoding.series
+            else [(0, None)]
+        )
 
     @property
     def panels(self) -> list[Any]:
@@ -71,10 +89,14 @@ class _Chart:
         chosen = points[points[self.encoding.panel] == panel] if self.encoding.panel else points
         return chosen if name is None else chosen[chosen[self.encoding.series] == name]
 
-    def places(self, rows: pd.DataFrame, i: int, spread: float) -> pd.Series:
-        """Where the i-th series stands on a categorical axis."""
-        step = spread / max(1, len(self.names))
-        return rows[self.encoding.x].map(self.order.index).astype("float64") + step * (i - (len(self.names) - 1) / 2)
+    def places(self, rows: pd.DataFrame, name: Any, spread: float) -> pd.Series:
+        """Where a series stands on a categorical axis."""
+        step = spread / max(1, len(self.series))
+        return rows[self.encoding.x].map(self.order.index).astype("float64") + step * self.aside(name)
+
+    def aside(self, name: Any) -> float:
+        """How many steps a series stands right of the middle of all."""
+        return [other for _, other in self.series].index(name) - (len(self.series) - 1) / 2
 
 
 def grouped_points(
@@ -91,17 +113,17 @@ def grouped_points(
         for row in chart.rows(line, panel).itertuples() if len(line) else ():
             axes.axhspan(row.low, row.high, color=INK, alpha=0.10, lw=0)
             axes.axhline(row.mean, color=INK, ls="--", lw=1.4)
-        for i, name in enumerate(chart.names):
+        for i, name in chart.series:
             rows = chart.rows(chart.points, panel, name)
-            at = chart.places(rows, i, 0.7)
+            at = chart.places(rows, name, 0.7)
             _whiskers(axes, at, rows, colour(i))
             axes.plot(at, rows["mean"], **_mark(i))
             _hovers(axes, at, rows, chart, name)
             if encoding.beside:
-                axes.plot(at + 0.2 / len(chart.names), rows[encoding.beside], **_mark(i) | {"mfc": "none", "ms": 5})
+                axes.plot(at + 0.2 / len(chart.series), rows[encoding.beside], **_mark(i) | {"mfc": "none", "ms": 5})
         _categories(axes, chart)
 
-    keys: list[Key] = [(str(name), _mark(i)) for i, name in enumerate(chart.names) if name is not None]
+    keys: list[Key] = [(str(name), _mark(i)) for i, name in chart.series if name is not None]
     if encoding.beside:
         keys.append((f"{encoding.beside} (hollow)", {"marker": "o", "mfc": "none", "color": INK, "ls": "none"}))
     if len(line):
@@ -116,21 +138,19 @@ def _baseline(runs: pd.DataFrame, encoding: Encoding) -> pd.DataFrame:
 def bars(runs: pd.DataFrame, encoding: Encoding, words: Words) -> Figure:
     """Bars from zero with intervals over seeds, the series side by side: counts such as epochs to 99 %."""
     chart = _Chart(summary(runs, encoding), encoding, words)
-    width = 0.8 / max(1, len(chart.names))
+    width = 0.8 / max(1, len(chart.series))
 
     def draw(axes: Axes, panel: Any) -> None:
-        for i, name in enumerate(chart.names):
+        for i, name in chart.series:
             rows = chart.rows(chart.points, panel, name)
-            at = chart.places(rows, i, 0.8)
+            at = chart.places(rows, name, 0.8)
             axes.bar(at, rows["mean"], width * 0.9, color=colour(i), hatch=HATCHES[i % len(HATCHES)], **OUTLINE)
             _whiskers(axes, at, rows, INK)
             _hovers(axes, at, rows, chart, name)
         _categories(axes, chart)
         axes.grid(axis="x", visible=False)
 
-    keys: list[Key] = [
-        (str(name), _mark(i) | {"marker": "s"}) for i, name in enumerate(chart.names) if name is not None
-    ]
+    keys: list[Key] = [(str(name), _mark(i) | {"marker": "s"}) for i, name in chart.series if name is not None]
     return _multiples(chart, draw, keys, chart.points)
 
 
@@ -139,13 +159,13 @@ def curves(history: pd.DataFrame, encoding: Encoding, words: Words) -> Figure:
     chart = _Chart(summary(history, encoding), encoding, words)
 
     def draw(axes: Axes, panel: Any) -> None:
-        for i, name in enumerate(chart.names):
+        for i, name in chart.series:
             rows = chart.rows(chart.points, panel, name).sort_values(encoding.x)
             axes.fill_between(rows[encoding.x], rows["low"], rows["high"], color=colour(i), alpha=0.18, lw=0)
             axes.plot(rows[encoding.x], rows["mean"], **_line(i, len(rows)))
             _hovers(axes, rows[encoding.x], rows, chart, name)
 
-    keys: list[Key] = [(str(name), _line(i, 2)) for i, name in enumerate(chart.names) if name is not None]
+    keys: list[Key] = [(str(name), _line(i, 2)) for i, name in chart.series if name is not None]
     return _multiples(chart, draw, keys, _wide(chart))
 
 
@@ -169,15 +189,15 @@ def lines(runs: pd.DataFrame, encoding: Encoding, words: Words, baseline: pd.Dat
     def draw(axes: Axes, panel: Any) -> None:
         for row in chart.rows(line, panel).itertuples() if len(line) else ():
             axes.axhline(row.mean, color=INK, ls="--", lw=1.4)
-        for i, name in enumerate(chart.names):
+        for i, name in chart.series:
             rows = chart.rows(chart.points, panel, name).sort_values(encoding.x)
-            at = rows[encoding.x] * APART ** (i - (len(chart.names) - 1) / 2)
+            at = rows[encoding.x] * APART ** chart.aside(name)
             _whiskers(axes, at, rows, colour(i))
             axes.plot(at, rows["mean"], **_line(i, 1) | {"ms": 7})
             _hovers(axes, at, rows, chart, name)
         _powers(axes, sorted(chart.order))
 
-    keys: list[Key] = [(str(name), _line(i, 1)) for i, name in enumerate(chart.names) if name is not None]
+    keys: list[Key] = [(str(name), _line(i, 1)) for i, name in chart.series if name is not None]
     keys += [("baseline", {"color": INK, "ls": "--", "lw": 1.4})] if len(line) else []
     return _multiples(chart, draw, keys, pd.concat([chart.points, line]) if len(line) else chart.points)
 
@@ -290,5 +310,4 @@ def _intervals(points: pd.DataFrame) -> str:
 
 
 def _legend_columns(keys: list[Key], width: float) -> int:
-    longest = max((len(text) for text, _ in keys), default=1) * LETTER + 50
-    return max(1, min(len(keys), int(width * 0.95 / longest)))
+    return legend_columns([text for text, _ in keys], width)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,14 +10,27 @@ import pandas as pd
 from netpress.report.encoding import Encoding
 from netpress.report.frames import finished, require_columns
 from netpress.report.tables import number
-from netpress.report.theme import INK, NARROW, WIDTH, Figure, Words, colour, figure, hover, marker
+from netpress.report.theme import (
+    INK,
+    LETTER,
+    NARROW,
+    WIDTH,
+    Figure,
+    Words,
+    colour,
+    figure,
+    hover,
+    legend_columns,
+    marker,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure as Canvas
 
 HEIGHT = 430  # CSS pixels
-LETTER, LINE = 6.6, 14.0  # size of a letter of a label, CSS pixels
+LINE = 14.0  # height of a label, CSS pixels
+FRONT = "no other is smaller and better"
 NEAR, FAR = 8.0, 130.0  # of a label from its point: where it begins, and how far away it may go
 DIRECTIONS = ((1, 0.5), (-1, 0.5), (1, -0.5), (-1, -0.5), (1, 1), (-1, 1), (1, -1), (-1, -1), (0.2, 1), (0.2, -1))
 
@@ -32,19 +44,16 @@ def pareto(x: Any, y: Any) -> np.ndarray:
 
 
 def scatter(
-    runs: pd.DataFrame, encoding: Encoding, words: Words, front: bool = True, log: bool = False, named: str = "all",
-    ways: Sequence[str] = (),
-) -> Figure:  # fmt: skip
+    runs: pd.DataFrame, encoding: Encoding, words: Words, front: bool = True, log: bool = False, named: str = "all"
+) -> Figure:
     """One point a network, the mean over seeds of `x` and of `y` (times scale), its `label` beside it.
 
     `front` joins the points that no other beats (small x, large y); `log` gives x a logarithmic axis. `named`: "all"
-    points have their label beside them, or only those on the "front"; the others have it under the mouse. `ways`: all
-    series that there may be, so that each has the same colour and marker in several figures.
+    points have their label beside them, or only those on the "front"; the others have it under the mouse.
     """
     points = _points(runs, encoding)
-    shown = list(points[encoding.series].unique()) if encoding.series else [""]
-    names = [*(way for way in ways if way in shown), *(name for name in shown if name not in ways)]
-    places = [*ways, *(name for name in names if name not in ways)]
+    names = encoding.ordered(list(points[encoding.series].unique())) if encoding.series else [(0, "")]
+    texts = [*(str(name) for _, name in names), *([FRONT] if front else [])]
 
     def paint(canvas: Canvas) -> None:
         if points.empty:
@@ -54,9 +63,9 @@ def scatter(
         if front:
             best = points[points["on the front"]].sort_values(encoding.x)
             step: dict[str, Any] = {"where": "post", "color": INK, "ls": ":", "lw": 1.4}
-            axes.step(best[encoding.x], best[encoding.y], **step, label="no other is smaller and better")
-        for name in names:
-            own, i = points[points[encoding.series] == name] if encoding.series else points, places.index(name)
+            axes.step(best[encoding.x], best[encoding.y], **step, label=FRONT)
+        for i, name in names:
+            own = points[points[encoding.series] == name] if encoding.series else points
             look: dict[str, Any] = {"ls": "none", "marker": marker(i), "color": colour(i)}
             axes.plot(own[encoding.x], own[encoding.y], **look, label=str(name))
         axes.set_xlabel(words.x)
@@ -67,12 +76,12 @@ def scatter(
         for row in points.to_dict("records"):
             hover(axes, (row[encoding.x], row[encoding.y]), _spoken(row, encoding, words))
         if encoding.series or front:
-            canvas.legend(loc="outside upper center", ncols=4 if canvas.get_figwidth() * 72 > NARROW else 1)
+            canvas.legend(loc="outside upper center", ncols=legend_columns(texts, canvas.get_figwidth() * 72))
         if encoding.label:
             canvas.draw_without_rendering()  # the labels are placed in pixels: the layout must be known
             _names(axes, points, encoding, points["on the front"] | (named == "all"))
 
-    narrow = (NARROW, HEIGHT + 20 * (len(names) + 1))
+    narrow = (NARROW, HEIGHT + 20 * len(texts))
     return figure(paint, (WIDTH, HEIGHT), words, points, narrow=narrow)
 
 

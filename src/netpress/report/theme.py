@@ -9,7 +9,7 @@ import hashlib
 import html
 import io
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -42,6 +42,7 @@ WIDTH = 720  # of a figure in CSS pixels: the measure of the book's text
 NARROW = 340  # of its second drawing, for a phone: panels one below the other
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
 SMALLEST = 1.0  # a figure shrinks to this share of its size, then it scrolls: text keeps its 12 px
+LETTER = 6.9  # width of a letter of 12 px, CSS pixels
 HOVER = "hover:"  # begins the id of a point that has words of its own
 STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",
@@ -172,6 +173,12 @@ def figure(
 def hover(axes: Axes, at: tuple[Any, Any], text: str) -> None:
     """Give the point `at` words that a page shows under the mouse or the finger: a name and its value."""
     axes.plot(*([place] for place in at), ls="none", marker="o", ms=15, mew=0, color=INK, alpha=0, gid=HOVER + text)
+
+
+def legend_columns(texts: Sequence[str], width: float) -> int:
+    """How many entries of a legend stand beside each other in a drawing of `width` CSS pixels."""
+    longest = max(map(len, texts), default=1) * LETTER + 50
+    return max(1, min(len(texts), int(width * 0.95 / longest)))
 
 
 def nothing(words: Words) -> Figure:
