@@ -20,7 +20,7 @@ ABOVE, BELOW = PALETTE["blue"], PALETTE["vermillion"]
 
 
 def heat(runs: pd.DataFrame, encoding: Encoding, words: Words) -> Figure:
-    """Rows are `series`, columns `x`, panels `panel`; each cell the mean over seeds of `y` times `scale`, with its sign.
+    """Rows are `series`, columns `x`, panels `panel`; each cell the mean over seeds of `y` times `scale`, signed.
 
     Blue is above zero and vermillion below, the stronger the further; the number says it without the colour.
     """

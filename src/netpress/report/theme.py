@@ -102,8 +102,8 @@ class Words:
 class Figure:
     """A drawn figure, its words and the numbers behind it. Shows itself as HTML: SVG, caption, table of data.
 
-    `size` in CSS pixels; `note` follows the caption: what the intervals are, how many seeds. `narrow`: the size at which
-    `paint` draws it once more for a phone, where it can.
+    `size` in CSS pixels; `note` follows the caption: what the intervals are, how many seeds. `narrow`: the size at
+    which `paint` draws it once more for a phone, where it can.
     """
 
     words: Words
@@ -156,7 +156,8 @@ class Figure:
         details = f"<details><summary>Data behind this figure</summary>{data}</details>" if data else ""
         return (
             '<figure class="np-figure"><div class="np-scroll" style="overflow-x:auto" tabindex="0" role="region" '
-            f'aria-label="Figure: {caption}">{self._drawings()}</div><figcaption>{caption}{note}</figcaption>{details}</figure>'
+            f'aria-label="Figure: {caption}">{self._drawings()}</div>'
+            f"<figcaption>{caption}{note}</figcaption>{details}</figure>"
         )
 
 

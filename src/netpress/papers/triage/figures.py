@@ -101,13 +101,13 @@ def figure_2(runs: pd.DataFrame) -> Figure:
         x="block number", y="gain", series="method", panel="data set", beside="last", columns=2, shared=True
     )
     alt = (
-        "One panel a data set; for each of the five compressed blocks the points above or below the uncompressed parent "
-        "of six methods, on the same axis."
+        "One panel a data set; for each of the five compressed blocks the points above or below the uncompressed "
+        "parent of six methods, on the same axis."
     )
     caption = (
         "Points of best test accuracy above the uncompressed parent of the same seed (filled) and the same after the "
-        f"last epoch (hollow), by the block that was compressed and by method; {spread(rows)}. Dashed: the parent, whose "
-        "accuracy is in brackets. The best epoch is chosen on the test images, as in the paper."
+        f"last epoch (hollow), by the block that was compressed and by method; {spread(rows)}. Dashed: the parent, "
+        "whose accuracy is in brackets. The best epoch is chosen on the test images, as in the paper."
     )
     words = Words(alt, caption, "compressed block", "points above the parent")
     line = rows.drop_duplicates(["data set", "seed"]).assign(gain=0.0)
