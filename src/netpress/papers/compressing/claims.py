@@ -49,11 +49,23 @@ def hotter(squared: bool) -> ClaimTest:
     )
 
 
+# Unit of an effect -> what it is measured against, where the parts of a test do not say
+OF_T = {"tau": "agreement {} as T rises", "points": "T = 10 in overfitting"}
+THAN: dict[str, dict[str, str]] = {
+    name: {"points": than}
+    for name, than in {
+        "K1": "the parent", "K2a": "the change of six layers", "K2b": "the change of six layers",
+        "K3": "the student alone", "K5a": "the shortest schedule", "K5b": "the lead of the shortest schedule",
+        "K6": "the pruned ones",
+    }.items()
+} | {"K4a": OF_T, "K4b": OF_T}  # fmt: skip
+
+
 def claim(
     name: str, statement: str, where: str, compares: str, statistic: str, margin: str, test: ClaimTest, *rests_on: str
 ) -> Claim:
     """One claim of this paper."""
-    return Claim(name, "compressing", statement, where, compares, statistic, margin, test, rests_on)
+    return Claim(name, "compressing", statement, where, compares, statistic, margin, test, rests_on, THAN.get(name, {}))
 
 
 CLAIMS = (

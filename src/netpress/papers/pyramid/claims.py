@@ -13,6 +13,7 @@ import pandas as pd
 
 from netpress.nets.levels import LEVELS, TOP
 from netpress.papers.pyramid import ENLARGED, from_random
+from netpress.papers.pyramid.own_numbers import COUNTS
 from netpress.papers.pyramid.speed import CLASSES, PX, WIDTH
 from netpress.papers.pyramid.training_cost import computation
 from netpress.report.claim_tests import all_of, count_test, difference_test, trend_test
@@ -23,9 +24,9 @@ from netpress.report.evidence import ClaimTest, Contrast, Findings
 # The methods that the claims are about, named here: one that is added to the grid later changes no test.
 FIVE = {
     "scratch": "Scratch",
-    "two-stages": "Pyramid 2-stages",
-    "gram": "Pyramid Gram Normal",
-    "fitnet": "Fitnet",
+    "two-stages": "2 stages",
+    "gram": "Gram",
+    "fitnet": "FitNet",
     "gram-direct": "Gram Direct",
 }
 PYRAMID = ("two-stages", "gram")
@@ -147,11 +148,23 @@ def native_test() -> ClaimTest:
     return ClaimTest(lambda runs, history: test.run(from_random(runs), history), rule)
 
 
+# Unit of an effect -> what it is measured against, where the parts of a test do not say
+OVER = {"points": "Scratch", "tau": "the gain {} with compression"}
+BY_DEPTH = {"tau": "accuracy {} as networks get shallower"}
+THAN: dict[str, dict[str, str]] = {
+    "P3": {"points": "the other direction"}, "P9": BY_DEPTH, "P12": BY_DEPTH,
+    "P4a": OVER, "P4b": OVER,
+    "P6": {"times": "fewer parameters"}, "P7": {"times": "as fast"}, "P8": {"times": "as long"},
+    "P10": {"times": "the computation of backward"}, "P11": {"times": "the seconds of the L2 loss"},
+}  # fmt: skip
+
+
 def claim(
     name: str, statement: str, where: str, compares: str, statistic: str, margin: str, test: ClaimTest, *rests_on: str
 ) -> Claim:
     """One claim of this paper."""
-    return Claim(name, "pyramid", statement, where, compares, statistic, margin, test, rests_on)
+    than, own = THAN.get(name, {}), COUNTS.get(name.rstrip("ab"))
+    return Claim(name, "pyramid", statement, where, compares, statistic, margin, test, rests_on, than, own)
 
 
 NO_FREEZING, FREEZING = "forward with nothing frozen in stage 2", "forward with frozen layers, as in section 3.1"

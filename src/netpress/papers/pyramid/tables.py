@@ -21,6 +21,7 @@ from netpress.papers.pyramid import (
     NAMES,
     NATIVE,
     PARENT,
+    PRINTED,
     PYRAMID,
     SHALLOWER,
     THAWED,
@@ -40,8 +41,7 @@ from netpress.report.tables import NOTHING, Table, beside, listing
 PAPERS_DATA = ("stl10", "cifar100")
 # table: direction, and which of the paper's data sets
 TABLES = {1: (FORWARD, 0), 2: (FORWARD, 1), 3: (BACKWARD, 0), 4: (BACKWARD, 1)}
-# approaches with a stage 1, in few words
-TAUGHT = {"two-stages": "2 stages", "gram": "Gram", "fitnet": "FitNet", "gram-direct": "Gram Direct"}
+TAUGHT = {approach: name for approach, name in NAMES.items() if approach != "scratch"}  # those with a stage 1
 CELL = ("level", "direction", "approach")
 LEFT_OUT = {FORWARD: "(same as pyramid 2-stage)", BACKWARD: "not defined"}
 
@@ -50,7 +50,7 @@ LEFT_OUT = {FORWARD: "(same as pyramid 2-stage)", BACKWARD: "not defined"}
 
 
 def table_1(runs: pd.DataFrame, value: str = "best") -> Table:
-    """Table 1, forward, STL10: the paper's accuracies, ours, the difference.
+    """Table 1, forward, STL10: the paper's accuracies and ours.
 
     `value`: "best" (the best epoch's, as the paper) or "last".
     """
@@ -78,12 +78,17 @@ def accuracies(runs: pd.DataFrame, number: int, value: str) -> Table:
     paper, here = (DATASETS[name].title for name in (PAPERS_DATA[place], stand_in(runs, place)))
     data = paper if paper == here else f"{paper}, ours on {here} in its place"
     word = {"best": "the best epoch's test accuracy", "last": "test accuracy after the last epoch"}[value]
-    caption = f"Table {number} of the paper, {direction}, {data}: {word} in %, as printed, ours, and the difference."
+    caption = f"Table {number} of the paper, {direction}, {data}: {word} in %, the paper's | ours."
     note = (
-        "The paper: VGG19 pretrained on ImageNet, 96 px, one run a cell. Cells that the paper leaves out are left out: "
-        "no Gram matrix is defined for fully connected layers."
+        "Bold: the best of a row, the paper's and ours. The paper: VGG19 pretrained on ImageNet, 96 px, one run a "
+        "cell. Cells that the paper leaves out are left out: no Gram matrix is defined for fully connected layers."
     )
-    return beside(printed.table(f"pyramid_table_{number}"), ours(runs, number, value), caption, note)
+    return beside(as_printed(number), ours(runs, number, value), caption, note)
+
+
+def as_printed(number: int) -> pd.DataFrame:
+    """One of the paper's four tables, to the digit, with the methods' names of this book."""
+    return printed.table(f"pyramid_table_{number}").rename(columns=PRINTED)
 
 
 def stand_in(runs: pd.DataFrame, place: int) -> str:
@@ -128,7 +133,7 @@ def order_agreement(runs: pd.DataFrame, value: str = "best") -> Table:
 
 def cells_of(runs: pd.DataFrame, number: int, value: str = "best") -> pd.DataFrame:
     """One row a cell that both the paper and we have: level, method, paper, ours (mean, %)."""
-    paper, own = printed.table(f"pyramid_table_{number}"), ours(runs, number, value)
+    paper, own = as_printed(number), ours(runs, number, value)
     pairs = [
         {"level": level, "method": method, "paper": paper.at[level, method], "ours": own.at[level, method].mean}
         for level in paper.index
