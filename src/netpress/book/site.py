@@ -27,6 +27,7 @@ from netpress.sweep.signals import unreached_by_ctrl_c
 TRAINED_HERE = "demo"  # the only edition that a build trains; the others are read from their records
 TOOLS = ("papermill", "nbclient", "ipykernel", "matplotlib", "altair", "pandas", "numpy", "scipy", "pydantic")
 KERNELS = 2
+NOTEBOOKS = "_notebooks"
 
 
 @dataclass(frozen=True)
@@ -230,6 +231,10 @@ def assemble(plan: Plan, pages: dict[tuple[str, str], Path]) -> Path:
     shutil.copytree(plan.project / "chapters", book, ignore=ignored)
     for folder in ("_static", "_ext"):
         shutil.copytree(plan.project / folder, book / folder, ignore=ignored, dirs_exist_ok=True)
+    for chapter in plan.editions:  # as they were committed: to be taken away
+        place(book / NOTEBOOKS / f"{chapter}.ipynb", (plan.project / "chapters" / f"{chapter}.ipynb").read_text("utf-8"))
+    if (plan.project / "CITATION.cff").exists():
+        shutil.copy(plan.project / "CITATION.cff", book)
     config = (plan.project / "_config.yml").read_text(encoding="utf-8")
     (book / "_config.yml").write_text(config.replace("chapters/", ""), encoding="utf-8")
     for chapter, names in plan.editions.items():
