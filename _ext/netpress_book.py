@@ -43,10 +43,7 @@ class GlueFigure(PasteFigureDirective):
         (folder / f"{label}.csv").write_text(csv, encoding="utf-8")
         up = "../" * self.env.docname.count("/")
         name = html.escape(label)
-        links = (
-            f'<a href="#{html.escape(node["ids"][0])}">Link</a> '
-            f'<a href="{up}{DATA}/{name}.csv" download>CSV</a>'
-        )
+        links = f'<a href="#{html.escape(node["ids"][0])}">Link</a> <a href="{up}{DATA}/{name}.csv" download>CSV</a>'
         node += nodes.raw("", f'<p class="np-take">{links}</p>', format="html")
         return node
 

@@ -53,16 +53,32 @@ def buttons(app: Sphinx, page: str, template: str, context: dict[str, Any], doct
     taken += [link("The book as PDF", f"{up}{PDF}")] if Path(app.srcdir, PDF).exists() else []
     if chapter and source(app, chapter):
         taken.insert(0, link("This page's notebook", f"{up}{NOTEBOOKS}/{chapter}.ipynb"))
-    groups = [("Take away", "fas fa-download", taken), ("Edit, ask, run", "fas fa-pencil-alt", repository(app, chapter))]
+    groups = [
+        ("Take away", "fas fa-download", taken),
+        ("Edit, ask, run", "fas fa-pencil-alt", repository(app, chapter)),
+    ]
     for name, icon, held in groups:
         if held:
-            group = {"type": "group", "tooltip": name, "icon": icon, "buttons": held, "label": re.sub("[^a-z]+", "-", name.lower())}
+            group = {
+                "type": "group",
+                "tooltip": name,
+                "icon": icon,
+                "buttons": held,
+                "label": re.sub("[^a-z]+", "-", name.lower()),
+            }
             context["header_buttons"].insert(0, group)
 
 
 def link(text: str, url: str) -> dict[str, str]:
     """A button of the theme's menus."""
-    return {"type": "link", "text": text, "url": url, "tooltip": text, "icon": "", "label": re.sub("[^a-z]+", "-", text.lower())}
+    return {
+        "type": "link",
+        "text": text,
+        "url": url,
+        "tooltip": text,
+        "icon": "",
+        "label": re.sub("[^a-z]+", "-", text.lower()),
+    }
 
 
 def cite(app: Sphinx) -> str:
@@ -111,7 +127,11 @@ def shared(app: Sphinx, page: str, template: str, context: dict[str, Any], doctr
     """Open Graph: title and description of a page, and its address where the site's is known."""
     if doctree is None:
         return
-    said = {"title": text(context.get("title", "")), "type": "article", "site_name": app.config.html_title or "netpress"}
+    said = {
+        "title": text(context.get("title", "")),
+        "type": "article",
+        "site_name": app.config.html_title or "netpress",
+    }
     said["description"] = described(doctree)
     base = app.config.html_baseurl.rstrip("/")
     if base:
@@ -122,7 +142,7 @@ def shared(app: Sphinx, page: str, template: str, context: dict[str, Any], doctr
 
 
 def files(app: Sphinx, error: Exception | None) -> None:
-    """Beside the pages: their notebooks, what the search shows of them, the map of the site, a page for a lost reader."""
+    """Beside the pages: their notebooks, what the search shows of them, the map of the site, a page for the lost."""
     if error or app.builder.name != "html":
         return
     out = Path(app.outdir)
@@ -158,8 +178,8 @@ def searched(doctree: nodes.document) -> str:
 def lost(root: str) -> str:
     """The page for an address that leads nowhere. It may stand at any depth, so that it needs no other file."""
     home = f"{root}/index.html" if root else "index.html"
-    script = "" if root else (
-        "<script>if (location.protocol !== 'file:') document.querySelector('a').href = '/';</script>"
+    script = (
+        "" if root else ("<script>if (location.protocol !== 'file:') document.querySelector('a').href = '/';</script>")
     )
     return (
         '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8" /><title>No such page: netpress</title>'
@@ -167,7 +187,8 @@ def lost(root: str) -> str:
         "<style>body{font-family:system-ui,sans-serif;line-height:1.5;margin:15vh auto;max-width:36rem;padding:0 1rem}"
         "@media (prefers-color-scheme: dark){body{background:#121212;color:#ddd}a{color:#7fc4dc}}</style></head>"
         "<body><main><h1>There is no such page</h1><p>It may have moved: pages have the names of their chapters. "
-        f'<a href="{html.escape(home)}">The first page of the book</a> leads to all others.</p></main>{script}</body></html>\n'
+        f'<a href="{html.escape(home)}">The first page of the book</a> leads to all others.</p></main>{script}'
+        "</body></html>\n"
     )
 
 

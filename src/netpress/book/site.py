@@ -232,7 +232,9 @@ def assemble(plan: Plan, pages: dict[tuple[str, str], Path]) -> Path:
     for folder in ("_static", "_ext"):
         shutil.copytree(plan.project / folder, book / folder, ignore=ignored, dirs_exist_ok=True)
     for chapter in plan.editions:  # as they were committed: to be taken away
-        place(book / NOTEBOOKS / f"{chapter}.ipynb", (plan.project / "chapters" / f"{chapter}.ipynb").read_text("utf-8"))
+        place(
+            book / NOTEBOOKS / f"{chapter}.ipynb", (plan.project / "chapters" / f"{chapter}.ipynb").read_text("utf-8")
+        )
     if (plan.project / "CITATION.cff").exists():
         shutil.copy(plan.project / "CITATION.cff", book)
     config = (plan.project / "_config.yml").read_text(encoding="utf-8")
