@@ -35,13 +35,14 @@ class GlueFigure(PasteFigureDirective):
         if not isinstance(node, nodes.figure) or not node["names"] or not (csv := self.said().get("csv", "")):
             return node
         label = node["names"][0]
-        builder = self.env.app.builder
+        env = self.document.settings.env
+        builder = env.app.builder
         if builder.name != "html":
             return node
         folder = Path(builder.outdir, DATA)
         folder.mkdir(parents=True, exist_ok=True)
         (folder / f"{label}.csv").write_text(csv, encoding="utf-8")
-        up = "../" * self.env.docname.count("/")
+        up = "../" * env.docname.count("/")
         name = html.escape(label)
         links = f'<a href="#{html.escape(node["ids"][0])}">Link</a> <a href="{up}{DATA}/{name}.csv" download>CSV</a>'
         node += nodes.raw("", f'<p class="np-take">{links}</p>', format="html")
