@@ -3,6 +3,7 @@
 A plain `jupyter-book build .` shows what `netpress book` has run last; before that, chapters without outputs.
 """
 
+import html
 import re
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,8 @@ from myst_nb.ext.glue.utils import retrieve_glue_data
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxTranslator
 
+DATA = "_data"  # where a site has the numbers of its tables and figures
+
 
 class glued_table(nodes.General, nodes.Element):
     """A table that a notebook glued, with its caption: numbered with the other tables of the book."""
@@ -26,15 +29,36 @@ class GlueFigure(PasteFigureDirective):
     def run(self) -> list[nodes.Node]:
         if not self.content:
             self.content = StringList([self.own_caption()], source="glue")
-        return super().run()
+        return [self.with_links(node) for node in super().run()]
+
+    def with_links(self, node: nodes.Node) -> nodes.Node:
+        """The figure or table with a line below it: its own address, and its numbers as a file."""
+        if not isinstance(node, nodes.figure) or not node["names"] or not (csv := self.said().get("csv", "")):
+            return node
+        label = node["names"][0]
+        env = self.document.settings.env
+        builder = env.app.builder
+        if builder.name != "html":
+            return node
+        folder = Path(builder.outdir, DATA)
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / f"{label}.csv").write_text(csv, encoding="utf-8")
+        up = "../" * env.docname.count("/")
+        name = html.escape(label)
+        links = f'<a href="#{html.escape(node["ids"][0])}">Link</a> <a href="{up}{DATA}/{name}.csv" download>CSV</a>'
+        node += nodes.raw("", f'<p class="np-take">{links}</p>', format="html")
+        return node
+
+    def said(self) -> dict[str, Any]:
+        """What came with the object: its caption, and its numbers."""
+        try:
+            return retrieve_glue_data(self.document, self.arguments[0]).metadata.get("netpress", {})
+        except RetrievalError:
+            return {}
 
     def own_caption(self) -> str:
         """The caption that came with the object, with what Markdown would read as its own made plain."""
-        try:
-            said = retrieve_glue_data(self.document, self.arguments[0]).metadata
-        except RetrievalError:
-            return ""
-        caption = said.get("netpress", {}).get("caption", "")
+        caption = self.said().get("caption", "")
         return "".join(f"\\{letter}" if letter in "\\`*_{}[]<>$~|" else letter for letter in caption)
 
 

@@ -21,7 +21,8 @@ def main():
     if sys.argv[1] == "warm":
         warm.begin()
     for chapter in sys.argv[2:]:
-        job = notebooks.Job(Path.cwd(), chapter, {"edition": "demo"}, Path(f"{sys.argv[1]}-{chapter.replace('/', '-')}.ipynb"), "key")
+        made = Path(f"{sys.argv[1]}-{chapter}.ipynb")
+        job = notebooks.Job(Path.cwd(), chapter, {"edition": "demo"}, made, "key")
         try:
             notebooks.perform(job)
         except UserError as error:
@@ -42,7 +43,7 @@ def chapter(folder: Path, name: str) -> None:
     """A chapter of one cell."""
     cells = [
         nbformat.v4.new_markdown_cell(f"# {name}"),
-        nbformat.v4.new_code_cell("edition = \"demo\"  # an edition", metadata={"tags": ["parameters"]}),
+        nbformat.v4.new_code_cell('edition = "demo"  # an edition', metadata={"tags": ["parameters"]}),
         nbformat.v4.new_code_cell(CELLS[name]),
     ]
     path = folder / "chapters" / f"{name}.ipynb"

@@ -15,6 +15,7 @@ from netpress.errors import UserError
 if TYPE_CHECKING:
     import pandas as pd
 
+    from netpress.book.live import Live
     from netpress.report.claims import Verdict
     from netpress.report.findings import Finding
     from netpress.runs.run import Run
@@ -163,6 +164,14 @@ class Page(BaseModel):
             known = name in pilot and not found[name].by
             before = f"; in the pilot, by the first rules, {pilot[name]['verdict']}" if known else ""
             self.glue(f"verdict_{name}", spoken(found[name]) + before)
+
+    @cached_property
+    def live(self) -> "Live":
+        """What the page trains while its reader looks on: `page.live.compare(run, run.with_stage(...))`."""
+        from netpress.book.live import Live
+
+        ((paper, edition),) = self.editions.items()
+        return Live(paper, edition, self.run_missing)
 
     def made_with(self) -> Html:
         """The box "made with": edition, data, seeds, runs and what was not run, devices, commits, dates, cost."""

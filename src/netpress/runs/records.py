@@ -264,7 +264,7 @@ def frame(runs: Sequence[Run], edition: str, results: Path | None = None) -> "pd
     found = fresh(runs, edition, results)
     rows = [row_of(run, found[run]) if run in found else row_without(run, edition, results) for run in runs]
     named = ["paper", "dataset", "model", "method", "seed", "edition", *COLUMNS, "seconds", "images_per_second"]
-    columns = [*named, "device", "commit", "time", "epochs", "curve", "final_epochs", "name", "fingerprint"]
+    columns = [*named, "device", "commit", "time", "took", "epochs", "curve", "final_epochs", "name", "fingerprint"]
     return pd.DataFrame(rows, columns=list(dict.fromkeys([*columns, *(key for row in rows for key in row)])))
 
 
@@ -289,6 +289,7 @@ def row_of(run: Run, record: Record) -> dict[str, Any]:
         **{key: record.get(key) for key in COLUMNS},
         "seconds": seconds,
         "images_per_second": images / seconds if seconds else None,
+        "took": made.get("seconds"),
         "device": made["device"],
         "commit": made["commit"],
         "time": made["time"],
