@@ -6,12 +6,14 @@ import pandas as pd
 
 from netpress import data, editions, papers, paths
 from netpress.papers import printed
+from netpress.papers.triage import CONSTANT, convergence
 from netpress.report.estimates import interval
 from netpress.report.figures import Encoding, Figure, Words, curves
 from netpress.report.tables import Link, Printed, Signed, Table, Whole, listing
 from netpress.runs import records
 
 UNCOMPRESSED = ("parent", "teacher")
+LENGTHS = (8, 12, 14, 16, 20, 24)  # epochs after which retraining at a constant rate might end
 CONTROL = "small+images=all"  # what the number of training images alone does to a parent
 
 
@@ -43,13 +45,46 @@ def figure_search() -> Figure:
     return curves(frame, encoding, Words(alt, caption, "epoch", "validation accuracy, %"))
 
 
+def table_settling() -> Table:
+    """How long, and at what rate, networks retrained until they settle were retrained: tried on validation images."""
+    rows = [
+        {
+            "network": f"{run['model']} {run['method'].removesuffix(f'-{CONSTANT}')}", "data set": run["dataset"],
+            "rate": f"{step['rate']:g}",
+            **{f"{n} epochs": Signed(100 * convergence.drift(begun(record, n))) for n in LENGTHS if n <= step["epochs"]},
+        }
+        for record in judged_on_validation()
+        for run, step in [(record["run"], record["run"]["steps"][-1])]
+        if run["method"].endswith(CONSTANT)
+    ]  # fmt: skip
+    note = (
+        "Points that the accuracy on validation images still rises (+) or falls over the last fifth, were retraining to "
+        "end after so many epochs: its second half less its first. At a higher rate it jumps; what is trained too long "
+        "falls again. Seed 0 of the pilot."
+    )
+    caption = "How the length and the rate of retraining until networks settle were chosen."
+    return listing(sorted(rows, key=lambda row: (row["network"], row["rate"])), caption, note)
+
+
+def begun(record: records.Record, epochs: int) -> convergence.Curve:
+    """The curve of a record's last stage up to the end of an epoch."""
+    curve = record["curve"]
+    length = curve[-1][0] / record["run"]["steps"][-1]["epochs"]
+    return [point for point in curve if point[0] <= epochs * length]
+
+
 def search() -> list[records.Record]:
     """The records of uncompressed networks that were judged on validation images."""
+    return [record for record in judged_on_validation() if record["run"]["method"] in UNCOMPRESSED]
+
+
+def judged_on_validation() -> list[records.Record]:
+    """The records of all runs with which settings were searched for."""
     return [
         record
         for edition in records.changed_editions()
         for record in records.every(edition)
-        if record["run"]["method"] in UNCOMPRESSED and record["run"].get("judged_on") == "validation"
+        if record["run"].get("judged_on") == "validation"
     ]
 
 
