@@ -49,28 +49,29 @@ def table_settling() -> Table:
     """How long, and at what rate, networks retrained until they settle were retrained: tried on validation images."""
     rows = [
         {
-            "network": f"{run['model']} {run['method'].removesuffix(f'-{CONSTANT}')}", "data set": run["dataset"],
+            "network": f"{run['model']} {run['method'].removesuffix(f'-{CONSTANT}')}",
+            "data set": run["dataset"],
             "rate": f"{step['rate']:g}",
-            **{f"{n} epochs": Signed(100 * convergence.drift(begun(record, n))) for n in LENGTHS if n <= step["epochs"]},
+            **{f"{n} epochs": drift_after(record, n) for n in LENGTHS if n <= step["epochs"]},
         }
         for record in judged_on_validation()
         for run, step in [(record["run"], record["run"]["steps"][-1])]
         if run["method"].endswith(CONSTANT)
-    ]  # fmt: skip
+    ]
     note = (
-        "Points that the accuracy on validation images still rises (+) or falls over the last fifth, were retraining to "
-        "end after so many epochs: its second half less its first. At a higher rate it jumps; what is trained too long "
+        "Points by which accuracy on validation images rises (+) or falls over the last fifth, if retraining ends "
+        "after so many epochs: its second half less its first. At a higher rate it jumps; what is trained too long "
         "falls again. Seed 0 of the pilot."
     )
     caption = "How the length and the rate of retraining until networks settle were chosen."
     return listing(sorted(rows, key=lambda row: (row["network"], row["rate"])), caption, note)
 
 
-def begun(record: records.Record, epochs: int) -> convergence.Curve:
-    """The curve of a record's last stage up to the end of an epoch."""
+def drift_after(record: records.Record, epochs: int) -> Signed:
+    """Points by which accuracy still rises over the last fifth of so many epochs of the last stage."""
     curve = record["curve"]
-    length = curve[-1][0] / record["run"]["steps"][-1]["epochs"]
-    return [point for point in curve if point[0] <= epochs * length]
+    end = curve[-1][0] * epochs / record["run"]["steps"][-1]["epochs"]
+    return Signed(100 * convergence.drift([point for point in curve if point[0] <= end]))
 
 
 def search() -> list[records.Record]:
