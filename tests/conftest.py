@@ -1,11 +1,16 @@
 """Fixtures that several tests use."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from realdata import REAL
+
+if TYPE_CHECKING:
+    from netpress.runs.run import Run
 
 
 @pytest.fixture(autouse=True)
@@ -27,6 +32,15 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
     with single():
         yield tmp_path
+
+
+@pytest.fixture
+def invent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., list["Run"]]:
+    """A function that invents the records of an edition in this test's folder of results (`invented.fill`)."""
+    import invented
+
+    monkeypatch.setenv("NETPRESS_RESULTS", str(tmp_path / "results"))
+    return partial(invented.fill, tmp_path / "results")
 
 
 @pytest.fixture

@@ -16,14 +16,17 @@ MADE = {
 }  # fmt: skip
 
 
-def fill(results: Path, edition: str, names: tuple[str, ...] = ("triage", "pyramid", "compressing")) -> list[Run]:
-    """Records for every run of some papers, and the times of the pyramid's networks; returns the runs."""
+def fill(results: Path, edition: str, names: tuple[str, ...] = papers.PAPERS, most: int | None = None) -> list[Run]:
+    """Records for every run of some papers, or the first `most` of them, and the times of the pyramid's networks.
+
+    Returns the runs.
+    """
     runs = [run for paper in names for run in papers.grid(paper, edition)]
-    for number, run in enumerate(runs):
+    for number, run in enumerate(runs[:most]):
         records.write(run, edition, content(run, accuracy(number, len(runs))), results)
     if "pyramid" in names:
         speeds(edition, results)
-    return runs
+    return runs[:most]
 
 
 def accuracy(number: int, count: int) -> float:

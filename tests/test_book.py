@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import books
+import invented
 import nbformat
 import pytest
 from hypothesis import given, settings
@@ -16,6 +17,7 @@ from hypothesis import strategies as some
 from netpress import book
 from netpress.book import glue, notebooks, render, site, toc, variants
 from netpress.errors import UserError
+from netpress.runs import records
 
 SAMPLE = books.SAMPLE / "chapters" / "triage" / "sample.ipynb"
 GOOD = {"edition": "demo", "dataset": "digits", "seeds": [0], "run_missing": False}
@@ -301,24 +303,22 @@ def test_publishing_replaces_the_whole_site(tmp_path):
 
 
 @pytest.fixture
-def project(tmp_path, monkeypatch):
-    """The sample book in a folder whose name is awkward, with two editions' invented records."""
+def project(tmp_path, monkeypatch, invent):
+    """The sample book in a folder whose name is awkward."""
     folder = books.small_book(tmp_path / "a bök")
-    results = tmp_path / "results"
-    monkeypatch.setenv("NETPRESS_RESULTS", str(results))
     monkeypatch.chdir(folder)
-    return folder, results
+    return folder
 
 
-def test_the_best_complete_edition_is_the_main_one(project):
-    folder, results = project
+def test_the_best_complete_edition_is_the_main_one(project, invent):
+    folder = project
     contents = toc.read(folder)
     with pytest.raises(UserError, match="No record for triage/sample"):
         site.planned(contents, folder, ())
-    books.invent_records(results, "demo")
-    books.invent_records(results, "small", 40)
+    invent("demo", ("triage",))
+    invent("small", ("triage",), 40)
     assert site.planned(contents, folder, ()).editions == {"triage/sample": ("demo", "small")}
-    books.invent_records(results, "small")
+    invent("small", ("triage",))
     plan = site.planned(contents, folder, ())
     assert plan.editions == {"triage/sample": ("small", "demo")} and plan.further() == {"demo": ["triage/sample"]}
     assert site.planned(contents, folder, ("demo",)).editions == {"triage/sample": ("demo",)}
@@ -331,9 +331,9 @@ def test_unknown_editions_are_refused_before_anything_is_made(project):
     assert not (folder / "_build").exists()
 
 
-def test_a_failing_chapter_is_named_and_the_site_stays(project):
-    folder, results = project
-    books.invent_records(results, "demo")
+def test_a_failing_chapter_is_named_and_the_site_stays(project, invent):
+    folder = project
+    invent("demo", ("triage",))
     chapter = folder / "chapters" / "triage" / "sample.ipynb"
     broken = nbformat.read(chapter, as_version=4)
     broken.cells[-1].source = "1 / 0"
@@ -350,15 +350,16 @@ def built(folder: Path) -> dict[str, bytes]:
 
 
 @pytest.mark.timeout(600)
-def test_a_site_is_built_once_and_the_same_again(project, capfd):
-    folder, results = project
-    books.invent_records(results, "demo")
-    books.invent_records(results, "small", 40)
+def test_a_site_is_built_once_and_the_same_again(project, invent, capfd):
+    folder, results = project, project.parent / "results"
+    invent("demo", ("triage",))
+    best, *_ = invent("small", ("triage",), 40)
+    records.write(best, "small", invented.content(best, 0.939), results)
     assert book.build() == 0
     first = built(folder)
     assert {"index.html", "triage/sample.html", "editions/small/triage/sample.html"} <= set(first)
     main, further = first["triage/sample.html"].decode(), first["editions/small/triage/sample.html"].decode()
-    assert "93.0%" in main and "93.0%" in first["index.html"].decode() and "93.9%" in further
+    assert "90.0%" in main and "90.0%" in first["index.html"].decode() and "93.9%" in further
     assert "31 of 31 done" in main and "40 of 372 done" in further
     assert "a &lt;b&gt;processor&lt;/b&gt;" in main and "<b>processor" not in main
     assert "&lt;b&gt;&amp;&lt;/b&gt;" in main
@@ -375,8 +376,6 @@ def test_a_site_is_built_once_and_the_same_again(project, capfd):
 
     # one changed record changes every place that shows it, and only its edition is run again
     changed = next((results / "demo").rglob("*block5-student-teacher-thawed*.json"))
-    from netpress.runs import records
-
     record = records.read(changed)
     changed.write_bytes(records.encode(record | {"best": 0.987}))
     assert book.build() == 0
@@ -385,9 +384,9 @@ def test_a_site_is_built_once_and_the_same_again(project, capfd):
     assert again["editions/small/triage/sample.html"] == first["editions/small/triage/sample.html"]
 
 
-def test_a_warning_of_sphinx_fails_the_build(project):
-    folder, results = project
-    books.invent_records(results, "demo")
+def test_a_warning_of_sphinx_fails_the_build(project, invent):
+    folder = project
+    invent("demo", ("triage",))
     index = folder / "chapters" / "index.md"
     index.write_text(index.read_text() + "\n{ref}`sec-nowhere`\n")
     with pytest.raises(UserError, match="sec-nowhere"):
@@ -395,10 +394,10 @@ def test_a_warning_of_sphinx_fails_the_build(project):
     assert not (folder / "_build" / "html").exists()
 
 
-def test_the_kernel_itself_refuses_unknown_names(project):
+def test_the_kernel_itself_refuses_unknown_names(project, invent):
     """As the user's own papermill does it: not through our command."""
-    folder, results = project
-    books.invent_records(results, "demo")
+    folder = project
+    invent("demo", ("triage",))
     words = ["papermill", "chapters/triage/sample.ipynb", "out.ipynb", "-k", "python3", "-p", "edtion", "demo"]
     words = [sys.executable, "-m", *words, "--no-progress-bar"]
     done = subprocess.run(words, cwd=folder, capture_output=True, text=True, env=dict(os.environ))
@@ -408,13 +407,13 @@ def test_the_kernel_itself_refuses_unknown_names(project):
 
 
 @pytest.mark.timeout(600)
-def test_a_plain_build_shows_what_was_run_last(project):
+def test_a_plain_build_shows_what_was_run_last(project, invent):
     """`jupyter-book build .`, warnings as errors; the next `netpress book` puts its own site back."""
-    folder, results = project
-    books.invent_records(results, "demo")
+    folder = project
+    invent("demo", ("triage",))
     book.build(("demo",))
     first = built(folder)
     render.sphinx(folder)
-    assert "93.0%" in (folder / "_build" / "html" / "chapters" / "triage" / "sample.html").read_text()
+    assert "90.0%" in (folder / "_build" / "html" / "chapters" / "triage" / "sample.html").read_text()
     book.build(("demo",))
     assert built(folder) == first

@@ -240,12 +240,11 @@ def test_claims_lead_to_their_figures():
     assert "chapters/triage/accuracy.ipynb" in scoreboard.Scoreboard(page).command(first)
 
 
-def test_the_best_complete_edition_is_chosen(tmp_path, monkeypatch):
-    monkeypatch.setenv("NETPRESS_RESULTS", str(tmp_path))
+def test_the_best_complete_edition_is_chosen(invent):
     assert best_edition.best("triage") == "demo"
-    runs = invented.fill(tmp_path, "small", ("triage",))
+    runs = invent("small", ("triage",))
     assert best_edition.best("triage") == "small" and best_edition.best("pyramid") == "demo"
-    records.path_of(runs[7], "small", tmp_path).unlink()
+    records.path_of(runs[7], "small").unlink()
     assert best_edition.best("triage") == "demo"
 
 

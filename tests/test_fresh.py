@@ -33,15 +33,11 @@ def test_claims_are_judged_on_fresh_seeds_alone(paper):
     assert {run.seed for run in papers.judged(paper, "demo")} == {0}
 
 
-def test_nobody_looks_at_fresh_seeds_before_the_last_one_is_there(tmp_path):
-    import invented
-
-    invented.fill(tmp_path, "small", ("triage",))
-    everything = papers.grid("triage", "small")
-    assert papers.shown("triage", "small", tmp_path) == everything
-    last = records.path_of(everything[-1], "small", tmp_path)
-    last.unlink()
-    assert {run.seed for run in papers.shown("triage", "small", tmp_path)} == {0, 1, 2}
+def test_nobody_looks_at_fresh_seeds_before_the_last_one_is_there(invent):
+    everything = invent("small", ("triage",))
+    assert papers.shown("triage", "small") == tuple(everything)
+    records.path_of(everything[-1], "small").unlink()
+    assert {run.seed for run in papers.shown("triage", "small")} == {0, 1, 2}
 
 
 def written_down() -> datetime:

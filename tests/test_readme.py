@@ -3,7 +3,6 @@
 import re
 
 import books
-import invented
 import pytest
 
 from netpress import papers
@@ -23,12 +22,11 @@ def test_the_readme_says_what_the_committed_records_say(monkeypatch):
         assert figure.read_text(encoding="utf-8") == readme.picture(editions), "run `python -m netpress.book.readme`"
 
 
-def test_it_counts_verdicts_and_tells_a_finding_of_each_paper(tmp_path, monkeypatch):
-    monkeypatch.setenv("NETPRESS_RESULTS", str(tmp_path))
+def test_it_counts_verdicts_and_tells_a_finding_of_each_paper(invent):
     assert set(readme.shown().values()) == {""}
-    invented.fill(tmp_path, "demo", ("triage",))
+    invent("demo", ("triage",))
     assert readme.shown()["triage"] == ""  # made on the reader's machine
-    invented.fill(tmp_path, "small", ("triage",))
+    invent("small", ("triage",))
     editions = readme.shown()
     assert editions == {"triage": "small", "pyramid": "", "compressing": ""}
     section = readme.section(editions)

@@ -12,6 +12,7 @@ from pathlib import Path
 from urllib.parse import unquote, urldefrag, urlsplit
 
 import books
+import invented
 import pytest
 
 from netpress import book
@@ -36,8 +37,8 @@ def sample_site(tmp_path_factory) -> Path:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("NETPRESS_RESULTS", str(folder / "results"))
         patch.chdir(books.small_book(folder / "book"))
-        books.invent_records(folder / "results", "demo")
-        books.invent_records(folder / "results", "small", 40)
+        invented.fill(folder / "results", "demo", ("triage",))
+        invented.fill(folder / "results", "small", ("triage",), 40)
         book.build()
     return folder / "book" / "_build" / "html"
 

@@ -52,10 +52,9 @@ def test_the_common_data_set_is_that_of_most_papers():
 
 
 @pytest.fixture
-def frame(tmp_path, monkeypatch):
-    monkeypatch.setenv("NETPRESS_RESULTS", str(tmp_path))
-    invented.fill(tmp_path, "demo")
-    invented.latencies("triage", "demo", tmp_path)
+def frame(invent):
+    invent("demo")
+    invented.latencies("triage", "demo", paths.results_dir())
     return together.networks(EDITIONS)
 
 

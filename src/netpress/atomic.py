@@ -16,7 +16,7 @@ from netpress.errors import UserError
 
 
 class CannotWrite(UserError):
-    """The disk is full or may not be written to: no fault of what was to be written, so nothing goes on."""
+    """The disk is full, or may not be written to. That is no fault of a run, so a sweep stops there."""
 
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
@@ -83,7 +83,7 @@ def write_atomic(path: str | os.PathLike[str], content: bytes) -> None:
 
 @contextlib.contextmanager
 def temporary_file(folder: Path) -> Iterator[None]:
-    """Inside, a file lies in the folder, which is made where it is missing: so it can be written to.
+    """Check that a folder can be written to: inside, a file lies in it. A missing folder is made.
 
     Raises CannotWrite.
     """

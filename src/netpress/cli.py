@@ -141,7 +141,7 @@ def run(
     gpus: Annotated[float, typer.Option("--gpus-per-run", min=0, help="On Ray: GPUs for a run, as 0.25.")] = 0,
     results: Results = None,
 ) -> None:
-    """Run what is missing. Lists go between commas, between spaces, or into options that are repeated."""
+    """Run what is missing. A list has commas or spaces between its words, or its option is repeated."""
     from netpress import papers, sweep
 
     edition = editions.with_changes(edition, list(words.parts(change, "--set")))
@@ -257,7 +257,7 @@ def claims(edition: Edition = "small", as_json: AsJson = False, results: Recorde
 
 
 def pages_of(command: str) -> Any:
-    """The half that makes pages. UserError outside of a checkout, and without the tools of the book."""
+    """The package that makes pages. UserError outside of a checkout, and without the tools of the book."""
     from importlib.util import find_spec
 
     from netpress import paths

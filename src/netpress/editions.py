@@ -1,7 +1,7 @@
 """The editions: at which scale every paper's grid is run. One row per setting, one column per edition.
 
-An edition may carry changes, as in "small+epochs=2": those are runs of their own, kept beside the edition's in a folder
-of that name. A row called "triage.epochs" is the setting `epochs` of the paper triage.
+An edition's name may carry changes, as in "small+epochs=2". Such runs are others than the edition's, and their records
+lie in a folder of that name. A row called "triage.epochs" is the setting `epochs` of the paper triage.
 """
 
 from collections.abc import Iterable
@@ -162,7 +162,7 @@ class Settings(Scale):
 
 @dataclass(frozen=True)
 class Triage(Settings):
-    """The rows "triage.*" besides."""
+    """The rows that every paper has, and "triage.*"."""
 
     settled_on: tuple[str, ...]
     settled_seeds: int
@@ -180,7 +180,7 @@ class Triage(Settings):
 
 @dataclass(frozen=True)
 class Pyramid(Settings):
-    """The rows "pyramid.*" besides."""
+    """The rows that every paper has, and "pyramid.*"."""
 
     enlarged: int
     enlarged_px: int
@@ -197,7 +197,7 @@ class Pyramid(Settings):
 
 @dataclass(frozen=True)
 class Compressing(Settings):
-    """The rows "compressing.*" besides."""
+    """The rows that every paper has, and "compressing.*"."""
 
     distilled_on: tuple[str, ...]
     distilled_width: float
@@ -229,7 +229,7 @@ class Compressing(Settings):
 
 @dataclass(frozen=True)
 class Yours(Scale):
-    """The rows "yours.*" besides."""
+    """What an edition sets for everything, and the rows "yours.*"."""
 
     parent_epochs: int
     epochs: int
@@ -248,12 +248,12 @@ KINDS: dict[str, type[Scale]] = {"triage": Triage, "pyramid": Pyramid, "compress
 
 
 def papers() -> tuple[str, ...]:
-    """The papers that have settings, and what stands beside them."""
+    """The papers in the table, and "yours" beside them."""
     return tuple(dict.fromkeys(name.split(".")[0] for name in ROWS if "." in name))
 
 
 def kind_of(paper: str, names: Iterable[str]) -> type[Scale]:
-    """The class of a paper's settings; one made of the table's rows for a paper that wrote none."""
+    """The class of a paper's settings. For a paper that has none it is made of the table's rows."""
     if paper in KINDS:
         return KINDS[paper]
     own = [name for name in names if name not in {field.name for field in fields(Settings)}]
@@ -294,7 +294,7 @@ def seeds(edition: str, paper: str, dataset: str) -> tuple[int, ...]:
 
 
 def confirms(chosen: Settings, seed: int) -> bool:
-    """Whether a seed is there to confirm what a pilot suggests: then only what claims are about is run with it."""
+    """Whether a seed is a fresh one that confirms a pilot. Only the runs that claims are about are done with it."""
     return chosen.seeds > 0 and seed >= FRESH
 
 
@@ -331,7 +331,7 @@ def proper(edition: str) -> str:
 
 
 def other(name: str, value: Any) -> Any:
-    """Another value that the setting may have: whether it matters is seen by changing it."""
+    """Another value of the setting, by which it is seen whether the setting matters."""
     if name in WORDS:
         return next(word for word in WORDS[name] if word != value)
     if value is None:
@@ -368,7 +368,8 @@ def converted(name: str, value: str, example: Any) -> Any:
     try:
         number = kind(value)
     except ValueError:
-        raise UserError(f"{name}={value} is no {kind.__name__}: a number such as {name}={example}?") from None
+        what = "whole number" if kind is int else "number"
+        raise UserError(f"{name}={value} is no {what}: write for example {name}={example}.") from None
     most = next((most for ending, most in MOST.items() if name.endswith(ending)), 10**9)
     if kind is not str and not 0 < number <= most:
         raise UserError(f"{name}={value} is out of range: a positive number is expected, at most {most:,}.")

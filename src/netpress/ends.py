@@ -16,7 +16,7 @@ FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 class Closed:
-    """Standard output where a process was started without one: writing is an error, as it is on a closed file."""
+    """Stands for standard output in a process that was started without one: writing to it is an error."""
 
     encoding, errors = "utf-8", "strict"
 
@@ -28,11 +28,11 @@ class Closed:
         """Nothing was written."""
 
     def isatty(self) -> bool:
-        """It is none."""
+        """Never."""
         return False
 
     def fileno(self) -> int:
-        """It has none."""
+        """There is none."""
         raise OSError(errno.EBADF, "standard output is closed")
 
 

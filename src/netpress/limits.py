@@ -29,7 +29,7 @@ def memory(root: Path = Path("/")) -> int:
 
 
 def quotas(root: Path) -> Iterator[float]:
-    """The cores that control groups allow: of this process's own group and of those that it lies in."""
+    """How many cores each control group allows: this process's own group, and those around it."""
     for words in in_file(root, "cpu", "cpu.max"):  # version 2: "50000 100000", or "max 100000"
         quota, period = whole(words[0]), whole(words[-1])
         if quota and period and len(words) == 2:

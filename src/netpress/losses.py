@@ -76,7 +76,7 @@ def labels_and_soft_targets(
 ) -> Tensor:
     """Hard targets + weight * soft targets: Romero et al. (2015), section 2.1, the second stage of FitNet.
 
-    The labels pull as hard as they do alone, whatever the weight: FitNet is then trained at the rate of the others.
+    The labels' weight stays 1, so that FitNet can be trained at the learning rate of the other methods.
     """
     return cross_entropy(logits, labels) + weight * soft_targets(logits, teacher_logits, temperature)
 

@@ -30,9 +30,9 @@ def working_folder() -> Path:
 
 
 def home() -> Path:
-    """Where what belongs together lies: the checkout, or outside of any `.netpress` in the user's home.
+    """The folder that holds results, cache and data: the checkout, or `.netpress` in the user's home without one.
 
-    So nothing is ever written into a folder of somebody else's only because we are in it.
+    So nothing is written into a foreign folder only because a command was started there.
     """
     return checkout() or own_folder()
 

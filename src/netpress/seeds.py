@@ -14,7 +14,7 @@ def seed_of(*parts: object) -> int:
 
 
 def seed_of_run(dataset: str, seed: int, *parts: object) -> int:
-    """A seed for a part of a run. From FRESH on data sets differ; the pilot's began alike on all of them."""
+    """A seed for a part of a run. Fresh seeds, from FRESH on, differ between data sets; the pilot's do not."""
     return seed_of(seed, *parts) if seed < FRESH else seed_of(dataset, seed, *parts)
 
 

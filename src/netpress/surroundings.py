@@ -70,7 +70,7 @@ def precision() -> str:
 
 
 def weights() -> str:
-    """Which weights `NETPRESS_WEIGHTS` has kept: "all" or "needed"."""
+    """Which weights are kept: "all" or "needed", as `NETPRESS_WEIGHTS` says."""
     return word("NETPRESS_WEIGHTS", ("all", "needed")) or "all"
 
 
@@ -105,7 +105,7 @@ def check() -> None:
 
 
 def unknown() -> list[str]:
-    """A line for each variable that begins like ours and is none of them, perhaps misspelt."""
+    """A line for each variable that begins with NETPRESS_ and is not known: it may be misspelt."""
     lines = []
     for name in sorted(os.environ):
         if name.startswith("NETPRESS_") and name not in NAMES:

@@ -9,7 +9,7 @@ from netpress.errors import UserError
 def parts(given: Iterable[str] | None, option: str) -> tuple[str, ...]:
     """The words of an option that takes a list, each once: between commas, between spaces, or the option repeated.
 
-    None, where the option was not given, has no words. Raises UserError where it was given without any.
+    An option that was not given (None) has no words. Raises UserError for one that was given without any.
     """
     if given is None or not (texts := list(given)):
         return ()

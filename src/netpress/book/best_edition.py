@@ -14,7 +14,7 @@ def of(edition: str, names: Sequence[str]) -> dict[str, str]:
 
 
 def best(paper: str, among: Sequence[str] = editions.EDITIONS, otherwise: str = LAST_RESORT) -> str:
-    """The largest edition in which every run of a paper has a record to show; `otherwise` where there is none."""
+    """The largest edition in which every run of a paper has a record to show; `otherwise` where no edition has."""
     for edition in reversed(among):
         done, total = have(paper, edition)
         if done == total:

@@ -24,5 +24,5 @@ def check_parameters(path: str | Path, given: Mapping[str, Any]) -> Page:
 
 
 def page_class(chapter: str) -> type[Page]:
-    """What a chapter makes of its parameters: of those about a reader's own network, other ones."""
+    """The class of a chapter's parameters: chapters about a reader's own network have one of their own."""
     return YourPage if parameters.papers_of(chapter) == (editions.YOURS,) else Page

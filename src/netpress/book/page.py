@@ -104,7 +104,7 @@ class Page(BaseModel):
         return table
 
     def table(self) -> "pd.DataFrame":
-        """The same as it is: nothing is trained, and it may be empty."""
+        """Like `records`, but nothing is trained, and it may be empty."""
         import pandas as pd
 
         from netpress.runs import records

@@ -118,7 +118,7 @@ def papers_of(chapter: str) -> tuple[str, ...]:
 
 
 def proper_edition(value: str, chapter: str) -> str:
-    """The one name of an edition that exists, with changes that it knows. A chapter of all papers also takes "best"."""
+    """An edition as its folder is named; UserError for an unknown one. A chapter of all papers also takes "best"."""
     return value if value == best_edition.BEST and len(papers_of(chapter)) > 1 else editions.proper(value)
 
 

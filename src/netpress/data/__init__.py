@@ -48,7 +48,7 @@ class Images:
 
 @dataclass(frozen=True)
 class Availability:
-    """Whether a data set can be loaded without a network, and why (not). True or false as a condition."""
+    """Whether a data set can be loaded without a network, and the reason. As a condition it is true or false."""
 
     ok: bool
     reason: str
@@ -117,9 +117,9 @@ def available(dataset: str) -> Availability:
 
 
 def fetch(dataset: str) -> None:
-    """Download a data set of which no file is there into `downloads()`, or what is missing of it there.
+    """Download what is missing of a data set into `downloads()`, unless some of its files lie in the data folder.
 
-    The checksum of a data set may change by it: call this before fingerprints are made.
+    Call it before fingerprints are made: the publisher's files have another checksum than those of the data folder.
     Raises UserError saying where to put the files by hand when there is no network.
     """
     if noted.is_folder(dataset):

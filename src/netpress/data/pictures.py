@@ -120,7 +120,7 @@ def split_folders(path: Path) -> dict[str, Path]:
 
 
 def holds_pictures(folder: Path) -> bool:
-    """Whether pictures lie in a folder itself: then it is a class, be it called "train"."""
+    """Whether pictures lie directly in a folder: then it is a class, even if it is called "train"."""
     return any(file.parent == folder for file in files_in(folder))
 
 

@@ -57,8 +57,8 @@ def describe(network: Network, px: int) -> Description:
 
 
 class _ShapesAlone(TorchFunctionMode):
-    """Inside, what torch would do with a second of imports, for tensors without memory, just gives an output of the
-    right shape."""
+    """Inside, some functions give an empty output of the right shape on the meta device: torch's own way costs a second
+    of imports."""
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         if func in (functional.batch_norm, functional.group_norm, functional.relu) and args[0].is_meta:

@@ -35,8 +35,8 @@ class ConvLayer(nn.Sequential):
 class Network(nn.Module):
     """Blocks in order, then the head: images (N, 3, px, px) -> logits (N, classes).
 
-    The slices `before`, `upto`, `starting` and `after` are views: they hold the same modules, so training a
-    slice trains the network, and `.eval()` on a slice puts those modules of the network in eval mode.
+    The slices `before` and `upto` are views: they hold the same modules, so training a slice trains the network, and
+    `.eval()` on a slice puts those modules of the network in eval mode.
     """
 
     def __init__(self, blocks: dict[str, nn.Module], head: nn.Module) -> None:
@@ -98,7 +98,7 @@ def initialise(module: nn.Module, classifier: nn.Linear | None = None) -> None:
 
 
 class Undrawn(TorchFunctionMode):
-    """Inside, random weights are not drawn. (For tensors without memory torch would do it in a second of imports.)"""
+    """Inside, random weights are not drawn: on the meta device it would only cost a second of imports."""
 
     DRAWS = ("normal_", "uniform_", "kaiming_normal_", "kaiming_uniform_", "xavier_uniform_", "trunc_normal_")
 

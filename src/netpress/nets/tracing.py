@@ -39,7 +39,7 @@ class Whole(nn.Module):
 
 
 class InMode(nn.Module):
-    """A function such as `dropout` that is told whether it trains: tracing has fixed that, this sets it free again."""
+    """A function such as `dropout` whose `training` was fixed by tracing: here it follows the network's mode again."""
 
     def __init__(self, function: Callable, arguments: tuple, options: dict[str, Any]) -> None:
         super().__init__()

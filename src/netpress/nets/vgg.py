@@ -176,7 +176,7 @@ def from_torchvision(network: Network, theirs: Any) -> tuple[str, ...]:
 
 
 def _renamed(mine: nn.Module, theirs: nn.Module) -> dict[str, Tensor]:
-    """Their tensors under my names, one by one, where the shapes agree; none if the numbers differ."""
+    """Their tensors under our names, one by one, where the shapes agree; none if the numbers differ."""
     own, other = mine.state_dict(), theirs.state_dict()
     if len(own) != len(other):
         return {}

@@ -27,10 +27,10 @@ PRUNED, SHARED, INTEGERS, DISTILLED = "pruned", "weights shared", "8-bit integer
 class Paper:
     """A paper that is rerun.
 
-    `key` is the name of its package under netpress.papers; `grid` gives its runs, from an edition and seeds, needs
-    first; `tidy` gives the frame of runs (runs.records.frame) the paper's own columns. `approaches`: approach -> the
-    runs that stand for it, none of them in two; a run in none is a step on the way or repeats another. `headline`: the
-    claims to tell in one line, of which the first that is decided is told.
+    `key` is the name of its package under netpress.papers; `grid` gives its runs for an edition and seeds, needs first;
+    `tidy` adds the paper's own columns to the frame of runs (runs.records.frame). `approaches`: approach -> the runs
+    that stand for it. No run stands for two; one that stands for none is a step on the way or repeats another.
+    `headline`: the claims to tell in one line, of which the first that is decided is told.
     """
 
     key: str

@@ -81,8 +81,10 @@ def seeds_needed(comparison: Comparison, alpha: float, power: float = 0.8) -> in
 
 
 def power_of(shift: float, spread: float, df: float, alpha: float) -> float:
-    """Power of a two-sided t test for a mean `shift` away, in the unit of `spread`, the standard deviation of the
-    estimate: the larger tail alone, as the other one would be a wrong decision."""
+    """Power of a two-sided t test for a mean `shift` away from 0; `spread` is the standard deviation of the estimate.
+
+    The larger tail alone counts, as a decision on the other side would be wrong.
+    """
     if spread == 0:
         return 1.0 if shift > 0 else 0.0
     critical, away = -float(special.stdtrit(df, alpha / 2)), shift / spread

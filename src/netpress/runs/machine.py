@@ -36,7 +36,7 @@ def made(config: ComputeConfig) -> dict[str, Any]:
 
 
 def cuda_made() -> dict[str, Any]:
-    """What results on a CUDA GPU depend on beside: versions, and how exact and how repeatable products are."""
+    """What else results on a CUDA GPU depend on: versions, and how exact and how repeatable products are."""
     return {
         "cuda": torch.version.cuda,
         "cudnn": torch.backends.cudnn.version(),
@@ -100,7 +100,7 @@ def peak_memory(device: str) -> int:
 
 
 def is_out_of_memory(error: Exception) -> bool:
-    """Whether memory ran out, on the device or on the host. While a step is captured another error follows from it."""
+    """Whether memory ran out, on the device or on the host. While a step is captured it shows as another error."""
     found: BaseException | None = error
     while found:
         if isinstance(found, MemoryError | torch.OutOfMemoryError) or "can't allocate memory" in str(found):

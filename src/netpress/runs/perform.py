@@ -43,8 +43,8 @@ Tell = Callable[[Progress], None]
 def perform(run: Run, workspace: Workspace, tell: Tell = lambda _: None, keep: bool = True) -> dict[str, Any]:
     """Do `run` and put its weights into the store; returns its record's content.
 
-    Weights may still be on their way to the disk afterwards: `workspace.store.wait()`. Without `keep` they are not
-    written, and the record says what they were all the same.
+    The weights may still be on their way to the disk when it returns: `workspace.store.wait()` waits for that. Without
+    `keep` they are not written, and the record has their SHA-256 all the same.
 
     A run that fails, diverges or runs out of memory has a record too, with that status and the reason. Raises only what
     is no fault of the run: UserError if data are damaged or settings impossible, CannotWrite if the disk is full or a
@@ -148,7 +148,7 @@ class RunState:
             self.train(position, step)
 
     def share(self, position: int, stage: Stage) -> None:
-        """Pass a stage that other runs begin with too: the first of them trains it, the others load its weights."""
+        """Do a stage that other runs begin with too: the first of them trains it, the others load its weights."""
         key, store = fingerprint(self.run, position + 1), self.workspace.store
         with store.lock(key):
             if found := store.find(key):
@@ -206,7 +206,7 @@ class RunState:
 
 
 def fits(network: torch.nn.Module, state: dict[str, torch.Tensor]) -> bool:
-    """Whether a state is one of such a network: the same names, of the same shapes."""
+    """Whether the names and shapes in a state are those of the network."""
     own = {name: tensor.shape for name, tensor in network.state_dict().items()}
     return own == {name: tensor.shape for name, tensor in state.items()}
 

@@ -120,7 +120,7 @@ def opened(path: str | Path) -> Record:
 
 
 def complete(path: Path) -> Record | None:
-    """Like `read`, for a run's record whose content is used: one that lacks what every record has is named too."""
+    """Like `read`, for a run's record. One that lacks what every run's record has counts as none too, and is named."""
     record = read(path)
     if record and (missing := lacking(record)):
         tell(str(path), f"is sealed, but no run's record: {missing}")

@@ -23,11 +23,10 @@ class MissingWeights(LookupError):
 
 
 class WeightStore:
-    """A folder of `<fingerprint>.safetensors`, each with its SHA-256 and its metadata in a sealed `.json` beside
-    it.
+    """A folder of `<fingerprint>.safetensors`, each with its SHA-256 and its metadata in a sealed `.json` beside it.
 
-    One file at a time may be on its way to the disk while the next run trains: `wait`, and every look at the store by
-    this process, waits for it and raises CannotWrite if it could not be written.
+    One file at a time is written while the next run trains. `wait`, and every look at the store by this process, waits
+    until it is written and raises CannotWrite where that failed.
     """
 
     def __init__(self, folder: Path | None = None):

@@ -85,8 +85,8 @@ class Workspace:
     def blank(self, run: Run, needs: Mapping[str, Network] | None = None) -> Network:
         """The run's network with the weights that its seed draws.
 
-        With the networks that it needs, what its first edits write over is not drawn: it is not a number until then.
-        The rest is drawn once for all runs that begin alike, as it would be in a whole network.
+        Given the networks that it needs, what its first edits write over is not drawn and is NaN until then. The rest
+        is drawn once for all runs that begin alike, with the values that it has in the whole network.
         """
         if not needs:
             return self.config.place(self.whole(run))
@@ -105,12 +105,12 @@ class Workspace:
         return self.config.place(network)
 
     def whole(self, run: Run) -> Network:
-        """The run's network, all of it as its seed draws it."""
+        """The run's network with everything drawn by its seed."""
         torch.manual_seed(run.seed_of("network"))
         return nets.build(run.model, run.px, data.classes(run.dataset), run.width)
 
     def of_whole(self, run: Run, names: frozenset[str]) -> dict[str, Tensor]:
-        """Some tensors of it."""
+        """Some tensors of the network that `whole` gives."""
         return {name: tensor.clone() for name, tensor in self.whole(run).state_dict().items() if name in names}
 
     def outline(self, run: Run) -> Network:
@@ -153,5 +153,5 @@ def filled_by(run: Run, network: Network, needs: Mapping[str, Network]) -> set[s
 
 
 def unknown(tensor: Tensor) -> None:
-    """Fill with what no result may come from: not a number where there is such."""
+    """Fill with NaN (with 0 where the type has none): whatever used it would be seen in the result."""
     tensor.fill_(float("nan") if tensor.is_floating_point() else 0)

@@ -21,7 +21,6 @@ from netpress.sweep.executors import end_of
 from netpress.sweep.jobs import End, Finished, Job, Tell, WorkerDied
 from netpress.sweep.signals import Interrupted
 
-LOOK = 2.0  # seconds between two looks at how far the runs are
 PATIENCE = 10  # seconds in which a cluster answers
 SETTINGS = 4  # the first frame of HTTP/2, by its type
 KEPT = 32  # weights of so many runs stay in the object store for runs that need them

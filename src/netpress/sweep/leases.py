@@ -84,7 +84,7 @@ def is_alive_here(lease: Lease) -> bool:
 
 
 def is_alive(path: Path, lease: Lease) -> bool:
-    """Whether an owner is alive, told at once: elsewhere the file must have changed in the last half minute."""
+    """Whether an owner seems alive, without waiting: elsewhere the file must have changed in the last half minute."""
     if is_here(lease):
         return is_alive_here(lease)
     with suppress(OSError):

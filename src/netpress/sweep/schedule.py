@@ -105,7 +105,7 @@ class Schedule:
         return None
 
     def lacking(self, job: Job) -> bool:
-        """Whether weights of needed runs are not here; they are remade first then."""
+        """Whether weights of needed runs are missing; those are made again first."""
         lacking = [need for _, need in job.run.needs if not self.store.has(need.fingerprint)]
         self.remake(lacking)
         return bool(lacking)

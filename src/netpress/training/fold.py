@@ -27,6 +27,6 @@ def folded_network(network: Network) -> Network:
 
 
 def can_be(layer: ConvLayer) -> bool:
-    """Whether the convolution's weights are its own, and BatchNorm uses what it has gathered."""
+    """Whether the convolution's weights are plain parameters, and BatchNorm uses its running statistics."""
     conv, bn = layer.conv, layer.bn
     return type(conv) is nn.Conv2d and not conv._forward_pre_hooks and not (conv.training or bn.training)

@@ -21,16 +21,11 @@ def matched_cosine(filters: Tensor, others: Tensor) -> float:
     return float(cosines[linear_sum_assignment(cosines, maximize=True)].mean())
 
 
-def linear_cka(x: Tensor, y: Tensor) -> float:
-    """Linear centred kernel alignment of two representations of the same N images, (N, ...) each: 0 to 1.
-
-    `|X'Y|^2 / (|X'X| |Y'Y|)` for centred columns (Kornblith et al. 2019, eq. 3), worked out through the N x N kernels.
-    """
-    return cka_of_kernels(centred_kernel(x), centred_kernel(y))
-
-
 def cka_of_kernels(k: Tensor, m: Tensor) -> float:
-    """The same from the kernels, float64 (N, N) each."""
+    """Linear centred kernel alignment of two representations of the same N images: 0 to 1.
+
+    `|X'Y|^2 / (|X'X| |Y'Y|)` for centred columns (Kornblith et al. 2019, eq. 3), from the kernels, float64 (N, N) each.
+    """
     return float((k * m).sum() / (k.norm() * m.norm()).clamp_min(1e-300))
 
 

@@ -88,7 +88,7 @@ def parent_run(task: Task, seed: int) -> Run:
 
 
 def control_run(task: Task, seed: int) -> Run:
-    """The parent trained on for as long as the others are retrained: what is due to that alone."""
+    """The parent trained on for as long as the others are retrained: it shows what that alone brings."""
     parent = parent_run(task, seed)
     return run_of(task, seed, task.model, CONTROL, (Inherit(), retrain(task, ())), parent)
 

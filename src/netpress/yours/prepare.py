@@ -85,7 +85,7 @@ def prepare(wanted: Wanted) -> Prepared:
 
 
 def own_size(name: str) -> int:
-    """The side at which images are seen where nobody says: their own, up to LARGEST and down to SMALLEST."""
+    """The side of the images where the user names none: their own, but from SMALLEST to LARGEST."""
     if name in data.DATASETS:
         return SIZES.get(name) or editions.LOW[name]
     path = folder_of(name)
@@ -116,8 +116,8 @@ def check_images(task: Task) -> None:
 def with_weights(label: foreign.Label, wanted: Wanted, place: tuple[str, int, int]) -> tuple[foreign.Label, str, str]:
     """Load weights and find out how images were normalised for them; the label, where they are kept, and a sentence.
 
-    Nobody knows what a file's images looked like, so that normalisation is taken with which the network is right most
-    often on training images: as here, or one of those that are usual.
+    A file does not say how its images were normalised. So the normalisation is taken with which the network is right
+    most often on training images: ours, or one of those that are usual.
     """
     dataset, px, classes = place
     images = data.load(dataset, "fit", px=px)
@@ -166,9 +166,10 @@ def sizes(network: SlicedNetwork, px: int) -> dict[str, tuple[int, int]]:
 
 
 def reason(old: tuple[int, int], new: tuple[int, int], total: tuple[int, int]) -> str:
-    """Why a block is not worth replacing; "" where it is: one layer is no larger in either number, and smaller in one.
+    """Why a block is not worth replacing; "" where it is.
 
-    Both in parameters and multiply-adds; less than a hundredth of the network is not worth it.
+    It is worth it where one layer has no more parameters and no more multiply-adds than the block, and saves at least a
+    hundredth of the network in one of the two.
     """
     if new == old:
         return "it is one layer already"

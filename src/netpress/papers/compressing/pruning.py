@@ -121,8 +121,8 @@ def run_of(
 class Method:
     """A way of making a network smaller: its name, and what it varies. Ratio and bits are 0 where there are none.
 
-    `against`: a key of AGAINST, the network that it is compared with: one that was trained for as long without being
-    pruned, else where it began.
+    `against`: the network that it is compared with, a key of AGAINST: one that was trained for as long without being
+    pruned or, where there is none, the one that it began from.
     """
 
     name: str

@@ -47,7 +47,7 @@ LAST: Place = (LEVELS[-1], "forward")
 
 
 def runs_of(approach: str | tuple[str, ...], direction: str, levels: tuple[str, ...], reading: str) -> dict[str, Any]:
-    """The networks of an approach in one direction; the pyramid's in one reading of forward."""
+    """The networks of an approach in one direction; those of the pyramid in one reading of forward."""
     taught = {approach} <= set(PYRAMID) if isinstance(approach, str) else set(approach) <= set(PYRAMID)
     regime = FORWARD[reading] if taught and direction == "forward" else {}
     return {"approach": approach, "direction": direction, "level": levels} | regime
@@ -130,8 +130,10 @@ def time_test(slow_and_fast: Mapping[str, tuple[Place, Place]], threshold: float
 
 
 def computation_ratio(runs: pd.DataFrame) -> float | None:
-    """How many times the multiply-adds of the backward pyramid the forward one takes in training; in the reading of
-    forward that takes fewer."""
+    """Multiply-adds of training forward over those of training backward.
+
+    Forward is taken in the reading that needs fewer. None without runs.
+    """
     if runs.empty:
         return None
     spent = computation(str(runs["edition"].iloc[0]))

@@ -1,7 +1,6 @@
 """How long every network of a grid takes for one image, measured: float32 on one CPU core, as on a small device.
 
-Zeros that pruning leaves are
-multiplied like other numbers, so a pruned network takes as long as its parent.
+Zeros that pruning leaves are multiplied like other numbers, so a pruned network takes as long as its parent.
 """
 
 from collections.abc import Iterable

@@ -71,8 +71,10 @@ def grid(edition: str, seeds: tuple[int, ...]) -> tuple[Run, ...]:
 
 
 def settling_blocks(chosen: editions.Triage, dataset: str, seed: int) -> tuple[str, ...]:
-    """The blocks whose networks are also retrained until they settle, on a data set with a seed; with a seed of the
-    pilot on validation images alone, where it was found how long that takes."""
+    """The blocks whose networks are also retrained until they settle, on a data set with a seed.
+
+    Fresh seeds do so, and those of the search for settings, which is judged on validation images.
+    """
     fresh = editions.FRESH <= seed < editions.FRESH + chosen.settled_seeds
     searched = chosen.judged_on == "validation"
     return chosen.settled_blocks if dataset in chosen.settled_on and (fresh or searched) else ()
@@ -166,7 +168,7 @@ def retrain(chosen: editions.Triage, block: str) -> dict[str, Stage]:
 
 
 def settle(chosen: editions.Triage, block: str) -> dict[str, Stage]:
-    """The same at a constant rate, until the network is as good as it gets: how fast that is can then be told (ours).
+    """The same at a constant rate until the network is as good as it gets, so that its speed can be told (ours).
 
     Accuracy is also measured within the first epochs, where most of it is won.
     """
