@@ -16,6 +16,7 @@ from netpress import benchmarks, papers, paths, sealed, sweep
 from netpress.benchmarks import arms as both_arms
 from netpress.benchmarks import distillation, grid, host, imitation, overhead, remade, results
 from netpress.benchmarks.arms import Arms, arms
+from netpress.book import benchmark_page
 from netpress.errors import UserError
 from netpress.runs import records
 from netpress.training.cache import Cache
@@ -156,6 +157,16 @@ def test_every_measurement_is_listed(command: Command) -> None:  # noqa: F811
     told = command("bench", "--help").out
     for name, one in benchmarks.MEASUREMENTS.items():
         assert any(line.split()[:1] == [name] and one.says in line for line in told.splitlines())
+
+
+def test_the_page_tells_what_was_measured_on_a_gpu_and_nothing_else(nothing_measured: None) -> None:
+    assert "not yet run" in benchmark_page.on_a_gpu()
+    measured = [results.bar("step-512", "share", [0.45], least=0.4), results.bar("step-512", "eager", [0.3])]
+    record = results.content("step-512", plain(), measured, {})
+    results.write(record | {"made": record["made"] | {"kind": "cuda", "device": "NVIDIA Example 9"}})
+    assert "NVIDIA Example 9" in benchmark_page.on_a_gpu()
+    table = benchmark_page.table_bars().to_frame().reset_index()
+    assert table[["what", "measured", "reached", "on"]].values.tolist() == [["share", 0.45, "yes", "cuda"]]
 
 
 def test_an_unknown_measurement_is_refused_with_the_nearest_name() -> None:

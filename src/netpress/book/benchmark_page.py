@@ -76,6 +76,15 @@ def conditions(name: str) -> str:
     return f"Measured {images}in {unit}: {made['device']}, {made['precision']}, PyTorch {made['torch']}."
 
 
+def on_a_gpu() -> str:
+    """Whether anything was measured on a GPU, and on which, as a sentence."""
+    measured = [each for name in WITH_BARS if (each := results.read("cuda", name))]
+    if not measured:
+        return "Nothing was measured on a GPU yet: what is said here has been written and not yet run on one."
+    devices = " and ".join(sorted({each["made"]["device"] for each in measured}))
+    return f'What was measured on {devices} stands in the lines "cuda" of the table above.'
+
+
 def unmeasured(name: str) -> str:
     """What is said in the place of a measurement that is not there."""
     return f"Nothing was measured on this machine yet: `netpress bench {name}` does it."
