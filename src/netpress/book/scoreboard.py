@@ -133,11 +133,12 @@ class Scoreboard:
             for name, to in self.evidence(v).items()
         )
         p = f"p (Holm) {p_text(v)}" if p_text(v) and not f.by else ""
-        found = [effect(f), p, f"decided by: {f.where}" if f.where else "", v.result.note]
+        found = [effect(f), p, f"decided by: {f.where}" if f.where else "", "" if f.by else v.result.note]
         facts = {
             "Made in": escape(claim.where), "Compared": escape(claim.compares),
             "Edition": escape(self.page.editions[claim.paper]),
             "Found": escape("; ".join(part for part in found if part)),
+            "Fresh seeds": escape(v.result.note) if f.by else "",
             "In the paper's own numbers": escape(own_text(claim)),
             "Pilot, first rules": escape(pilot_text(claim, self.pilot.get(claim.id))) if not f.by else "",
             "Seeds that would decide": v.seeds, "Evidence": links,

@@ -236,7 +236,8 @@ def _body(frame: pd.DataFrame, show: Callable[[Any], str], cards: bool) -> str:
     for key, values in zip(frame.index, frame.itertuples(index=False, name=None), strict=True):
         keys = () if _bare(frame) else key if isinstance(key, tuple) else (key,)
         stub = "".join(f'<th scope="row">{_content(part, show)}</th>' for part in keys)
-        cells = "".join(_cell(value, show, label) for value, label in zip(values, labels, strict=True))
+        said = [label if value not in (None, "") else "" for value, label in zip(values, labels, strict=True)]
+        cells = "".join(_cell(value, show, label) for value, label in zip(values, said, strict=True))
         rows.append(f"<tr>{stub}{cells}</tr>")
     return f"<tbody>{''.join(rows)}</tbody>"
 
@@ -266,7 +267,7 @@ def _kind(value: Any) -> str:
     """How a cell is set: numbers to the right, long texts and lists with room."""
     if value is None or _numeric(value):
         return "np-number"
-    if isinstance(value, Whole) or (isinstance(value, Beside) and (_numeric(value.paper) or _numeric(value.ours))):
+    if isinstance(value, Whole | Beside):
         return "np-whole"
     if isinstance(value, Lines):
         return "np-lines"
