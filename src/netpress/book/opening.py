@@ -127,8 +127,8 @@ def judged(findings: "Sequence[Finding]") -> list[str]:
     waits = f"{count(len(rest), 'claim')} {'waits' if len(rest) == 1 else 'wait'} for fresh seeds ({', '.join(rest)})."
     return [
         said,
-        f"{len(piloted)} of these verdicts are the pilot's, by its first rules: the fresh seeds that decide are not all "
-        "run." if piloted else "",
+        f"{len(piloted)} of these verdicts are the pilot's, by its first rules: the fresh seeds that decide are not "
+        "all run." if piloted else "",
         waits if rest else "",
     ]  # fmt: skip
 

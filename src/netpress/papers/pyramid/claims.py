@@ -176,7 +176,7 @@ CLAIMS = (
     *(
         claim(
             name,
-            f"Forward: the Gram pyramid is the best of the five methods at every convolutional level ({BRIEFLY[reading]}).",
+            f"Forward: the Gram pyramid is the best of five methods at every convolutional level ({BRIEFLY[reading]}).",
             f"section 5, tables 1 and 2 ({label})",
             "Best accuracy of Gram against each of the other four methods, forward", AT_EVERY_LEVEL, "0 points",
             best_of_five("gram", "forward", CONVOLUTIONAL, reading), "table_1", "table_2", "readings",
