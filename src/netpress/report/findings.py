@@ -29,7 +29,7 @@ AGAINST = re.compile(r"^(?:(?:against|faster than|above|than|reaches) (?:the )?(
 EITHER = re.compile(r"\{(\w+)\|(\w+)\}")  # the words for an effect above 0 and below it, where a claim has its own
 PAIR = re.compile(r"^(\S+) (?:less|-) (\S+)$")
 WEAKEST = re.compile(r"(?:weakest|widest) of \d+(?: pairs)?: ([^;]+)")
-SILENT = ("beats", "growing", "faster", "only slightly", "knowledge", "overfitting")  # names that add nothing
+SILENT = ("beats", "growing", "grows", "faster", "only slightly", "knowledge", "overfitting")  # names that add nothing
 NAMES = {
     "fitnet": "FitNet", "two-stages": "2 stages", "gram-direct": "Gram Direct", "gram": "Gram", "scratch": "Scratch",
     "parent": "the parent", "retrained parent": "the parent retrained", "parent retrained": "the parent retrained",

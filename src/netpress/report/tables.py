@@ -298,8 +298,10 @@ def tag(value: Tag) -> str:
     return f'{label} <small class="np-whose">{html.escape(value.by)}</small>' if value.by else label
 
 
-def beside(printed: pd.DataFrame, ours: pd.DataFrame, caption: str, note: str = "", digits: int = 1) -> Table:
-    """The paper's number and ours, cell by cell, in the order of the printed table; the best of a row is bold.
+def beside(
+    printed: pd.DataFrame, ours: pd.DataFrame, caption: str, note: str = "", digits: int = 1, best: bool = True
+) -> Table:
+    """The paper's number and ours, cell by cell, in the order of the printed table. `best`: that of a row is bold.
 
     `printed`: numbers, or the words the paper prints in place of one; `ours`: Estimates (or numbers) with the
     same labels. Rows and columns that only `ours` has come after the printed ones.
@@ -309,7 +311,7 @@ def beside(printed: pd.DataFrame, ours: pd.DataFrame, caption: str, note: str = 
     cells: dict[Any, list[Beside]] = {column: [] for column in columns}
     for row in rows:
         pairs = [(_at(printed, row, column), _own(ours, row, column)) for column in columns]
-        tops = tuple(_best([pair[side] for pair in pairs]) for side in (0, 1))
+        tops = tuple(_best([pair[side] for pair in pairs]) if best else None for side in (0, 1))
         for column, pair in zip(columns, pairs, strict=True):
             paper, own = (
                 _mean(value) is not None and _mean(value) == top for value, top in zip(pair, tops, strict=True)

@@ -179,7 +179,7 @@ def headline(runs: pd.DataFrame) -> str:
 # verdict of a way: how a plain sentence says it
 PAYS = {
     "yes": "pays", "no": "costs accuracy", "it depends on the data": "pays on some data and costs on others",
-    "it cannot be told": "may or may not pay", "not on all data": "pays or costs on some data only",
+    "it cannot be told": "may or may not pay", "not on all data": "may or may not pay",
 }  # fmt: skip
 SENTENCES: Mapping[str, Callable[[pd.DataFrame], list[str]]] = {
     "idea": idea, "architectures": architectures, "accuracy": accuracy, "speed": speed,
