@@ -159,8 +159,8 @@ def test_networks_from_random_weights_include_vgg19_once(nothing_measured: None)
 
 
 def test_claims_are_counted_in_the_papers_own_numbers():
-    """By hand from Tables 1-4. P1: Gram is below 2 stages at SVGG14 on STL10. P3: a tie at SVGG8, and two cells of CIFAR-100.
-    P4: a tie at SVGG17, and SVGG14 on CIFAR-100. P5: four cells of Table 1, four of Table 2, one of Table 4."""
+    """By hand from Tables 1-4. P1: Gram is below 2 stages at SVGG14 on STL10. P3: a tie at SVGG8, two cells of
+    CIFAR-100. P4: a tie at SVGG17, and SVGG14 on CIFAR-100. P5: four cells of Table 1, four of 2, one of 4."""
     counted = {name: count() for name, count in own_numbers.COUNTS.items()}
     assert counted == {"P1": (7, 8), "P2": (10, 10), "P3": (13, 16), "P4": (34, 36), "P5": (59, 68)}
     known = {claim.id: claim.own() for claim in claims.CLAIMS if claim.own}

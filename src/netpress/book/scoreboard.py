@@ -76,7 +76,7 @@ class Scoreboard:
         titles = {paper: papers.get(paper).title for paper in self.verdicts}
         places = {v.claim.id: Place(self.to(card(v)), titles[v.claim.paper]) for v in self.all}
         keys = "".join(f"<li>{tag_html(Tag(word))} {escape(MEANS[word])}</li>" for word in self.words)
-        keys += f"<li>{tag_html(Tag('word', BY_PILOT))} {escape(BY_RULES)}</li>" if self.by_pilot else ""
+        keys += f"<li>{tag_html(Tag('verdict', BY_PILOT))} {escape(BY_RULES)}</li>" if self.by_pilot else ""
         read = (
             "<p>Dot and line: the effect that decides, with its interval; hollow where it is the pilot's; an arrow "
             "where it lies further out. Shaded: where the claim would hold.</p>"
