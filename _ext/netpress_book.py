@@ -4,6 +4,7 @@ A plain `jupyter-book build .` shows what `netpress book` has run last; before t
 """
 
 import html
+import re
 from pathlib import Path
 from typing import Any
 
@@ -99,6 +100,26 @@ def show_executed(app: Sphinx, page: str, content: list[str]) -> None:
         content[0] = executed.read_text(encoding="utf-8")
 
 
+REFERENCE = re.compile(r'(<a class="np-ref"[^>]*href="[^"#]*#([\w-]+)"[^>]*>)[^<]*(</a>)')
+KINDS = {"figure": "Figure", "table": "Table"}
+
+
+def with_numbers(app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: Any) -> None:
+    """Links from cards of claims to figures and tables say these as the book numbers them: "Figure 3"."""
+    if 'class="np-ref"' not in context.get("body", ""):
+        return
+    numbers = {
+        name: f"{KINDS[kind]} {'.'.join(map(str, number))}"
+        for placed in app.env.toc_fignumbers.values()
+        for kind, found in placed.items()
+        if kind in KINDS
+        for name, number in found.items()
+    }
+    context["body"] = REFERENCE.sub(
+        lambda link: f"{link[1]}{numbers[link[2]]}{link[3]}" if link[2] in numbers else link[0], context["body"]
+    )
+
+
 def no_longer_ours(app: Sphinx, error: Exception | None) -> None:
     """A site that was built into is not the one that `netpress book` has published: let it be made again."""
     Path(app.outdir, ".netpress-site").unlink(missing_ok=True)
@@ -109,5 +130,6 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.add_directive("glue-figure", GlueFigure)
     app.add_directive("glue-table", GlueTable)
     app.connect("source-read", show_executed)
+    app.connect("html-page-context", with_numbers)
     app.connect("build-finished", no_longer_ours)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

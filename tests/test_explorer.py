@@ -220,9 +220,8 @@ class TestInABrowser:
     def test_choices_narrow_each_other(self, page, made):
         page.get_by_role("button", name="Show all").click()
         page.get_by_label("Paper").select_option("triage")
-        offered = page.evaluate(
-            "[...document.querySelectorAll('.np-explorer-controls select')[2].options].filter(o => !o.hidden).map(o => o.value)"
-        )
+        options = "[...document.querySelectorAll('.np-explorer-controls select')[2].options]"
+        offered = page.evaluate(f"{options}.filter(o => !o.hidden).map(o => o.value)")
         assert set(offered) == {"", *made.runs.loc[made.runs["paper"] == "triage", "model"]}
         page.get_by_role("button", name="Show all").click()
 

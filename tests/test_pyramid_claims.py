@@ -122,12 +122,15 @@ def test_both_readings_of_freezing_by_hand(nothing_measured: None) -> None:
     """Four levels and two methods are averaged: one cell of eight above by 8 points is one point, one level two."""
     runs = pyramid.tidy(frame({("svgg8-forward", "gram-thawed"): 0.58, ("svgg5-forward", "scratch"): 0.42}))
     cells = tables.table_readings(runs).cells
-    assert cells.at["Fitnet", "forward, thawed"].mean == pytest.approx(1, abs=0.1)
-    assert cells.at["Fitnet", "forward, frozen"].mean == pytest.approx(0, abs=0.1)
-    assert cells.at["Scratch", "forward, frozen"].mean == pytest.approx(2, abs=0.1)
-    assert cells.at["Scratch", "forward, thawed"].mean == pytest.approx(3, abs=0.1)
-    assert cells.at["Scratch", "backward"].mean == pytest.approx(0, abs=0.1)
+    assert cells.at["FitNet, CIFAR-100", "forward, thawed"].mean == pytest.approx(1, abs=0.1)
+    assert cells.at["FitNet, CIFAR-100", "forward, frozen"].mean == pytest.approx(0, abs=0.1)
+    assert cells.at["Scratch, CIFAR-100", "forward, frozen"].mean == pytest.approx(2, abs=0.1)
+    assert cells.at["Scratch, CIFAR-100", "forward, thawed"].mean == pytest.approx(3, abs=0.1)
+    assert cells.at["Scratch, CIFAR-100", "backward"].mean == pytest.approx(0, abs=0.1)
     assert {estimate.n for estimate in cells.to_numpy().ravel()} == {3}
+    assert set(cells.index) == {
+        f"{n}, {d}" for n in ("Scratch", "FitNet", "Gram Direct") for d in ("CIFAR-10", "CIFAR-100")
+    }
 
 
 def test_networks_from_random_weights_stand_beside_the_pyramids_own_where_the_size_is_the_same(

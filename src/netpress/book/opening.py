@@ -1,5 +1,6 @@
 """What every page opens with: a few sentences that say what was found, made from the records of the page."""
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from html import escape
 from importlib import import_module
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from netpress.book.page import Page
     from netpress.report.findings import Finding
 
+TIED = re.compile(r"n = \d+|[\d.]+ ± [\d.]+(?: %| points)?|[\d.]+ (?:%|points)")
 NOTHING_YET = "Nothing can be told yet: the networks of this page are not run."
 
 
@@ -55,17 +57,23 @@ def of_paper(paper: str) -> Mapping[str, Callable[["pd.DataFrame"], list[str]]]:
     return getattr(short_of(paper), "SENTENCES", {})
 
 
+def tied(text: str) -> str:
+    """The text as HTML; numbers and what belongs to them stay on one line."""
+    kept = TIED.sub(lambda match: match[0].replace(" ", "\N{NO-BREAK SPACE}"), text)
+    return escape(kept)
+
+
 def in_short(page: "Page") -> Html:
     """The box under a page's title: what was found, in sentences made from its records."""
     text = " ".join(sentences(page))
-    html = f'<div class="np-box np-short"><p class="np-box-title">In short</p><p>{escape(text)}</p></div>'
+    html = f'<div class="np-box np-short"><p class="np-box-title">In short</p><p>{tied(text)}</p></div>'
     return Html(html, f"In short: {text}")
 
 
 def found(page: "Page") -> Html:
     """The same for the landing page: one sentence below the other."""
     said = sentences(page)
-    items = "".join(f"<li>{escape(one)}</li>" for one in said)
+    items = "".join(f"<li>{tied(one)}</li>" for one in said)
     return Html(f'<ul class="np-findings">{items}</ul>', "\n".join(f"- {one}" for one in said))
 
 

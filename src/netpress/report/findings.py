@@ -142,6 +142,8 @@ def phrase(effect: float, unit: str, decided_by: str, than: Mapping[str, str]) -
     if unit not in WORDS:
         return " ".join(filter(None, (size(effect, unit), than.get(unit)))) + brackets(rest)
     against, word = other or than.get(unit, ""), WORDS[unit][effect < 0]
+    if unit == "points" and not re.search("[1-9]", size(effect, unit)):
+        word = "from"
     if not against:
         word = word.removesuffix(" than")
     return " ".join(filter(None, (size(effect, unit), word, against))) + brackets(rest)

@@ -161,7 +161,7 @@ def speed(runs: pd.DataFrame) -> list[str]:
 
 def headline(runs: pd.DataFrame) -> str:
     """What the paper's idea is worth here, in plain words."""
-    found = {way: over(runs, way, "scratch") for way in WAYS}
+    found = {way: over(runs, way, "scratch") for way in reversed(WAYS)}
     said = [f"{PAYS[verdict(each)]} {way} ({span(each.values())} points)" for way, each in found.items() if each]
     if not said:
         return ""
@@ -171,8 +171,8 @@ def headline(runs: pd.DataFrame) -> str:
     if best is not None and every_pyramid_below(runs, best[1]):
         more = f" On {best[2]} a small network that never was a large one beats all of these."
     return (
-        "Shrinking VGG19 level by level, each level taught by the one above, against the same five layers trained "
-        f"alone: it {listed(said)}; {n}.{more}"
+        "Shrinking VGG19 level by level to five layers, each level taught by the one above, "
+        f"{listed(said)}, against the same five layers trained alone; {n}.{more}"
     )
 
 
