@@ -24,7 +24,9 @@ def site(tmp_path_factory):
         patch.setenv("NETPRESS_RESULTS", str(folder / "results"))
         patch.chdir(books.small_book(folder / "book"))
         config = folder / "book" / "_config.yml"
-        text = config.read_text().replace('url: ""', f"url: {REPOSITORY}", 1).replace('baseurl: ""', f"baseurl: {ADDRESS}")
+        text = (
+            config.read_text().replace('url: ""', f"url: {REPOSITORY}", 1).replace('baseurl: ""', f"baseurl: {ADDRESS}")
+        )
         config.write_text(text)
         books.invent_records(folder / "results", "demo")
         books.invent_records(folder / "results", "small", 40)
@@ -116,6 +118,8 @@ def test_the_printed_book_has_the_main_pages():
     assert pdf.printed_toc(contents) == {
         "root": "index", "parts": [{"caption": "One", "chapters": [{"file": "triage/idea"}]}],
     }  # fmt: skip
-    page = '<html><head></head><div id="np-explorer" class="x"><table></table><script>1</script></div><p>after</p></html>'
+    page = (
+        '<html><head></head><div id="np-explorer" class="x"><table></table><script>1</script></div><p>after</p></html>'
+    )
     made = pdf.fit_for_paper(page)
     assert "<table>" not in made and pdf.NOT_PRINTED in made and "<p>after</p>" in made and "@page" in made

@@ -41,6 +41,7 @@ figure svg { margin: 0 auto; max-height: 235mm; min-width: 0 !important; max-wid
 p, li, dd { margin-bottom: 0.45rem; }
 table.dataframe { font-size: 0.95em !important; }
 table.dataframe th, table.dataframe td { padding: 1px 6px 1px 0 !important; }
+figure.glued-table, table { break-inside: auto !important; }
 tr, .np-box { break-inside: avoid; }
 h1 { break-before: auto; font-size: 1.7rem !important; margin-top: 1.4rem; }
 h1, h2, h3, .caption { break-after: avoid; }
