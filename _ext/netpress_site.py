@@ -20,7 +20,7 @@ PDF = "netpress.pdf"  # beside index.html, once it was printed
 LAST = "editions/"  # pages of further editions: found last
 LONGEST, DESCRIBED = 20_000, 200  # letters of a page that the search looks through, and of its description
 PRIORITY = 950  # after the theme has made its own buttons
-LANDING = "index"
+UNREAD = (nodes.raw, nodes.literal_block, nodes.comment, nodes.math, nodes.math_block)  # no words for an excerpt
 
 
 def chapter_of(app: Sphinx, page: str) -> str:
@@ -170,9 +170,14 @@ def searched(doctree: nodes.document) -> str:
     """A page's words for excerpts: prose, captions and outputs, without code and without what only a script reads."""
     words = []
     for node in doctree.findall(nodes.Text):
-        if not isinstance(node.parent, nodes.raw | nodes.literal_block | nodes.comment | nodes.math | nodes.math_block):
+        if not isinstance(node.parent, UNREAD) and not cited(node):
             words.append(node.astext())
     return " ".join(" ".join(words).split())[:LONGEST]
+
+
+def cited(node: nodes.Node) -> bool:
+    """Whether a text is the key of a reference, which no page shows."""
+    return any(getattr(up, "get", {}.get)("refdomain", "") == "cite" for up in (node.parent, node.parent.parent))
 
 
 def lost(root: str) -> str:

@@ -164,6 +164,7 @@ def curves(history: pd.DataFrame, encoding: Encoding, words: Words) -> Figure:
             axes.fill_between(rows[encoding.x], rows["low"], rows["high"], color=colour(i), alpha=0.18, lw=0)
             axes.plot(rows[encoding.x], rows["mean"], **_line(i, len(rows)))
             _hovers(axes, rows[encoding.x], rows, chart, name)
+        axes.xaxis.get_major_locator().set_params(integer=True)  # epochs
 
     keys: list[Key] = [(str(name), _line(i, 2)) for i, name in chart.series if name is not None]
     return _multiples(chart, draw, keys, _wide(chart))
@@ -269,8 +270,8 @@ def _multiples(chart: _Chart, draw: Callable[[Axes, Any], None], keys: list[Key]
         for axes, panel in zip(grid.flat, panels, strict=False):
             draw(axes, panel)
             axes.set_title("" if panel is None else str(panel), loc="left")
-        canvas.supxlabel(chart.words.x, fontsize=12)
-        canvas.supylabel(chart.words.y, fontsize=12)
+        canvas.supxlabel(chart.words.x, fontsize=13)
+        canvas.supylabel(chart.words.y, fontsize=13)
         if keys:
             handles = [Line2D([], [], label=text, **{**style, "markevery": None}) for text, style in keys]
             canvas.legend(handles=handles, loc="outside upper center", ncols=_legend_columns(keys, _width(canvas)))

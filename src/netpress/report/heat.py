@@ -38,7 +38,7 @@ def heat(runs: pd.DataFrame, encoding: Encoding, words: Words) -> Figure:
         for axes, panel in zip(grid.flat, panels, strict=False):
             _panel(axes, points[points[encoding.panel] == panel], encoding, (rows, columns), most)
             axes.set_title(str(panel), loc="left")
-        canvas.supxlabel(words.x, fontsize=12)
+        canvas.supxlabel(words.x, fontsize=13)
 
     def size(width: int, across: int) -> tuple[int, int]:
         return width, -(-len(panels) // across) * (HEAD + CELL * len(rows)) + 24
@@ -61,7 +61,7 @@ def _panel(
         shade = ABOVE if value >= 0 else BELOW
         opacity = STRONGEST * abs(value) / most
         axes.add_patch(Rectangle((x - 0.48, y - 0.46), 0.96, 0.92, facecolor=shade, alpha=opacity, lw=0))
-        axes.text(x, y, number(value, sign=True), ha="center", va="center", fontsize=12, color=INK)
+        axes.text(x, y, number(value, sign=True), ha="center", va="center", fontsize=13, color=INK)
         where = ", ".join(str(point[key]) for key in (encoding.panel, encoding.series, encoding.x))
         hover(axes, (x, y), f"{where}: {number(value, 2, sign=True)} (n = {point['n']})")
     axes.set(xlim=(-0.5, len(columns) - 0.5), ylim=(len(rows) - 0.5, -0.5))

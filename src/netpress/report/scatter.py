@@ -138,7 +138,7 @@ def _names(axes: Axes, points: pd.DataFrame, encoding: Encoding, chosen: pd.Seri
         box = next((box for box in inside if not any(_meet(box, other) for other in taken)), None)
         if box:
             taken.append(box)
-            axes.annotate(name, (box[0], box[1] + 0.2 * LINE), xycoords="figure points", fontsize=12, color=INK)
+            axes.annotate(name, (box[0], box[1] + 0.2 * LINE), xycoords="figure points", fontsize=13, color=INK)
             _leader(axes, (x, y), box)
 
 

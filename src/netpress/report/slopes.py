@@ -52,7 +52,7 @@ def slopes(pairs: pd.DataFrame, where: Slopes, words: Words, ways: Sequence[str]
             axes.set_title(str(across), loc="left")
             if phone or across == acrosses[0]:
                 axes.set_ylabel(str(down))
-        canvas.supylabel(words.y, fontsize=12)
+        canvas.supylabel(words.y, fontsize=13)
         used = [way for way in ways if way in set(pairs[where.series])]
         handles = [Line2D([], [], label=way, **_look(ways.index(way))) for way in used]
         canvas.legend(handles=handles, loc="outside upper center", ncols=1 if phone else min(4, len(handles)))

@@ -41,21 +41,21 @@ LINES = ("-", "--", "-.", ":")
 WIDTH = 720  # of a figure in CSS pixels: the measure of the book's text
 NARROW = 340  # of its second drawing, for a phone: panels one below the other
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
-SMALLEST = 1.0  # a figure shrinks to this share of its size, then it scrolls: text keeps its 12 px
-LETTER = 6.9  # width of a letter of 12 px, CSS pixels
+SMALLEST = 0.92  # a figure shrinks to this share of its size, then it scrolls: text keeps its 12 px
+LETTER = 7.4  # width of a letter of 13 px, CSS pixels
 HOVER = "hover:"  # begins the id of a point that has words of its own
 STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",
     "svg.hashsalt": "netpress",
     "text.parse_math": False,
     "font.family": ["DejaVu Sans"],
-    "font.size": 12,
-    "axes.titlesize": 12,
+    "font.size": 13,
+    "axes.titlesize": 13,
     "axes.titleweight": "bold",
-    "axes.labelsize": 12,
-    "xtick.labelsize": 12,
-    "ytick.labelsize": 12,
-    "legend.fontsize": 12,
+    "axes.labelsize": 13,
+    "xtick.labelsize": 13,
+    "ytick.labelsize": 13,
+    "legend.fontsize": 13,
     "legend.frameon": False,
     "axes.spines.top": False,
     "axes.spines.right": False,
@@ -188,7 +188,7 @@ def nothing(words: Words) -> Figure:
     def paint(canvas: Canvas) -> None:
         canvas.text(0.5, 0.5, "nothing to show yet", ha="center", va="center")
 
-    return figure(paint, (WIDTH, 80), words, pd.DataFrame())
+    return figure(paint, (WIDTH, 80), words, pd.DataFrame(), narrow=(NARROW, 80))
 
 
 @contextmanager
