@@ -164,7 +164,7 @@ def curves(history: pd.DataFrame, encoding: Encoding, words: Words) -> Figure:
             axes.fill_between(rows[encoding.x], rows["low"], rows["high"], color=colour(i), alpha=0.18, lw=0)
             axes.plot(rows[encoding.x], rows["mean"], **_line(i, len(rows)))
             _hovers(axes, rows[encoding.x], rows, chart, name)
-        axes.xaxis.get_major_locator().set_params(integer=True)  # epochs
+        axes.locator_params(axis="x", integer=True)  # epochs
 
     keys: list[Key] = [(str(name), _line(i, 2)) for i, name in chart.series if name is not None]
     return _multiples(chart, draw, keys, _wide(chart))
