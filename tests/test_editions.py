@@ -100,8 +100,7 @@ def test_settings_that_matter_are_taken(paper, edition):
 
 def test_a_value_that_is_the_editions_own_is_no_mistake():
     """Its records have a folder of their own, as of every exploration."""
-    edition = "demo+epochs=6"
-    assert editions.settings("demo", "triage").epochs == 6
+    edition = f"demo+epochs={editions.settings('demo', 'triage').epochs}"
     papers.check_changes(edition, lambda other: papers.grid("triage", other))
 
 
