@@ -40,8 +40,15 @@
   function reachScrollers() {
     each(".np-scroll, .glued-table, .output, pre, mjx-container, .bd-article table", function (element) {
       const wide = element.scrollWidth > element.clientWidth + 1;
+      if (element.classList.contains("np-scroll")) fade(element);
       if (wide && !element.hasAttribute("tabindex")) element.setAttribute("tabindex", "0");
     });
+  }
+
+  // the right edge fades as long as something is hidden behind it
+  function fade(element) {
+    const left = element.scrollWidth - element.clientWidth - element.scrollLeft;
+    element.classList.toggle("np-more", left > 1);
   }
 
   function mend() {
@@ -52,6 +59,9 @@
 
   document.addEventListener("DOMContentLoaded", function () {
     mend();
+    each(".np-scroll", function (element) {
+      element.addEventListener("scroll", function () { fade(element); }, { passive: true });
+    });
     each(".theme-switch-button", function (button) {
       new MutationObserver(mendLabels).observe(button, { childList: true, subtree: true });
     });

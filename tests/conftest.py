@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 @pytest.fixture(autouse=True)
 def on_the_cpu(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Ordinary tests compute on the CPU where there is a GPU too; those marked `gpu` choose it themselves."""
-    if "gpu" in request.keywords:
+    if request.node.get_closest_marker("gpu"):  # keywords are names of folders, too
         monkeypatch.delenv("NETPRESS_DEVICE", raising=False)
     elif "NETPRESS_DEVICE" not in os.environ:
         monkeypatch.setenv("NETPRESS_DEVICE", "cpu")

@@ -6,18 +6,21 @@ import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from commanded import Command, command  # noqa: F401 - a fixture
 
 from netpress import benchmarks, papers, paths, sealed, sweep
 from netpress.benchmarks import arms as both_arms
 from netpress.benchmarks import distillation, grid, host, imitation, overhead, remade, results
 from netpress.benchmarks.arms import Arms, arms
+from netpress.book import benchmark_page
 from netpress.errors import UserError
 from netpress.runs import records
 from netpress.training.cache import Cache
-from netpress.training.compute import plain
+from netpress.training.compute import ComputeConfig, plain
 from netpress.training.loop import train
 from netpress.training.stage import Stage
 
@@ -88,7 +91,7 @@ def test_both_arms_do_a_whole_block_of_the_grid(small: Arms) -> None:
     rounds = [grid.one_round(small, chosen)]
     assert [row["name"] for row in rounds[0]] == [run.label for run in chosen]
     assert all(row["ours"] > 0 and row["plain"] > 0 for row in rounds[0])
-    assert grid.part(rounds, "frozen", 1 / 8)["measured"] > 0
+    assert grid.part("triage-grid", rounds, "frozen", 1 / 8)["measured"] > 0
 
 
 def test_a_bar_is_met_by_the_median() -> None:
@@ -117,6 +120,53 @@ def test_host_work_is_told_of_both_arms(tmp_path: Path) -> None:
     assert [run.epochs for run in runs] == [0, 0, 0] and {run.model for run in runs} == {"vgg16", "vgg16-block1"}
     found = host.one_round(runs, host.Bare(plain(), tmp_path, host.few(plain())))
     assert found.keys() == {"alone", "ours"} and all(value > 0 for value in found.values())
+
+
+@pytest.mark.parametrize("name", ["step-512", "triage-grid-full"])
+def test_what_is_measured_on_a_gpu_can_be_tried_without_one(tmp_path: Path, digits: Any, name: str) -> None:
+    with pytest.raises(UserError, match=r"there is none here"):
+        benchmarks.command(name, results=tmp_path)
+    benchmarks.command(name, results=tmp_path, quick=True)
+    assert [path.name for path in (tmp_path / "bench").rglob("*.json")] == [f"{name}.json"]
+    tried = results.read("quick", name, tmp_path)
+    assert tried and all(bar["measured"] > 0 and bar["met"] is None for bar in tried["bars"])
+
+
+def test_on_a_gpu_the_digits_say_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Bars for a GPU are about CIFAR-10: with nothing else at hand they are neither met nor missed."""
+    monkeypatch.setenv("NETPRESS_DATA", str(tmp_path))
+    monkeypatch.setenv("NETPRESS_CACHE", str(tmp_path))
+    assert {name: benchmarks.refusal(name)[:10] for name in ("triage-grid", "whole-grid")} == {
+        "triage-grid": "", "whole-grid": "whole-grid",
+    }  # fmt: skip
+    monkeypatch.setattr("netpress.training.compute.choose", lambda: ComputeConfig("cuda"))
+    for name, one in benchmarks.MEASUREMENTS.items():
+        assert bool(one.pictures) is benchmarks.refusal(name).startswith(f"On a GPU {name} is measured on CIFAR-10")
+    with pytest.raises(UserError, match="put CIFAR-10 into the data folder"):
+        benchmarks.command("distillation", results=tmp_path)
+
+
+def test_on_a_gpu_no_round_begins_that_would_last_too_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    hours = iter(range(0, 10_000, 100))
+    monkeypatch.setattr(results, "time", SimpleNamespace(perf_counter=lambda: next(hours)))
+    assert len(results.rounds(lambda: None, 3, ComputeConfig("cuda"))) == 2
+    assert len(results.rounds(lambda: None, 3, ComputeConfig("cpu"))) == 3
+
+
+def test_every_measurement_is_listed(command: Command) -> None:  # noqa: F811
+    told = command("bench", "--help").out
+    for name, one in benchmarks.MEASUREMENTS.items():
+        assert any(line.split()[:1] == [name] and one.says in line for line in told.splitlines())
+
+
+def test_the_page_tells_what_was_measured_on_a_gpu_and_nothing_else(nothing_measured: None) -> None:
+    assert "not yet run" in benchmark_page.on_a_gpu()
+    measured = [results.bar("step-512", "share", [0.45], least=0.4), results.bar("step-512", "eager", [0.3])]
+    record = results.content("step-512", plain(), measured, {})
+    results.write(record | {"made": record["made"] | {"kind": "cuda", "device": "NVIDIA Example 9"}})
+    assert "NVIDIA Example 9" in benchmark_page.on_a_gpu()
+    table = benchmark_page.table_bars().to_frame().reset_index()
+    assert table[["what", "measured", "reached", "on"]].values.tolist() == [["share", 0.45, "yes", "cuda"]]
 
 
 def test_an_unknown_measurement_is_refused_with_the_nearest_name() -> None:

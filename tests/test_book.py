@@ -212,6 +212,16 @@ def test_labels_and_title_of_a_further_edition_have_its_name():
     assert variants.labels(notebook) == names
 
 
+def test_links_of_a_further_editions_page_lead_out_of_its_folder():
+    bundle = {
+        "text/html": '<a href="../together/scoreboard.html#claim-T1">T1</a> <a href="#here">',
+        "text/plain": "../",
+    }
+    variants.deeper(bundle)
+    assert '"../../../together/scoreboard.html#claim-T1"' in bundle["text/html"] and '"#here"' in bundle["text/html"]
+    assert bundle["text/plain"] == "../"
+
+
 def test_only_whole_labels_are_renamed():
     text = "{ref}`sec-a` sec-ab x-sec-a {ref}`words <sec-a>` (sec-a)="
     assert variants.renamed(text, ["sec-a"], "e") == "{ref}`sec-a-e` sec-ab x-sec-a {ref}`words <sec-a-e>` (sec-a-e)="

@@ -3,6 +3,7 @@
 import json
 import math
 import re
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -10,6 +11,7 @@ import pytest
 from scipy import stats
 
 from netpress.errors import UserError
+from netpress.report.boards import rules, scoreboard, spoken
 from netpress.report.claim_tests import (
     all_of,
     any_difference_test,
@@ -20,9 +22,10 @@ from netpress.report.claim_tests import (
     noninferiority_test,
     trend_test,
 )
-from netpress.report.claims import LEVEL, VERDICTS, Claim, judge_all, rules, scoreboard, spoken
+from netpress.report.claims import LEVEL, VERDICTS, Claim, judge_all
 from netpress.report.comparisons import ACCURACY, EPOCHS, Comparison, Measure
 from netpress.report.evidence import ClaimTest, Contrast, Findings
+from netpress.report.findings import finding, of_pilot
 
 DATASETS = ("mnist", "cifar10", "cifar100", "dogs")
 THAWED, FROZEN, PARENT = {"regime": "thawed"}, {"regime": "frozen"}, {"method": "parent"}
@@ -204,16 +207,66 @@ def test_all_of_needs_all():
     found = verdict(both, frame())
     assert (found.verdict, found.result.decided_by) == ("contradicted", "frozen wins")
     assert "frozen wins: best, regime frozen minus method parent" in both.rule
-    shown = rules(judge_all([claim(both), claim(good)], frame()), "Rules").cells["test"]
+    shown = rules(judge_all([claim(both), claim(good)], frame()), "Rules").cells["the exact rule"]
     assert [line.split(":")[0] for line in shown.iloc[0].lines] == ["better", "frozen wins"]
     assert shown.iloc[1].lines == (good.rule,)
 
 
 def test_a_spoken_verdict_says_what_its_number_is_of():
-    told = spoken(verdict(difference_test(Contrast(THAWED, PARENT, every=("dataset",))), frame()))
-    assert re.fullmatch(r"supported \(\d\.\d\d points \[.+\], n = 4; decided by: \w+\)", told)
+    told = spoken(finding(verdict(difference_test(Contrast(THAWED, PARENT, every=("dataset",))), frame())))
+    assert re.fullmatch(r"supported \(\d\.\d points above \([\w -]+\); \d\.\d to \d\.\d, n = 4\)", told)
     counted = verdict(count_test(lambda runs: 10.0, "times", at_least=9), frame())
-    assert spoken(counted) == "supported (10.00 times, exact)"
+    assert spoken(finding(counted)) == "supported (10.00 times; counted)" and counted.result.holds == (9, None)
+
+
+PILOT = {"verdict": "contradicted", "effect": -5.648, "interval": [-6.84, -4.45], "unit": "points", "n": 3}
+
+
+@pytest.mark.parametrize(
+    ("effect", "unit", "decided_by", "than", "said"),
+    [
+        (-5.648, "points", "forward, against FitNet", {}, "5.6 points below FitNet (forward)"),
+        (0.7167, "epochs", "faster than mean frozen", {}, "0.72 epochs slower than mean frozen"),
+        (-0.5, "epochs", "faster", {"epochs": "random"}, "0.50 epochs faster than random"),
+        (-2.24, "points", "block1 less block5", {}, "2.2 points less with block 1 than with block 5"),
+        (0.3, "points", "cifar100, against the parent", {}, "0.3 points above the parent (CIFAR-100)"),
+        (-0.8, "tau", "knowledge", {"tau": "agreement {} as T rises"}, "agreement falls as T rises, tau −0.80"),
+        (0.018, "CKA", "output", {"CKA": "random"}, "0.018 more alike than random (output)"),
+        (7.586, "times", "", {"times": "fewer parameters"}, "7.59 times fewer parameters"),
+        (math.nan, "points", "", {}, ""),
+    ],
+)
+def test_effects_are_told_in_words(effect, unit, decided_by, than, said):
+    one = replace(claim(planted(1.0)), than=than)
+    made = of_pilot(one, PILOT | {"effect": effect, "unit": unit})
+    assert replace(made, decided_by=decided_by).words == said
+
+
+def test_the_pilots_machine_sentences_become_plain():
+    """Its notes name the part that decides, and its rules on which side of what a claim holds."""
+    said = PILOT | {
+        "note": "weakest of 2: above fitnet; weakest of 2: forward",
+        "rule": "All hold: above scratch: best: supported if less than 9 points; and above fitnet: best, method "
+        "two-stages or gram minus method fitnet: supported if more than 0 points in every direction.",
+    }
+    made = of_pilot(claim(planted(1.0)), said)
+    assert made.where == "forward, against FitNet" and made.holds == (0.0, None)
+    assert spoken(made) == (
+        "in the pilot, by the first rules, contradicted (5.6 points below FitNet (forward); −6.8 to −4.5, n = 3)"
+    )
+
+
+def test_the_side_on_which_a_claim_holds_is_known():
+    """Of an inequality its threshold, the other way round where a claim says that not all of them hold."""
+    where = {"block": "block*"}
+    more, less = difference_test(Contrast(THAWED, PARENT), -0.5), difference_test(Contrast(THAWED, PARENT), 1.0, "less")
+    assert verdict(more, frame()).result.holds == (-0.5, None) and verdict(less, frame()).result.holds == (None, 1.0)
+    equal, unequal = (test(where, "block", 1.0, by=("method",)) for test in (equivalence_test, any_difference_test))
+    assert {verdict(equal, frame(block5=0.05)).result.holds} <= {(-1.0, None), (None, 1.0)}
+    part = verdict(unequal, frame(block5=0.05)).result
+    assert part.holds in ((None, -1.0), (1.0, None))
+    rising = trend_test(COMPRESSED, "dataset", ORDER, EPOCHS, by=("block",))
+    assert verdict(rising, frame()).result.holds == (0.0, None)
 
 
 def test_nothing_is_judged_before_all_its_runs_are_there():
@@ -350,12 +403,26 @@ def test_history_reaches_the_test_without_other_papers():
     assert seen == [["n"]]
 
 
-def test_the_scoreboard_shows_the_pilot_beside_fresh_seeds():
+def test_the_scoreboard_shows_fresh_seeds_in_place_of_the_pilot():
     claims = [claim(difference_test(Contrast(THAWED, PARENT)), "T2"), claim(planted(1.0), "T3")]
-    page = scoreboard(judge_all(claims, frame()), {"T2": {"verdict": "undecided"}}, "All claims")._repr_html_()
-    assert '<span class="np-tag np-supported">supported</span>' in page
-    assert page.count('<span class="np-tag np-undecided">undecided</span>') == 2
-    assert "points [" in page
+    page = scoreboard(judge_all(claims, frame()), {"T2": PILOT}, "All claims")._repr_html_()
+    assert '<span class="np-tag np-supported">supported</span>' in page and "points above" in page
+    assert page.count('<span class="np-tag np-undecided">undecided</span>') == 1 and "pilot" not in page
+
+
+def test_the_scoreboard_shows_the_pilot_as_long_as_fresh_seeds_lack():
+    claims = [
+        claim(difference_test(Contrast(THAWED, PARENT)), "T2"),
+        claim(difference_test(Contrast(FROZEN, PARENT)), "T3"),
+    ]
+    none = judge_all(claims, frame().assign(status="missing"))
+    table = scoreboard(none, {"T2": PILOT}, "All claims", cards="../together/scoreboard.html")
+    page = table._repr_html_()
+    assert (
+        '<span class="np-tag np-contradicted np-by">contradicted</span> <small class="np-whose">pilot</small>' in page
+    )
+    assert '<a href="../together/scoreboard.html#claim-T2">T2</a>' in page and "5.6 points below" in page
+    assert list(table.cells["verdict"].map(str)) == ["contradicted (pilot)", "not run"] and "not all run" in table.note
 
 
 def test_epochs_are_judged_in_epochs():

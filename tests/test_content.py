@@ -225,7 +225,7 @@ def test_every_paper_has_its_claims_on_the_board(results):
     assert ids == [claim.id for paper in papers.PAPERS for claim in papers.get(paper).claims] and len(ids) == 37
     assert sum(shown.count(word) for word in scoreboard.VERDICTS) == len(ids)
     cards = "".join(shown.cards(paper).html for paper in papers.PAPERS)
-    assert all(cards.count(f'id="claim-{i}"') == 1 and shown.glance().html.count(f'#claim-{i}"') == 1 for i in ids)
+    assert all(cards.count(f'id="claim-{i}"') == 1 and shown.forest().html.count(f'#claim-{i}"') == 1 for i in ids)
 
 
 def test_claims_lead_to_their_figures():

@@ -1,13 +1,15 @@
 """Estimated costs against multiply-adds counted by hand."""
 
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
 import invented
 import pytest
 
-from netpress import data, papers
-from netpress.runs import records, work
+from netpress import data, nets, papers
+from netpress.runs import records, sizes, work
 from netpress.runs.run import Run
 from netpress.sweep import cost
 from netpress.training.stage import Stage
@@ -72,7 +74,7 @@ def test_what_runs_share_is_counted_once() -> None:
 def test_a_teacher_answers_the_same_images_once() -> None:
     runs = papers.matching(papers.grid("compressing", "demo"), "*cnn-16-32-distilled-t[28]-a0.9-s0")
     found = cost.estimates(runs, "demo+epochs=77")  # an edition without records, so at the nominal rate
-    teacher = sum(work.sizes(*NETWORK_OF_TABLE_ONE).values()) * data.count("digits", "train")
+    teacher = sum(sizes.sizes(*NETWORK_OF_TABLE_ONE).values()) * data.count("digits", "train")
     assert len(runs) == 2
     assert found[runs[0]] - found[runs[1]] == pytest.approx(teacher / cost.NOMINAL)
 
@@ -95,3 +97,33 @@ def test_a_network_costs_what_its_own_records_say(tmp_path: Path, monkeypatch: p
 def test_every_planned_run_has_a_cost(paper: str) -> None:
     for run in papers.grid(paper, "demo"):
         assert all(work.stage_work(run, stage) > 0 for stage in run.steps if isinstance(stage, Stage))
+
+
+def test_sizes_are_kept_until_the_code_changes(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """What is kept is what the networks say; another digest of their code, or a damaged file, is counted anew."""
+    monkeypatch.setenv("NETPRESS_CACHE", str(tmp_path))
+    asked = ("vgg16", 32, 10, 0.25)
+    sizes.blocks.cache_clear()
+    found = sizes.blocks(*asked)
+    network = nets.build(*asked)
+    assert sizes.parameters(*asked) == sum(p.numel() for p in network.parameters())
+    sizes.blocks.cache_clear()
+    monkeypatch.setattr(sizes, "counted", lambda *_: pytest.fail("counted twice"))
+    assert sizes.blocks(*asked) == found
+    monkeypatch.setattr(sizes, "counted", lambda *_: {"block1": [1, 2]})
+    next(tmp_path.glob("sizes-*")).write_text("{")
+    sizes.blocks.cache_clear()
+    assert sizes.blocks(*asked) == {"block1": [1, 2]}
+    monkeypatch.setattr(sizes, "code", lambda: "another")
+    monkeypatch.setattr(sizes, "counted", lambda *_: {"block1": [3, 4]})
+    sizes.blocks.cache_clear()
+    assert sizes.blocks(*asked) == {"block1": [3, 4]}
+    sizes.blocks.cache_clear()
+
+
+def test_a_plan_needs_no_torch() -> None:
+    """Once the sizes are known, what a run costs is told without loading torch, which takes a second."""
+    code = "import sys\nfrom netpress.cli import main\ntry: main()\nfinally: assert 'torch' not in sys.modules"
+    for _ in range(2):
+        ended = subprocess.run([sys.executable, "-c", code, "plan", "triage"], capture_output=True, text=True)
+    assert ended.returncode == 0, ended.stderr

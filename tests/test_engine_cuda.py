@@ -2,7 +2,6 @@
 What can be checked without a GPU, the captured step's bookkeeping, is."""
 
 import copy
-import os
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -16,10 +15,12 @@ from netpress import limits, papers, sweep
 from netpress.data import Images
 from netpress.nets import build
 from netpress.nets.network import Network
+from netpress.nets.vgg import conv_layers
 from netpress.runs import machine, records
 from netpress.sweep.workers import default_workers
 from netpress.training import compute as speeds
 from netpress.training import memory
+from netpress.training.biases import superfluous, without_biases
 from netpress.training.cache import Cache
 from netpress.training.capture import Captured, fastest_convolutions
 from netpress.training.compute import ComputeConfig, choose
@@ -118,9 +119,12 @@ def test_cached_is_live_in_fp32(block: str, exact: None) -> None:
 def test_captured_is_eager(
     stage: Stage, model: str, teacher: str | None, precision: str, exact: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """To the bit where cuDNN is deterministic, dropout included: a graph draws what eager steps draw."""
+    """To the bit where cuDNN is deterministic, dropout included: a graph draws what eager steps draw. The evaluation
+    too, whose pieces are so small that it is replayed."""
     monkeypatch.setattr(torch.backends.cudnn, "deterministic", True)
-    eager = replace(FP32, precision=precision, channels_last=precision == "bf16")
+    monkeypatch.setattr(ComputeConfig, "evaluated_at_once", lambda self, px: 16)
+    fast = precision == "bf16"
+    eager = replace(FP32, precision=precision, channels_last=fast, drops_biases=fast)
     one, rows = result(stage, model, replace(eager, capture=True), teacher)
     other, told = result(stage, model, eager, teacher)
     assert distance(one, other) == 0
@@ -193,6 +197,9 @@ class PlayedByHand(Captured):
         def replay(self) -> None:
             self.owner.result = self.owner.step(self.owner.batch)
 
+        def reset(self) -> None:
+            assert self.owner.graph is self
+
     def beside(self, batch: Any) -> Any:
         return self.step(batch)
 
@@ -201,10 +208,20 @@ class PlayedByHand(Captured):
         self.graph = self.Graph(self)  # type: ignore[assignment]
 
 
-def test_a_captured_step_sees_every_batch_and_every_learning_rate(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("netpress.training.capture.side_stream", lambda _: None)
+@pytest.fixture
+def played(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Captured steps without a GPU."""
+    monkeypatch.setattr("netpress.training.capture.side_stream", lambda device, trains: trains)
     monkeypatch.setattr(torch.cuda, "current_device", lambda: 0)
     monkeypatch.setattr(speeds, "Captured", PlayedByHand)
+
+
+@pytest.mark.parametrize("pieces", [500, 32, 16])
+def test_a_captured_step_sees_every_batch_and_every_learning_rate(
+    played: None, monkeypatch: pytest.MonkeyPatch, pieces: int
+) -> None:
+    """And every piece of the 70 test images, of which the last is smaller."""
+    monkeypatch.setattr(ComputeConfig, "evaluated_at_once", lambda self, px: pieces)
     stage = Stage("train", lr=0.1, **TWENTY)
     eager = ComputeConfig(caching=True)
     one, rows = result(stage, "vgg16-block5", eager)
@@ -212,9 +229,28 @@ def test_a_captured_step_sees_every_batch_and_every_learning_rate(monkeypatch: p
     assert rows == told and distance(one, other) == 0
 
 
-def test_the_learning_rate_of_a_captured_step_is_a_tensor_that_is_filled(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("netpress.training.capture.side_stream", lambda _: None)
-    monkeypatch.setattr(torch.cuda, "current_device", lambda: 0)
+def test_only_batches_of_the_first_shape_are_replayed(played: None) -> None:
+    """Else a piece of another size would be broadcast into the recorded inputs, or be recorded in their place."""
+    step = PlayedByHand(lambda batch: (batch.x.sum(), batch.y))
+    sizes = [2, 2, 1, 2, 1, 2, 2, 1]
+    told = [step(Batch(torch.ones(size), torch.zeros(1), None))[0].item() for size in sizes]
+    assert told == sizes and step.seen == 5 and step.graph is not None and len(step.batch.x) == 2
+
+
+def test_two_graphs_of_a_stream_are_never_alive(played: None) -> None:
+    weight = torch.nn.Parameter(torch.ones(1))
+    optimiser = torch.optim.SGD([weight], 0.5)
+    batch = Batch(torch.ones(2), torch.zeros(2), None)
+    first, evaluation = PlayedByHand(lambda b: (b.x, b.y), optimiser), PlayedByHand(lambda b: (b.x, b.y))
+    for _ in range(4):
+        first(batch), evaluation(batch)
+    assert first.graph and evaluation.graph
+    second = PlayedByHand(lambda b: (2 * b.x, b.y), optimiser)
+    assert first.graph is None and evaluation.graph and second.graph is None
+    assert second(batch)[0].tolist() == [2, 2]
+
+
+def test_the_learning_rate_of_a_captured_step_is_a_tensor_that_is_filled(played: None) -> None:
     weight = torch.nn.Parameter(torch.ones(1))
     optimiser = torch.optim.SGD([weight], 0.5)
     step = PlayedByHand(lambda batch: (batch.x, batch.y), optimiser)
@@ -228,13 +264,72 @@ def test_the_learning_rate_of_a_captured_step_is_a_tensor_that_is_filled(monkeyp
     assert copy.copy(step.batch).target is None
 
 
+BIASED = [
+    pytest.param(Stage("train", lr=0.001, batch_size=32), "vgg16", None, id="train"),
+    pytest.param(Stage("retrain", trains=("block3",), lr=0.01, **TWENTY), "vgg16-block3", None, id="frozen"),
+    pytest.param(STAGES[2].values[0], "vgg16-block2", "vgg16", id="imitate"),
+]
+
+
+def biased(stage: Stage, model: str, teacher: str | None, config: ComputeConfig) -> tuple[Network, Network, list[dict]]:
+    """A network with large biases before and after one stage, and the stage's history."""
+    torch.manual_seed(7)
+    network = network_of(model)
+    for layer in conv_layers(network):
+        torch.nn.init.normal_(layer.conv.bias)
+        torch.nn.init.normal_(layer.bn.running_mean)
+    before = copy.deepcopy(network)
+    parent = network_of(teacher, 1).requires_grad_(False).eval() if teacher else None
+    feed = Feed(stage, network, parent, train_test("cpu"), config, Cache(2**30))
+    return before, network, train(stage, network, feed, config, seed=3)
+
+
+@pytest.mark.parametrize(("stage", "model", "teacher"), BIASED)
+def test_a_bias_in_front_of_batchnorm_is_not_missed(stage: Stage, model: str, teacher: str | None) -> None:
+    config = ComputeConfig(caching=True)
+    _, with_them, told = biased(stage, model, teacher, config)
+    before, without, rows = biased(stage, model, teacher, replace(config, drops_biases=True))
+    for key in ("train_loss", "test_loss") if stage.loss == "cross-entropy" else ("train_loss",):
+        assert [row[key] for row in rows] == pytest.approx([row[key] for row in told], rel=1e-3)
+    assert [t.shape for t in without.state_dict().values()] == [t.shape for t in with_them.state_dict().values()]
+    names = stage.trains or without.names
+    for name, block in without.blocks.items():
+        for layer, first in zip(conv_layers(block), conv_layers(before[name]), strict=True):
+            assert layer.conv.bias is not None
+            assert torch.equal(layer.conv.bias, torch.zeros(1).expand_as(first.conv.bias)) is (name in names)
+            assert torch.equal(layer.conv.bias, first.conv.bias) is (name not in names)
+
+
+def test_a_network_is_the_same_after_its_biases_went_into_the_means() -> None:
+    torch.manual_seed(0)
+    network = network_of("vgg16").eval()
+    for layer in conv_layers(network):
+        torch.nn.init.normal_(layer.conv.bias)
+    x = torch.rand(4, 3, 32, 32)
+    with torch.no_grad():
+        wanted = network(x)
+        assert superfluous(network, ("block3",)) == tuple(layer.conv for layer in conv_layers(network["block3"]))
+        assert torch.allclose(network(x), wanted, rtol=1e-4, atol=1e-5)
+        with without_biases(superfluous(network, network.names)):
+            assert torch.allclose(network(x), wanted, rtol=1e-4, atol=1e-5)
+            assert all(layer.conv.bias is None for layer in conv_layers(network))
+    assert all(layer.conv.bias is not None for layer in conv_layers(network))
+
+
+def test_larger_images_come_in_smaller_pieces_on_a_gpu() -> None:
+    gpu, cpu = ComputeConfig("cuda:0"), ComputeConfig()
+    assert [gpu.evaluated_at_once(px) for px in (28, 32, 64, 224)] == [2500, 2500, 625, 64]
+    assert [gpu.cached_at_once(px) for px in (32, 64)] == [2048, 512]
+    assert [cpu.evaluated_at_once(224), cpu.cached_at_once(224)] == [500, 256]
+
+
 def test_choice_of_device_precision_and_budget(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NETPRESS_CACHE_GB", "0.5")
     monkeypatch.delenv("NETPRESS_DEVICE")
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    assert choose() == ComputeConfig("cuda", "bf16", True, True, True, 2**29)
+    assert choose() == ComputeConfig("cuda", "bf16", True, True, True, 2**29, drops_biases=True)
     monkeypatch.setenv("NETPRESS_DEVICE", "cpu")
-    assert (choose().device, choose().capture) == ("cpu", False)
+    assert (choose().device, choose().capture, choose().drops_biases) == ("cpu", False, False)
     monkeypatch.delenv("NETPRESS_DEVICE")
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: True)
@@ -256,17 +351,18 @@ def test_a_numbered_gpu_is_the_current_one_and_its_memory_counts(monkeypatch: py
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
     monkeypatch.setattr(torch.cuda, "set_device", current.append)
     monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: asked.append(device) or (8 * 2**30, 9 * 2**30))
-    assert choose() == ComputeConfig("cuda:1", "bf16", True, True, True, 4 * 2**30)
+    assert choose() == ComputeConfig("cuda:1", "bf16", True, True, True, 4 * 2**30, drops_biases=True)
     assert (current, asked) == (["cuda:1"], ["cuda:1"])
 
 
-@pytest.mark.parametrize(("device", "workers"), [("cuda", 1), ("cuda:1", 1), ("mps", 1)])
+@pytest.mark.parametrize(("device", "workers"), [("cuda", 2), ("cuda:1", 2), ("mps", 1)])
 def test_as_many_workers_as_the_chosen_device_feeds(monkeypatch: pytest.MonkeyPatch, device: str, workers: int) -> None:
     monkeypatch.setenv("NETPRESS_DEVICE", device)
+    monkeypatch.setattr(limits, "cores", lambda: 16)
     assert default_workers() == workers
     monkeypatch.setenv("NETPRESS_DEVICE", "cpu")
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    assert default_workers() == len(os.sched_getaffinity(0))
+    assert default_workers() == 16
 
 
 def test_memory_that_runs_out_while_a_step_is_captured_is_told_as_such() -> None:

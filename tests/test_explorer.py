@@ -141,6 +141,9 @@ class TestInABrowser:
     pytestmark = browser
 
     def test_filters_words_and_pages(self, page, made):
+        first = (made.runs["dataset"] == "cifar10").sum()
+        assert said(page) == f"1–10 of {first:,} runs"
+        page.get_by_role("button", name="Show all").click()
         assert said(page) == f"1–10 of {len(made.runs):,} runs"
         page.get_by_label("Paper").select_option("pyramid")
         assert said(page).endswith(f"of {(made.runs['paper'] == 'pyramid').sum():,} runs")
@@ -192,6 +195,42 @@ class TestInABrowser:
             if page.locator(".np-explorer-frame table tbody").inner_text() != before:
                 return
         raise AssertionError("no click on the scatter chose a run")
+
+    def test_it_starts_with_two_runs_that_can_be_compared(self, page):
+        page.goto(page.url.split("#")[0])
+        page.reload()
+        page.wait_for_selector("#np-explorer[data-scatter]")
+        label = page.locator("canvas").first.get_attribute("aria-label")
+        one, two = re.findall(r"[AB]: (\S+), best", label)
+        assert one.replace("-frozen", "-thawed") == two and "/cifar10/" in one
+
+    def test_the_address_holds_what_is_chosen(self, page, made):
+        page.get_by_role("button", name="Show all").click()
+        page.get_by_label("Paper").select_option("pyramid")
+        page.get_by_label("Words in the name").fill("gram")
+        page.get_by_role("button", name="best, %").click()
+        page.locator(".np-slot-B").nth(3).click()
+        page.wait_for_function("location.hash.includes('words=gram') && location.hash.includes('B=')")
+        before, chosen = said(page), page.locator("canvas").first.get_attribute("aria-label")
+        page.reload()
+        page.wait_for_selector("#np-explorer[data-scatter]")
+        assert said(page) == before and page.get_by_label("Paper").input_value() == "pyramid"
+        assert page.locator("canvas").first.get_attribute("aria-label") == chosen
+
+    def test_choices_narrow_each_other(self, page, made):
+        page.get_by_role("button", name="Show all").click()
+        page.get_by_label("Paper").select_option("triage")
+        options = "[...document.querySelectorAll('.np-explorer-controls select')[2].options]"
+        offered = page.evaluate(f"{options}.filter(o => !o.hidden).map(o => o.value)")
+        assert set(offered) == {"", *made.runs.loc[made.runs["paper"] == "triage", "model"]}
+        page.get_by_role("button", name="Show all").click()
+
+    def test_arrow_keys_go_from_point_to_point(self, page):
+        page.get_by_role("group", name="Scatter of all runs").focus()
+        before = page.locator("canvas").first.get_attribute("aria-label")
+        page.keyboard.press("ArrowRight")
+        page.keyboard.press("Shift+ArrowRight")
+        assert page.locator("canvas").first.get_attribute("aria-label") != before
 
     def test_the_theme_changes_the_charts(self, page):
         drawn = page.locator("#np-explorer").get_attribute("data-curves")

@@ -68,7 +68,7 @@ def test_a_setting_of_its_own_can_be_changed(followed: Path) -> None:
 
 def test_the_scoreboard_has_it(followed: Path) -> None:
     board = Scoreboard(Page(chapter="together/scoreboard", edition="demo", run_missing=False))
-    assert "<b>Half is Enough</b>" in board.glance().html and "Nobody, 2026" in board.glance().html
+    assert "H1, Half is Enough" in board.forest().html and "#claim-H1" in board.forest().html
     assert "Half of the weights can go." in board.cards(KEY).html
     assert "H1" in board.table()._repr_html_() and len(board.answers().cells)
 

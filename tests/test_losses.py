@@ -8,6 +8,8 @@ import torch
 from torch import Tensor
 
 from netpress import losses
+from netpress.training import objectives
+from netpress.training.stage import Stage
 
 N, CLASSES = 5, 4
 
@@ -225,3 +227,9 @@ def test_gradients(name: str) -> None:
     """Against finite differences; the teacher's side is differentiated too, though nobody asks for it."""
     a, b = (doubles(2, 3, 2, 2, seed=s).requires_grad_() for s in (1, 2))
     assert torch.autograd.gradcheck(LOSSES[name], (a, b))
+
+
+def test_a_stage_knows_whether_its_loss_sees_the_logits() -> None:
+    """By name, without torch; here by what the student's side of every loss is."""
+    found = {name: objective.student is objectives.logits for name, objective in objectives.OBJECTIVES.items()}
+    assert found == {name: Stage("any", loss=name).sees_logits for name in objectives.OBJECTIVES}

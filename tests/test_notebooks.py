@@ -94,7 +94,7 @@ def test_the_second_code_cell_checks_them(path):
 def test_each_code_cell_is_under_a_screen_and_hidden_in_the_site(path):
     for cell in code(read(path)):
         assert len(cell.source.splitlines()) <= 30, cell.id
-        assert {"hide-input", "remove-input", "remove-cell"} & set(tags(cell)), cell.id
+        assert {"hide-input", "remove-input", "remove-cell", "live"} & set(tags(cell)), cell.id
         if re.search(r"page\.glue\([^)]*figures?\.", cell.source):
             assert "remove-output" in tags(cell), cell.id
 

@@ -11,7 +11,7 @@ from scipy.stats import sem, t, ttest_1samp
 from netpress import papers
 from netpress.nets import levels
 from netpress.papers import pyramid
-from netpress.papers.pyramid import NAMES, claims, tables
+from netpress.papers.pyramid import NAMES, claims, own_numbers, tables
 from netpress.papers.pyramid.training_cost import computation
 from netpress.report.claims import judge_all
 from netpress.report.tables import NOTHING
@@ -122,12 +122,15 @@ def test_both_readings_of_freezing_by_hand(nothing_measured: None) -> None:
     """Four levels and two methods are averaged: one cell of eight above by 8 points is one point, one level two."""
     runs = pyramid.tidy(frame({("svgg8-forward", "gram-thawed"): 0.58, ("svgg5-forward", "scratch"): 0.42}))
     cells = tables.table_readings(runs).cells
-    assert cells.at["Fitnet", "forward, thawed"].mean == pytest.approx(1, abs=0.1)
-    assert cells.at["Fitnet", "forward, frozen"].mean == pytest.approx(0, abs=0.1)
-    assert cells.at["Scratch", "forward, frozen"].mean == pytest.approx(2, abs=0.1)
-    assert cells.at["Scratch", "forward, thawed"].mean == pytest.approx(3, abs=0.1)
-    assert cells.at["Scratch", "backward"].mean == pytest.approx(0, abs=0.1)
+    assert cells.at["FitNet, CIFAR-100", "forward, thawed"].mean == pytest.approx(1, abs=0.1)
+    assert cells.at["FitNet, CIFAR-100", "forward, frozen"].mean == pytest.approx(0, abs=0.1)
+    assert cells.at["Scratch, CIFAR-100", "forward, frozen"].mean == pytest.approx(2, abs=0.1)
+    assert cells.at["Scratch, CIFAR-100", "forward, thawed"].mean == pytest.approx(3, abs=0.1)
+    assert cells.at["Scratch, CIFAR-100", "backward"].mean == pytest.approx(0, abs=0.1)
     assert {estimate.n for estimate in cells.to_numpy().ravel()} == {3}
+    assert set(cells.index) == {
+        f"{n}, {d}" for n in ("Scratch", "FitNet", "Gram Direct") for d in ("CIFAR-10", "CIFAR-100")
+    }
 
 
 def test_networks_from_random_weights_stand_beside_the_pyramids_own_where_the_size_is_the_same(
@@ -153,3 +156,21 @@ def test_networks_from_random_weights_include_vgg19_once(nothing_measured: None)
     assert Counter(small_ones["level"]) == Counter(full["level"]) == Counter(("vgg19", *levels.LEVELS))
     assert set(small_ones["dataset"]) == set(full["dataset"]) == {"cifar100"}
     assert set(full["method"]) == {"native"}
+
+
+def test_claims_are_counted_in_the_papers_own_numbers():
+    """By hand from Tables 1-4. P1: Gram is below 2 stages at SVGG14 on STL10. P3: a tie at SVGG8, two cells of
+    CIFAR-100. P4: a tie at SVGG17, and SVGG14 on CIFAR-100. P5: four cells of Table 1, four of 2, one of 4."""
+    counted = {name: count() for name, count in own_numbers.COUNTS.items()}
+    assert counted == {"P1": (7, 8), "P2": (10, 10), "P3": (13, 16), "P4": (34, 36), "P5": (59, 68)}
+    known = {claim.id: claim.own() for claim in claims.CLAIMS if claim.own}
+    assert known["P1a"] == known["P1b"] == (7, 8) and set(known) == {
+        "P1a",
+        "P1b",
+        "P2",
+        "P3",
+        "P4a",
+        "P4b",
+        "P5a",
+        "P5b",
+    }

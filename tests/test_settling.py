@@ -9,6 +9,7 @@ import pytest
 import sweeps
 
 from netpress import sweep
+from netpress.book import search_page
 from netpress.papers.triage import convergence
 from netpress.runs import records
 from netpress.training.stage import Stage
@@ -71,3 +72,11 @@ def test_looking_on_the_way_changes_nothing(tmp_path, monkeypatch):
     ends = [accuracy for step, accuracy in seen["curve"] if step in (3, 6)]
     assert ends == [row["test_accuracy"] for row in unseen["history"]]
     assert "curve" not in unseen and "looks" not in unseen["history"][0]
+
+
+def test_how_long_networks_settle_is_read_from_curves() -> None:
+    """Twenty epochs of two steps; ended after ten, its last fifth is epochs 9 and 10: 0.55 less 0.5."""
+    curve = [[2.0 * n, 0.5 if n < 10 else 0.55 if n == 10 else 0.6] for n in range(1, 21)]
+    record = {"curve": curve, "run": {"steps": [{"epochs": 20}]}}
+    assert search_page.drift_after(record, 10) == pytest.approx(5.0)
+    assert search_page.drift_after(record, 20) == pytest.approx(0.0)

@@ -2,6 +2,7 @@
 
 import functools
 import os
+import re
 import shutil
 import threading
 from collections import Counter
@@ -92,6 +93,22 @@ def test_links_lead_somewhere_and_ids_are_unique(site):
     assert not wrong, "\n".join(wrong)
 
 
+REFERENCE = re.compile(r'<a class="np-ref"[^>]*href="([^"#]*)#([\w-]+)"[^>]*>([^<]*)</a>')
+
+
+def test_cards_name_figures_and_tables_as_the_book_numbers_them(site):
+    scoreboard = site / "together" / "scoreboard.html"
+    if not scoreboard.exists():
+        pytest.skip("this site has no scoreboard")
+    found = REFERENCE.findall(scoreboard.read_text(encoding="utf-8"))
+    assert len(found) > 20
+    for path, label, text in found:
+        page = (scoreboard.parent / path).resolve().read_text(encoding="utf-8")
+        holder = page[page.index(f'id="{label}"') :]
+        number = re.search(r'<span class="caption-number">(\w+ \d+) *</span>', holder)
+        assert number and text == number[1], (label, text)
+
+
 # in a browser
 
 
@@ -168,6 +185,61 @@ def test_every_page(site, served, chromium, axe, theme, width):
     wrong = [line for name in pages_of(site) for line in looked_at(context, served, name, axe)]
     context.close()
     assert not wrong, "\n".join(wrong)
+
+
+# every visible table: its label, how many columns it has, and how many of them end beyond what is shown of it
+COLUMNS = """() => [...document.querySelectorAll(".bd-article table")].filter(t => t.offsetParent).map(table => {
+  const frame = (table.closest(".np-scroll") || table.closest(".pst-scrollable-table-container") || table.parentElement)
+    .getBoundingClientRect();
+  const rows = [...table.rows].filter(row => row.offsetParent);
+  const most = Math.max(...rows.map(row => [...row.cells].reduce((sum, cell) => sum + cell.colSpan, 0)));
+  const beyond = cell => cell.getBoundingClientRect().right > frame.right + 1;
+  const hidden = rows.map(row => [...row.cells].filter(beyond).length);
+  const holder = table.closest("[id]");
+  return [holder ? holder.id : "", most, Math.max(0, ...hidden), table.classList.contains("np-cards")];
+})"""
+MOST_COLUMNS = 7  # a table of so many is shown whole
+PRINTED = re.compile("(pyramid|compressing)-table-[0-9]")  # the papers' own tables
+
+
+def must_be_whole(label: str, columns: int, cards: bool, width: int) -> bool:
+    """Whether no column of a table may be hidden: small ones and the papers' own; where it is narrow, claims."""
+    return cards if width < 600 else columns <= MOST_COLUMNS or bool(PRINTED.search(label))
+
+
+@needs_browser
+@themes
+@ways
+def test_tables_are_shown_whole(site, served, chromium, theme, width):
+    context = chromium.new_context(viewport={"width": width, "height": 900}, color_scheme=theme)
+    page, wrong, seen = context.new_page(), [], 0
+    for name in pages_of(site):
+        page.goto(served + name)
+        tables = page.evaluate(COLUMNS)
+        seen += len(tables)
+        wrong += [
+            f"{name}#{label}: {hidden} of {columns} columns are hidden"
+            for label, columns, hidden, cards in tables
+            if hidden and must_be_whole(label, columns, cards, width)
+        ]
+    context.close()
+    assert seen and not wrong, "\n".join(wrong)
+
+
+@needs_browser
+def test_a_table_that_is_cut_shows_it_by_its_edge_and_keeps_its_first_column(sample_site, chromium):
+    page = chromium.new_page(viewport={"width": 390, "height": 900})
+    page.goto((sample_site / "triage" / "sample.html").as_uri())
+    scroller = page.locator(".np-scroll").first
+    scroller.evaluate("box => { box.style.width = '6rem' }")
+    page.evaluate("window.dispatchEvent(new Event('resize'))")
+    assert "np-more" in scroller.get_attribute("class")
+    first = scroller.locator("tbody th").first
+    before = first.bounding_box()["x"]
+    scroller.evaluate("box => { box.scrollLeft = box.scrollWidth }")
+    page.wait_for_function("!document.querySelector('.np-scroll').classList.contains('np-more')")
+    assert abs(first.bounding_box()["x"] - before) < 2
+    page.close()
 
 
 @needs_browser

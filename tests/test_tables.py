@@ -11,7 +11,20 @@ from netpress.errors import UserError
 from netpress.report.estimates import Estimate, interval
 from netpress.report.frames import by_seed, estimates, rows_where
 from netpress.report.statistics import rank_correlation
-from netpress.report.tables import Lines, Link, Printed, Signed, Table, Tag, Whole, beside, listing, number, shown
+from netpress.report.tables import (
+    Beside,
+    Lines,
+    Link,
+    Printed,
+    Signed,
+    Table,
+    Tag,
+    Whole,
+    beside,
+    listing,
+    number,
+    shown,
+)
 
 HOSTILE = '<script>alert("x")</script>&\'"'
 
@@ -166,27 +179,27 @@ def table_1():
 def test_beside_shows_the_papers_number_ours_and_the_difference():
     cells = table_1().cells
     assert [shown(v) for v in cells.loc["SVGG17"]] == [
-        "93.925", "74.0 (one run)", "−19.9",
-        "(same as 2-stage)", "not run", "–",
-        "–", "not run", "–",
+        "93.9 | 74.0 (one run)", "(same as 2-stage) | not run", "– | not run",
     ]  # fmt: skip
-    assert cells.loc["VGG19", ("Scratch", "difference")] == pytest.approx(75.5 - 94.175)
+    assert [shown(v) for v in cells.loc["VGG19"]] == [
+        "94.2 | 75.5 ± 6.4 (n = 2)", "not run", "– | 70.0 (one run)",
+    ]  # fmt: skip
+    assert shown(Beside("as 2 stages", "as 2 stages")) == "as 2 stages" and shown(Beside(None, None)) == "–"
+    assert shown(Beside(50.0, interval([50.0]))) == "50.0 | 50.0 (one run)"
 
 
-def test_beside_has_two_rows_of_heads():
+def test_beside_keeps_the_printed_digits_and_marks_the_best_of_a_row():
     page = table_1()._repr_html_()
-    assert '<th colspan="3" scope="colgroup">Scratch</th>' in page
-    assert len(re.findall(r'<th scope="col"[^>]*>ours</th>', page)) == 3
+    assert 'title="printed: 94.175; ours: 75.500 ± 6.353 (n = 2)"' in page
+    assert "94.2 | <b>75.5 ± 6.4 (n = 2)</b>" in page and page.count("<b>") == 1
 
 
 def test_to_frame_gives_numbers():
     frame = table_1().to_frame()
-    assert frame.loc["VGG19", ("Scratch", "ours")] == 75.5
-    assert frame.loc["VGG19", ("Scratch", "ours n")] == 2
-    assert frame.loc["SVGG17", ("Scratch", "ours low")] is None or math.isnan(
-        frame.loc["SVGG17", ("Scratch", "ours low")]
-    )
-    assert frame.loc["VGG19", ("Scratch", "paper")] == 94.175
+    assert frame.loc["VGG19", "Scratch ours"] == 75.5 and frame.loc["VGG19", "Scratch ours n"] == 2
+    low = frame.loc["SVGG17", "Scratch ours low"]
+    assert low is None or math.isnan(low)
+    assert frame.loc["VGG19", "Scratch paper"] == 94.175 and frame.loc["SVGG17", "Gram paper"] == "(same as 2-stage)"
 
 
 def test_cells_are_set_by_what_they_hold():

@@ -107,7 +107,7 @@ def test_what_a_block_is_worth_is_told_against_its_own_parent():
     rows = [
         {"dataset": "cifar10", "model": model, "block": block, "method": method, "seed": seed, "status": "done",
          "initialisation": kind[0], "regime": kind[1], "retraining": "one-cycle" if block else "",
-         "edition": "small", "best": 0.7 + 0.1 * seed + gain}
+         "edition": "small", "best": 0.7 + 0.1 * seed + gain, "last": 0.7}
         for seed in (0, 1)
         for model, block, method, kind, gain in (
             ("vgg16", "", "parent", ("", ""), 0.0),

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 import netpress
-from netpress import console, editions, ends, surroundings, words
+from netpress import benchmarks, console, editions, ends, surroundings, words
 from netpress.errors import UserError
 
 app = typer.Typer(
@@ -100,10 +100,11 @@ def show_editions(as_json: AsJson = False) -> None:
 @app.command()
 def plan(paper: Paper, edition: Edition = "demo", as_json: AsJson = False) -> None:
     """The runs of a paper: name, needs, state, estimated cost."""
-    from netpress import papers
+    from netpress import papers, paths
     from netpress.runs import records
     from netpress.sweep import cost
 
+    results = paths.results_dir()
     runs = papers.grid(paper, edition)
     papers.check_changes(edition, lambda other: papers.grid(paper, other))
     costs = cost.estimates(runs, edition)
@@ -111,7 +112,7 @@ def plan(paper: Paper, edition: Edition = "demo", as_json: AsJson = False) -> No
         {
             "name": run.name,
             "needs": ", ".join(need.label for _, need in run.needs) or None,
-            "state": records.state(run, edition),
+            "state": records.state(run, edition, results),
             "epochs": run.epochs,
             "minutes": round(costs[run] / 60, 2),
         }
@@ -342,15 +343,15 @@ def shrink(
         raise typer.Exit(1)
 
 
-@app.command()
+@app.command(epilog=f"\b\n{benchmarks.listed()}")
 def bench(
-    name: Annotated[str, typer.Argument(help="One measurement; all where left out.")] = "", as_json: AsJson = False
+    name: Annotated[str, typer.Argument(help="One measurement; all where left out.")] = "",
+    as_json: AsJson = False,
+    quick: Annotated[bool, typer.Option("--quick", help="Only see whether it works here; nothing is judged.")] = False,
 ) -> None:
     """Side-by-side ratios against the plain loop."""
-    from netpress import benchmarks
-
     with ends.stoppable("nothing of this measurement was kept"):
-        benchmarks.command(name, as_json)
+        benchmarks.command(name, as_json, quick=quick)
 
 
 @app.command()

@@ -67,8 +67,8 @@ ROWS: dict[str, tuple[Any, Any, Any, Any]] = {
     "triage.settled_on":            ((),         SETTLED,        SETTLED,        SETTLED),  # by fresh seeds
     "triage.settled_seeds":         (0,          4,              3,              5),
     "triage.settled_blocks":        ((),         SOME_BLOCKS,    SOME_BLOCKS,    SOME_BLOCKS),  # fewer, for the hours
-    "triage.settling_epochs":       (6,          16,             40,             40),
-    "triage.settling_rate":         (0.01,       0.01,           0.01,           0.001),
+    "triage.settling_epochs":       (6,          14,             40,             40),     # flat, not overfitted yet
+    "triage.settling_rate":         (0.01,       0.003,          0.01,           0.001),  # 0.01 still jumps
     "triage.parent_epochs":         (12,         24,             60,             30),
     "triage.epochs":                (6,          4,              10,             20),
     "triage.imitation_epochs":      (3,          3,              4,              10),

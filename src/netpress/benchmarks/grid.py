@@ -22,41 +22,36 @@ from netpress.runs.perform import perform
 from netpress.runs.run import Run, fingerprint
 from netpress.runs.weights import WeightStore
 from netpress.runs.workspace import Workspace
+from netpress.training.compute import choose
 from netpress.training.feed import TrainTestData
 from netpress.training.stage import Stage
 
-ROUNDS = {"cpu": 3, "cuda": 3, "mps": 3}
+ROUNDS = 3
 IMAGES = {"cpu": 512, "cuda": 10_000, "mps": 1_000}
-LEAST: dict[str, dict[float, float | None]] = {
-    "cpu": {1 / 4: 3.0},
-    "cuda": {1 / 4: 50.0, 1.0: 12.0},
-    "mps": {1 / 4: None},
-}  # width: bar
+LEAST = {"cpu": {1 / 4: 3.0}, "cuda": {1 / 4: 20.0, 1.0: 8.0}}  # kind of device, width: bar
+TRIED = 64, 1 / 16  # images and width of three networks, to see whether it works
 
 
-def measure() -> dict[str, Any]:
-    """The record: per round the cost of all networks in both arms; per network its costs and accuracies."""
-    from netpress.training.compute import choose
+def measure(width: float = 1 / 4, name: str = "triage-grid", quick: bool = False) -> dict[str, Any]:
+    """The record: per round the cost of all networks in both arms; per network its costs and accuracies.
 
+    `quick`: one round of three networks that are next to nothing, and nothing judged.
+    """
     config = choose()
-    kind = config.device.split(":")[0]
-    found = [at_width(kind, width, least) for width, least in LEAST[kind].items()]
-    bars = [bar for each in found for bar in each.pop("bars")]
-    settings = {"dataset": source(), "images": IMAGES[kind], "batch": 64, "epochs": [4, 2, 1]}
-    reasons = " ".join(each["why"] for each in found if each["why"]) or None
-    return results.content("triage-grid", config, bars, settings, widths=found, why=reasons)
-
-
-def at_width(kind: str, width: float, least: float | None) -> dict[str, Any]:
-    """The whole grid at one width."""
-    with arms("plain.py", IMAGES[kind], width) as both:
-        runs = grid(IMAGES[kind], width)
-        rounds = [one_round(both, runs) for _ in range(ROUNDS[kind])]
+    images, least = IMAGES[config.kind], LEAST.get(config.kind, {}).get(width)
+    if quick:
+        (images, width), least = TRIED, None
+    with arms("plain.py", images, width) as both:
+        runs = grid(images, width)
+        runs = (runs[0], *papers.matching(runs, "*block5-mean*")) if quick else runs
+        rounds = results.rounds(lambda: one_round(both, runs), 1 if quick else ROUNDS, config)
     ratios = [sum(row["plain"] for row in rows) / sum(row["ours"] for row in rows) for rows in rounds]
-    bars = [results.bar("triage-grid", f"31 networks, width {width:g}, plain / ours", ratios, least=least)]
-    bars += [part(rounds, what, width) for what in ("thawed", "frozen")]
+    bars = [results.bar(name, f"{len(runs)} networks, width {width:g}, plain / ours", ratios, least=least)]
+    bars += [part(name, rounds, what, width) for what in ("thawed", "frozen")]
     reason = why(rounds, bars[0])
-    return {"width": width, "bars": bars, "rounds": totals(rounds), "networks": table(rounds), "why": reason}
+    shown = {"width": width, "rounds": totals(rounds), "networks": table(rounds), "why": reason}
+    settings = {"dataset": source(), "images": images, "batch": 64, "epochs": [4, 2, 1]}
+    return results.content(name, config, bars, settings, widths=[shown], why=reason)
 
 
 def grid(images: int, width: float) -> tuple[Run, ...]:
@@ -123,11 +118,11 @@ def theirs(both: Arms, run: Run, stage: Stage, network: Network, workspace: Work
     return both.theirs("imitate", run.model, stage, network, teacher=teacher.model, taught=workspace.finished(teacher))
 
 
-def part(rounds: list[list[dict]], what: str, width: float) -> dict[str, Any]:
+def part(name: str, rounds: list[list[dict]], what: str, width: float) -> dict[str, Any]:
     """The ratio over the frozen or the thawed networks alone."""
     chosen = [[row for row in rows if f"-{what}-" in row["name"]] for rows in rounds]
     ratios = [sum(row["plain"] for row in rows) / sum(row["ours"] for row in rows) for rows in chosen]
-    return results.bar("triage-grid", f"its {len(chosen[0])} {what} networks, width {width:g}, plain / ours", ratios)
+    return results.bar(name, f"its {len(chosen[0])} {what} networks, width {width:g}, plain / ours", ratios)
 
 
 def totals(rounds: list[list[dict]]) -> list[dict[str, float]]:

@@ -1,14 +1,19 @@
 """What a measurement leaves: one record per kind of device and name, results/bench/<kind>/<name>.json."""
 
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from statistics import median
-from typing import Any
+from typing import Any, TypeVar
 
 from netpress import paths
 from netpress.atomic import write_atomic
 from netpress.runs import machine, records
 from netpress.training.compute import ComputeConfig
+
+T = TypeVar("T")
+QUICK = "quick"  # the folder of what was tried and not measured
+LIMIT = 240.0  # seconds on a GPU's clock after which no further round begins: a measurement is to end in eight minutes
 
 
 def path_of(kind: str, name: str, results: Path | None = None) -> Path:
@@ -16,9 +21,10 @@ def path_of(kind: str, name: str, results: Path | None = None) -> Path:
     return (results or paths.results_dir()) / "bench" / kind / f"{name}.json"
 
 
-def write(record: dict[str, Any], results: Path | None = None) -> dict[str, Any]:
-    """Put a record in its place; a new measurement replaces the old."""
-    write_atomic(path_of(record["made"]["kind"], record["name"], results), records.encode(record))
+def write(record: dict[str, Any], results: Path | None = None, quick: bool = False) -> dict[str, Any]:
+    """Put a record in its place; a new measurement replaces the old. What was only tried is kept apart."""
+    kind = QUICK if quick else record["made"]["kind"]
+    write_atomic(path_of(kind, record["name"], results), records.encode(record))
     return record
 
 
@@ -35,6 +41,17 @@ def bar(name: str, what: str, values: Sequence[float], least: float | None = Non
     aim = f"at least {least:g}" if least is not None else f"at most {most:g}" if most is not None else None
     numbers = {"measured": rounded(middle), "low": rounded(min(values)), "high": rounded(max(values))}
     return {"name": name, "what": what, **numbers, "bar": aim, "met": met}
+
+
+def rounds(work: Callable[[], T], most: int, config: ComputeConfig) -> list[T]:
+    """What some rounds give: `most`, on a GPU no more than end within LIMIT, but one."""
+    began, found = time.perf_counter(), [work()]
+    while len(found) < most:
+        spent = time.perf_counter() - began
+        if config.kind == "cuda" and spent * (len(found) + 1) / len(found) > LIMIT:
+            break
+        found.append(work())
+    return found
 
 
 def rounded(value: float) -> float:

@@ -13,8 +13,8 @@ from netpress.report.theme import Words
 
 KINDS = ("cpu", "cuda", "mps")
 WITH_BARS = (
-    "triage-grid", "frozen-ratio", "student-teacher", "distillation", "step-overhead", "rebuild", "full-step",
-    "shrink-cost", "shrink",
+    "triage-grid", "triage-grid-full", "frozen-ratio", "student-teacher", "distillation", "step-overhead", "host-work",
+    "rebuild", "step-512", "whole-grid", "shrink-cost", "shrink",
 )  # fmt: skip
 ARMS = {"plain": "plain loop", "ours": "netpress"}
 
@@ -74,6 +74,15 @@ def conditions(name: str) -> str:
         images = f"with {own['images']:,} training images of {own['dataset']} and as many to test, "
     unit = "seconds of the processor with one thread" if made["kind"] == "cpu" else "seconds on the clock"
     return f"Measured {images}in {unit}: {made['device']}, {made['precision']}, PyTorch {made['torch']}."
+
+
+def on_a_gpu() -> str:
+    """Whether anything was measured on a GPU, and on which, as a sentence."""
+    measured = [each for name in WITH_BARS if (each := results.read("cuda", name))]
+    if not measured:
+        return "Nothing was measured on a GPU yet: what is said here has been written and not yet run on one."
+    devices = " and ".join(sorted({each["made"]["device"] for each in measured}))
+    return f'What was measured on {devices} stands in the lines "cuda" of the table above.'
 
 
 def unmeasured(name: str) -> str:

@@ -22,7 +22,8 @@ def table_cost() -> Table:
             key = (named_edition(edition), record["run"]["paper"], record["made"]["device"])
             kept.setdefault(key, []).append(record)
     rows = [dict(zip(("edition", "paper", "device"), key, strict=True)) | cost(own) for key, own in kept.items()]
-    totals = {"networks": sum(row["networks"] for row in rows), "kWh": sum(row["kWh"] for row in rows)}
+    everything = [record for own in kept.values() for record in own]
+    totals = cost(everything)
     rows += [{"edition": "all", "paper": "", "device": ""} | totals] if rows else []
     return listing(rows, "What the records cost.", energy_text(), digits=3)
 
@@ -42,8 +43,12 @@ def named_edition(edition: str) -> str:
 
 def cost(own: list[records.Record]) -> dict[str, Any]:
     """Networks, hours and energy of records from one device."""
-    seconds = sum(record["made"].get("seconds", 0.0) for record in own)
-    return {"networks": len(own), "time": Whole(duration(seconds)), "kWh": sum(energy(record) for record in own)}
+    return {"networks": len(own), "time": Whole(duration(seconds(own))), "kWh": sum(energy(record) for record in own)}
+
+
+def seconds(own: list[records.Record]) -> float:
+    """What records took, measuring included: what every page sums up."""
+    return sum(record["made"].get("seconds", 0.0) for record in own)
 
 
 def energy(record: records.Record) -> float:

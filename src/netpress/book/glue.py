@@ -18,11 +18,11 @@ def glue(name: str, value: Any, form: str = "", caption: str = "") -> None:
     from IPython.display import display
 
     if isinstance(value, str | numbers.Number) or is_single(value):
-        bundle, title = {"text/plain": repr(written(name, value, form))}, ""
+        bundle, said = {"text/plain": repr(written(name, value, form))}, {}
     else:
         display(value)  # where it is made; the page shows the copy that is kept, where its caption is
-        bundle, title = shown(name, value), caption or own_caption(value)
-    metadata = {"scrapbook": {"name": name, "mime_prefix": KEPT}, "netpress": {"caption": title}}
+        bundle, said = shown(name, value), {"caption": caption or own_caption(value), "csv": csv_of(value)}
+    metadata = {"scrapbook": {"name": name, "mime_prefix": KEPT}, "netpress": said}
     display({KEPT + mime: content for mime, content in bundle.items()}, raw=True, metadata=metadata)
 
 
@@ -56,6 +56,16 @@ def is_missing(value: Any) -> bool:
 def own_caption(value: Any) -> str:
     """The caption that a figure or table of `netpress.report` carries."""
     return str(getattr(getattr(value, "words", value), "caption", "") or "")
+
+
+def csv_of(value: Any) -> str:
+    """The numbers of a table, or behind a figure, as comma-separated values with all their digits; "" without any."""
+    frame = value if type(value).__name__ == "DataFrame" else value.to_frame() if hasattr(value, "to_frame") else None
+    if frame is None or not len(frame):
+        return ""
+    if frame.columns.nlevels > 1:
+        frame = frame.set_axis([", ".join(map(str, key)) for key in frame.columns], axis=1)
+    return str(frame.to_csv(index=frame.index.name is not None, lineterminator="\n"))
 
 
 def shown(name: str, value: Any) -> dict[str, str]:

@@ -56,12 +56,15 @@ def execute(job: Job) -> Any:
     from papermill.exceptions import PapermillExecutionError
     from traitlets.config import Config
 
+    from netpress.book import warm
+
     try:
         with quiet_kernel() as folder:
             # over TCP, anyone on the machine could connect; a socket's default name is the same for all kernels
             config = Config({"KernelManager": {"transport": "ipc", "ip": f"{folder}/kernel"}})
             options = {"kernel_name": "python3", "progress_bar": False, "config": config, "cwd": job.project}
             options |= {"extra_arguments": ["--log-level=50"], "shutdown_kernel": "immediate"}  # nothing to save
+            options |= warm.options()
             return papermill.execute_notebook(nbformat.read(job.source, as_version=4), None, job.parameters, **options)
     except PapermillExecutionError as error:
         message = error.evalue if error.ename == "UserError" else f"{error.ename}: {error.evalue}"

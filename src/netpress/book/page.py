@@ -15,7 +15,9 @@ from netpress.errors import UserError
 if TYPE_CHECKING:
     import pandas as pd
 
+    from netpress.book.live import Live
     from netpress.report.claims import Verdict
+    from netpress.report.findings import Finding
     from netpress.runs.run import Run
 
 EXPECTED = {
@@ -129,6 +131,13 @@ class Page(BaseModel):
             return papers.verdicts(paper, edition)
         return papers.verdicts_on(self.runs, edition)
 
+    def findings(self) -> "list[Finding]":
+        """The same with the pilot's verdict as long as the fresh seeds of a claim are not all run."""
+        from netpress.report.findings import finding
+
+        pilot = self.pilot()
+        return [finding(verdict, pilot.get(verdict.claim.id)) for verdict in self.verdicts()]
+
     def pilot(self) -> dict[str, dict[str, Any]]:
         """Claim -> what the first version of the rules said of the pilot's seeds."""
         from netpress import papers
@@ -147,12 +156,22 @@ class Page(BaseModel):
 
     def glue_verdicts(self, *names: str) -> None:
         """Keep the verdict on each claim in words, as `verdict_T1`: on fresh seeds, and what the pilot's rules said."""
-        from netpress.report.claims import spoken
+        from netpress.report.boards import spoken
 
-        verdicts, pilot = {verdict.claim.id: verdict for verdict in self.verdicts()}, self.pilot()
+        found = {one.claim.id: one for one in self.findings()}
+        pilot = self.pilot()
         for name in names:
-            before = f"; in the pilot, by the first rules, {pilot[name]['verdict']}" if name in pilot else ""
-            self.glue(f"verdict_{name}", spoken(verdicts[name]) + before)
+            known = name in pilot and not found[name].by
+            before = f"; in the pilot, by the first rules, {pilot[name]['verdict']}" if known else ""
+            self.glue(f"verdict_{name}", spoken(found[name]) + before)
+
+    @cached_property
+    def live(self) -> "Live":
+        """What the page trains while its reader looks on: `page.live.compare(run, run.with_stage(...))`."""
+        from netpress.book.live import Live
+
+        ((paper, edition),) = self.editions.items()
+        return Live(paper, edition, self.run_missing)
 
     def made_with(self) -> Html:
         """The box "made with": edition, data, seeds, runs and what was not run, devices, commits, dates, cost."""

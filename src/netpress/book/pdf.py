@@ -1,19 +1,64 @@
-"""The whole book as one PDF: Sphinx's single page, printed by Chromium."""
+"""The whole book as one PDF: Sphinx's single page without what only a screen can show, printed by Chromium."""
 
+import json
 import re
 import shutil
 import subprocess
 from pathlib import Path
+from typing import Any
 
 from netpress import ends, paths
-from netpress.book import render
+from netpress.book import render, toc
 from netpress.errors import UserError
 
 OTHER_PAGE = re.compile(r'href="(?:\.\./)*[\w-]+/[\w-]+\.html#([\w-]+)"')
 WHOLE_PAGE = re.compile(r'href="(?:\.\./)*([\w-]+/[\w-]+)\.html"')
 PATIENCE = 600  # seconds that Chromium may take
+EXPLORER = re.compile(r'<div id="np-explorer".*?</script></div>', re.DOTALL)
+NOT_PRINTED = "Every run as a row of a table that can be searched is on the site, and in the records themselves."
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 PRINT = ("--headless", "--no-sandbox", "--disable-gpu", "--no-pdf-header-footer", "--virtual-time-budget=20000")
+LEFT_OUT = ("appendix/api",)  # what a reader of paper does not need; further editions are left out too
+NAME = "netpress.pdf"
+
+# On paper: one column, small type, the whole width; what is too wide is made smaller until it fits, never cut.
+STYLE = """<style>
+@page { size: A4; margin: 14mm 13mm; }
+html, body { font-size: 11.2px !important; }
+.bd-sidebar-primary, .bd-sidebar-secondary, .bd-header, .bd-header-article, .bd-footer, .bd-footer-article,
+.prev-next-footer, .headerlink, .np-take, .np-narrow, .skip-link, #pst-skip-link, .search-button__wrapper,
+.np-permalink, .np-glance-links, details.hide, .copybtn, .tocextras { display: none !important; }
+.np-wide { display: block !important; }
+.bd-container, .bd-container__inner, .bd-main, .bd-content, .bd-article-container, .bd-article, main, article {
+  display: block !important; margin: 0 !important; max-width: none !important; padding: 0 !important;
+  width: auto !important; overflow: visible !important; }
+.np-scroll, .glued-table, .cell_output .output, .output, pre, mjx-container, figure {
+  max-height: none !important; max-width: none !important; overflow: visible !important; }
+pre { white-space: pre-wrap !important; overflow-wrap: anywhere; }
+figure { margin: 0.6rem 0 !important; }
+figure svg { margin: 0 auto; max-height: 235mm; min-width: 0 !important; max-width: 84% !important; }
+.np-figure details, .np-claim details summary { display: none !important; }
+p, li, dd { margin-bottom: 0.45rem; }
+table.dataframe { font-size: 0.95em !important; }
+table.dataframe th, table.dataframe td { padding: 1px 6px 1px 0 !important; }
+figure.glued-table, table { break-inside: auto !important; }
+tr, .np-box { break-inside: avoid; }
+h1 { break-before: auto; font-size: 1.7rem !important; margin-top: 1.4rem; }
+h1, h2, h3, .caption { break-after: avoid; }
+</style>"""
+# the width of a page is known only to the printer: a table is measured in a box as wide as that
+FIT = """<script>
+addEventListener("load", () => {
+  const room = 690;
+  document.body.style.width = room + "px";
+  document.querySelectorAll("details").forEach((held) => { held.open = true; });
+  document.querySelectorAll("table, pre, mjx-container").forEach((held) => {
+    const wide = held.getBoundingClientRect().width;
+    if (wide > room) held.style.zoom = String(Math.floor(1000 * room / wide) / 1000);
+  });
+  document.body.style.width = "";
+});
+</script>"""
 
 
 def browser() -> str:
@@ -27,16 +72,18 @@ def browser() -> str:
 def make(out: Path | None = None) -> Path:
     """Print the book that `netpress book` assembled last to `out` (`_build/netpress.pdf` in the project).
 
-    Raises UserError without Chromium, without a book, and where either of them fails.
+    The main pages alone: without further editions, the names of the code, and the table of every run. Raises UserError
+    without Chromium, without a book, and where either of them fails.
     """
     build = paths.root() / "_build"
     printer = browser()
     if not (build / "book" / "_toc.yml").exists():
         raise UserError("There is no book to print: `make book` first.")
-    render.sphinx(build / "book", builder="singlehtml")
-    page = build / "book" / "_build" / "singlehtml" / "index.html"
-    page.write_text(within(page.read_text(encoding="utf-8")), encoding="utf-8")
-    target = out or build / "netpress.pdf"
+    book = printed_book(build / "book", build / "print")
+    render.sphinx(book, builder="singlehtml")
+    page = book / "_build" / "singlehtml" / "index.html"
+    page.write_text(fit_for_paper(page.read_text(encoding="utf-8")), encoding="utf-8")
+    target = out or build / NAME
     part = target.with_suffix(".part")
     part.unlink(missing_ok=True)
     words = [printer, *PRINT, f"--print-to-pdf={part}", page.as_uri()]
@@ -50,15 +97,53 @@ def make(out: Path | None = None) -> Path:
     return part.replace(target)
 
 
+def printed_book(book: Path, place: Path) -> Path:
+    """A copy of the assembled book with the pages that are printed."""
+    shutil.rmtree(place, ignore_errors=True)
+    shutil.copytree(book, place, ignore=shutil.ignore_patterns("_build", "editions"))
+    contents = json.loads((book / "_toc.yml").read_text(encoding="utf-8"))
+    (place / "_toc.yml").write_text(json.dumps(printed_toc(contents), indent=1), encoding="utf-8")
+    return place
+
+
+def printed_toc(contents: dict[str, Any]) -> dict[str, Any]:
+    """The table of contents without further editions and what is left out on paper."""
+    parts = []
+    for part in contents.get("parts", []):
+        kept = [chapter for chapter in part["chapters"] if not left_out(chapter["file"])]
+        parts += [part | {"chapters": kept}] if kept else []
+    return contents | {"parts": parts}
+
+
+def left_out(page: str) -> bool:
+    """Whether a page is not printed."""
+    return page in LEFT_OUT or page.startswith(f"{toc.FOLDER}/")
+
+
+def fit_for_paper(text: str) -> str:
+    """The single page with a style for paper, links within itself, and without the table that needs a script."""
+    text = EXPLORER.sub(f"<p>{NOT_PRINTED}</p>", within(text))
+    return text.replace("</head>", f"{STYLE}{FIT}</head>", 1)
+
+
 def within(text: str) -> str:
     """Links from tables to places on other pages lead to the same places on the one page."""
     return WHOLE_PAGE.sub(r'href="#document-\1"', OTHER_PAGE.sub(r'href="#\1"', text))
 
 
+def into_site(printed: Path) -> None:
+    """Put the PDF into the site, with a link to it on every page: the site is rendered once more."""
+    build = paths.root() / "_build"
+    shutil.copy(printed, build / "book" / NAME)
+    render.render(build / "book", build / "html")
+
+
 def main() -> None:
     """`make pdf`: says where the PDF is. Ends as every command does, and Chromium with it."""
     with ends.stoppable("nothing was printed"):
-        print(make())
+        printed = make()
+        into_site(printed)
+        print(printed)
 
 
 if __name__ == "__main__":

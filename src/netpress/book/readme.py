@@ -11,6 +11,7 @@ from netpress import ends, papers, paths
 from netpress.atomic import write_atomic
 from netpress.book import best_edition
 from netpress.errors import UserError
+from netpress.report import findings
 from netpress.report.claims import DECIDED, NOT_RUN, VERDICTS
 
 COMMITTED = ("small", "large", "paper")
@@ -66,9 +67,9 @@ def finding(paper: str, edition: str) -> str:
         )
     chosen = decided[0]
     size = "counted" if chosen.n == "exact" else f"{chosen.n} fresh seeds"
-    effect = f": {chosen.effect}" if chosen.effect else ""
-    decided_by = f"decided by: {chosen.result.decided_by}" if chosen.result.decided_by else ""
-    facts = [decided_by, chosen.result.note, size, f"claim {chosen.claim.id}", f"edition {edition}"]
+    told = findings.finding(chosen)
+    effect = f": {told.words}" if told.words else ""
+    facts = [told.interval, chosen.result.note, size, f"claim {chosen.claim.id}", f"edition {edition}"]
     return (
         f"- **{papers.get(paper).title}** says: “{chosen.claim.statement}” **{chosen.verdict.capitalize()}**{effect} "
         f"({'; '.join(fact for fact in facts if fact)})."

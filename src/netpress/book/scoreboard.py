@@ -1,23 +1,26 @@
 """The scoreboard: all claims of the papers with their verdicts, linked to their evidence."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from html import escape
 from typing import TYPE_CHECKING, Any
 
 from netpress import editions, papers
 from netpress.book import best_edition, evidence_links
+from netpress.book.forest import Place, forest
 from netpress.book.html import Html
 from netpress.papers.together.answers import ANSWERS
-from netpress.report.claims import MEANS, NOT_RUN, VERDICTS, Verdict, spoken
-from netpress.report.tables import Link, Table, Tag, Whole, listing, number
+from netpress.report.boards import effect, own_text, p_text, scoreboard, spoken, tag
+from netpress.report.claims import MEANS, VERDICTS, Claim, Verdict
+from netpress.report.findings import BY_PILOT, Finding, finding, of_pilot
+from netpress.report.tables import Link, Table, Tag, listing
+from netpress.report.tables import tag as tag_html
 
 if TYPE_CHECKING:
     from netpress.book.page import Page
 
-BY_PILOT = "in the pilot, by the first rules"
-SIGNS = dict(zip(VERDICTS, ("\N{CHECK MARK}", "\N{BALLOT X}", "\N{ALMOST EQUAL TO}", "?", "\N{EN DASH}"), strict=True))
+CARDS = "together/scoreboard.html"  # the page that has a card for every claim
+BY_RULES = "the pilot's, by the first rules: the fresh seeds that decide are not all run yet"
 
 
 @dataclass(frozen=True)
@@ -37,15 +40,15 @@ class Scoreboard:
         found = (papers.pilot_verdicts(paper, edition) for paper, edition in self.page.editions.items())
         return {name: verdict for each in found for name, verdict in each.items()}
 
-    def pilot_word(self, verdict: Verdict) -> Tag | str:
-        """The pilot's verdict on a claim, for a cell."""
-        known = self.pilot.get(verdict.claim.id)
-        return Tag(known["verdict"]) if known else "–"
-
     @property
     def all(self) -> list[Verdict]:
         """The verdicts of all papers, in order."""
         return [verdict for verdicts in self.verdicts.values() for verdict in verdicts]
+
+    @cached_property
+    def findings(self) -> list[Finding]:
+        """What is shown of every claim: the verdict on fresh seeds, or the pilot's as long as these are not all run."""
+        return [finding(verdict, self.pilot.get(verdict.claim.id)) for verdict in self.all]
 
     def count(self, word: str) -> int:
         """How many claims have this verdict."""
@@ -68,53 +71,29 @@ class Scoreboard:
 
     # what pages show
 
-    def glance(self) -> Html:
-        """Every claim as a sign, one row a paper: the answer at a glance."""
-        rows = "".join(self._row(paper, verdicts) for paper, verdicts in self.verdicts.items())
-        keys = "".join(f"<li>{sign(word)} {escape(word)}: {escape(MEANS[word])}</li>" for word in VERDICTS)
-        if any(v.verdict == NOT_RUN and v.claim.id in self.pilot for v in self.all):
-            keys += f"<li>dashed: {escape(BY_PILOT)}; its fresh seeds are not all run yet</li>"
-        text = "\n".join(f"{v.claim.id} {self.word_and_text(v)[1]}" for v in self.all)
-        return Html(f'<div class="np-glance">{rows}<ul class="np-glance-keys">{keys}</ul></div>', text)
-
-    def _row(self, paper: str, verdicts: Sequence[Verdict]) -> str:
-        known = papers.get(paper)
-        signs = "".join(
-            f'<li><a class="np-sign np-{slug(word)}{pilot}" href="{escape(self.to(card(v)))}" '
-            f'title="{escape(v.claim.statement)}"><span aria-hidden="true">{SIGNS[word]}</span> '
-            f"{escape(v.claim.id)}"
-            f'<span class="np-unseen"> {escape(spoken_word)}</span></a></li>'
-            for v in verdicts
-            for word, spoken_word in [self.word_and_text(v)]
-            for pilot in [" np-by-pilot" if word != v.verdict else ""]
+    def forest(self) -> Html:
+        """Every claim's effect with its interval and where the claim would hold; each row leads to the claim's card."""
+        titles = {paper: papers.get(paper).title for paper in self.verdicts}
+        places = {v.claim.id: Place(self.to(card(v)), titles[v.claim.paper]) for v in self.all}
+        keys = "".join(f"<li>{tag_html(Tag(word))} {escape(MEANS[word])}</li>" for word in self.words)
+        keys += f"<li>{tag_html(Tag('verdict', BY_PILOT))} {escape(BY_RULES)}</li>" if self.by_pilot else ""
+        read = (
+            "<p>Dot and line: the effect that decides, with its interval; hollow where it is the pilot's; an arrow "
+            "where it lies further out. Shaded: where the claim would hold.</p>"
         )
-        source = escape(f"{known.source}; edition {self.page.editions[paper]}")
-        return (
-            f'<div class="np-glance-paper"><p><b>{escape(known.title)}</b><br><span>{source}</span></p>'
-            f"<ul>{signs}</ul></div>"
-        )
+        text = "\n".join(f"{f.claim.id} {spoken(f)}" for f in self.findings)
+        html = f'{forest(self.findings, places)}<div class="np-forest-keys">{read}<ul>{keys}</ul></div>'
+        return Html(html, text)
 
-    def word_and_text(self, verdict: Verdict) -> tuple[str, str]:
-        """The verdict on fresh seeds, or the pilot's as long as these are not all run; and how to say it."""
-        known = self.pilot.get(verdict.claim.id)
-        if verdict.verdict != NOT_RUN or known is None:
-            return verdict.verdict, verdict.verdict
-        return known["verdict"], f"{known['verdict']} {BY_PILOT}"
+    @property
+    def words(self) -> list[str]:
+        """The verdicts that are shown."""
+        return [word for word in VERDICTS if any(found.verdict == word for found in self.findings)]
 
-    def short(self, paper: str) -> Table:
-        """The claims of a paper with their verdicts, linked to the evidence."""
-        rows = [
-            {
-                "claim": Link(v.claim.id, self.to(card(v))),
-                "pilot": self.pilot_word(v),
-                "fresh seeds": Tag(v.verdict),
-                "statement": v.claim.statement,
-            }
-            | {"evidence": self._linked(v)}
-            for v in self.verdicts.get(paper, [])
-        ]
-        edition = self.page.editions[paper]
-        return listing(rows, f"The claims of {papers.get(paper).title}, edition {edition}.")
+    @property
+    def by_pilot(self) -> bool:
+        """Whether the pilot's verdict is shown of any claim."""
+        return any(found.by for found in self.findings)
 
     def answers(self) -> Table:
         """What every approach costs or brings in points of accuracy, linked to the rest of it."""
@@ -134,50 +113,40 @@ class Scoreboard:
         )
         return listing(rows, caption, note)
 
-    def _linked(self, verdict: Verdict) -> Link | str:
-        for name, address in self.evidence(verdict).items():
-            return Link(name.replace("_", " "), address)
-        return ""
-
     def table(self) -> Table:
-        """All claims, one row each: verdict, effect with interval, n, edition."""
-        rows = [
-            {
-                "claim": Link(v.claim.id, f"#{anchor(v)}"), "pilot": self.pilot_word(v), "fresh seeds": Tag(v.verdict),
-                "statement": v.claim.statement, "effect": Whole(v.effect), "n": v.n if v.result.n else None,
-            }
-            for v in self.all
-        ]  # fmt: skip
-        note = (
-            "Pilot: the first rules on seeds 0 to 2, on which the second rules and the numbers of fresh seeds were "
-            "chosen. Effects are those on fresh seeds, with the interval that decides. The cards have the rest."
-        )
-        return listing(rows, "Every claim of the papers.", note)
+        """All claims, one row each: verdict, statement, effect, p."""
+        pilot = self.pilot
+        return scoreboard(self.all, pilot, "Every claim of the papers.", cards=self.to(CARDS))
 
     def cards(self, paper: str) -> Html:
         """One card a claim: all that is to be known of it."""
+        found = [f for f in self.findings if f.claim.paper == paper]
         verdicts = self.verdicts.get(paper, [])
-        text = "\n".join(f"{v.claim.id} {spoken(v)}" for v in verdicts)
-        return Html("".join(self._card(v) for v in verdicts) or "<p>No claims yet.</p>", text)
+        text = "\n".join(f"{f.claim.id} {spoken(f)}" for f in found)
+        cards = "".join(self._card(f, v) for f, v in zip(found, verdicts, strict=True))
+        return Html(cards or "<p>No claims yet.</p>", text)
 
-    def _card(self, v: Verdict) -> str:
-        claim, edition, r = v.claim, self.page.editions[v.claim.paper], v.result
+    def _card(self, f: Finding, v: Verdict) -> str:
+        claim = f.claim
         links = ", ".join(
-            f'<a href="{escape(to)}">{escape(name.replace("_", " "))}</a>' for name, to in self.evidence(v).items()
+            f'<a class="np-ref" href="{escape(to)}">{escape(name.replace("_", " "))}</a>'
+            for name, to in self.evidence(v).items()
         )
-        decided_by = f"decided by: {r.decided_by}" if r.decided_by else ""
-        p = f"p (Holm) {p_text(v)}" if p_text(v) else ""
-        found = [v.effect, f"n = {v.n}" if r.n else "", p, decided_by, r.note]
+        p = f"p (Holm) {p_text(v)}" if p_text(v) and not f.by else ""
+        found = [effect(f), p, f"decided by: {f.where}" if f.where else "", "" if f.by else v.result.note]
         facts = {
-            "Made in": escape(claim.where), "Compared": escape(claim.compares), "Edition": escape(edition),
+            "Made in": escape(claim.where), "Compared": escape(claim.compares),
+            "Edition": escape(self.page.editions[claim.paper]),
             "Found": escape("; ".join(part for part in found if part)),
-            "Pilot, first rules": escape(pilot_text(self.pilot.get(claim.id))),
+            "Fresh seeds": escape(v.result.note) if f.by else "",
+            "In the paper's own numbers": escape(own_text(claim)),
+            "Pilot, first rules": escape(pilot_text(claim, self.pilot.get(claim.id))) if not f.by else "",
             "Seeds that would decide": v.seeds, "Evidence": links,
             "Command": f"<code>{escape(self.command(v))}</code>",
         }  # fmt: skip
         items = "".join(f"<dt>{name}</dt><dd>{fact}</dd>" for name, fact in facts.items() if fact)
-        rule = f"<details><summary>How it is decided</summary><p>{escape(claim.rule)}</p></details>"
-        head = f'<p class="np-box-title">{escape(claim.id)} {tag_html(v.verdict)} {escape(claim.statement)}</p>'
+        rule = f"<details><summary>The exact rule</summary><p>{escape(claim.rule)}</p></details>"
+        head = f'<p class="np-box-title">{escape(claim.id)} {tag_html(tag(f))} {escape(claim.statement)}</p>'
         return f'<div class="np-box np-claim" id="{anchor(v)}">{head}<dl>{items}</dl>{rule}</div>'
 
     def command(self, verdict: Verdict) -> str:
@@ -193,7 +162,12 @@ class Scoreboard:
         """The verdict on every claim in every edition that has records of its paper."""
         held = {paper: [e for e in editions.EDITIONS if best_edition.have(paper, e)[0]] for paper in self.verdicts}
         shown = [e for e in editions.EDITIONS if any(e in names for names in held.values())]
-        found = {(p, e): {v.claim.id: v for v in papers.verdicts(p, e)} for p, names in held.items() for e in names}
+        found = {
+            (paper, edition): {v.claim.id: finding(v, pilot.get(v.claim.id)) for v in papers.verdicts(paper, edition)}
+            for paper, names in held.items()
+            for edition in names
+            for pilot in [papers.pilot_verdicts(paper, edition)]
+        }
         rows: list[dict[str, Any]] = [
             {"claim": v.claim.id} | {e: in_cell(found.get((v.claim.paper, e), {}).get(v.claim.id)) for e in shown}
             for v in self.all
@@ -201,12 +175,9 @@ class Scoreboard:
         return listing(rows, "Verdicts by edition, from the smallest scale to the largest.")
 
 
-def pilot_text(verdict: dict[str, Any] | None) -> str:
-    """What the pilot said of a claim: "undecided (−2.24 points, n = 3)"."""
-    if verdict is None:
-        return ""
-    effect = "" if verdict["effect"] is None else f"{number(verdict['effect'], 2)} {verdict['unit']}, "
-    return f"{verdict['verdict']} ({effect}n = {verdict['n']})"
+def pilot_text(claim: Claim, said: dict[str, Any] | None) -> str:
+    """What the pilot said of a claim: "undecided (2.2 points below the parent; n = 3)"."""
+    return spoken(replace(of_pilot(claim, said), by="")) if said else ""
 
 
 def anchor(verdict: Verdict) -> str:
@@ -216,29 +187,9 @@ def anchor(verdict: Verdict) -> str:
 
 def card(verdict: Verdict) -> str:
     """The address of a claim's card."""
-    return f"together/scoreboard.html#{anchor(verdict)}"
+    return f"{CARDS}#{anchor(verdict)}"
 
 
-def in_cell(verdict: Verdict | None) -> Tag | str:
+def in_cell(found: Finding | None) -> Tag | str:
     """A verdict in a cell; a dash where the edition has none."""
-    return Tag(verdict.verdict) if verdict else "–"
-
-
-def p_text(verdict: Verdict) -> str | None:
-    """The corrected p of a verdict as text, None where there is none."""
-    return None if verdict.p is None else "below 0.001" if verdict.p < 0.001 else number(verdict.p, 3)
-
-
-def slug(word: str) -> str:
-    """A verdict as part of a CSS class: "not run" -> "not-run"."""
-    return word.replace(" ", "-")
-
-
-def sign(word: str) -> str:
-    """The sign of a verdict as HTML, hidden from screen readers."""
-    return f'<span class="np-sign np-{slug(word)}" aria-hidden="true">{SIGNS[word]}</span>'
-
-
-def tag_html(word: str) -> str:
-    """A verdict as a coloured tag."""
-    return f'<span class="np-tag np-{slug(word)}">{escape(word)}</span>'
+    return tag(found) if found else "–"

@@ -6,12 +6,14 @@ import pandas as pd
 
 from netpress import data, editions, papers, paths
 from netpress.papers import printed
+from netpress.papers.triage import CONSTANT, convergence
 from netpress.report.estimates import interval
 from netpress.report.figures import Encoding, Figure, Words, curves
 from netpress.report.tables import Link, Printed, Signed, Table, Whole, listing
 from netpress.runs import records
 
 UNCOMPRESSED = ("parent", "teacher")
+LENGTHS = (8, 12, 14, 16, 20, 24)  # epochs after which retraining at a constant rate might end
 CONTROL = "small+images=all"  # what the number of training images alone does to a parent
 
 
@@ -43,13 +45,47 @@ def figure_search() -> Figure:
     return curves(frame, encoding, Words(alt, caption, "epoch", "validation accuracy, %"))
 
 
+def table_settling() -> Table:
+    """How long, and at what rate, networks retrained until they settle were retrained: tried on validation images."""
+    rows = [
+        {
+            "network": f"{run['model']} {run['method'].removesuffix(f'-{CONSTANT}')}",
+            "data set": run["dataset"],
+            "rate": f"{step['rate']:g}",
+            **{f"{n} epochs": drift_after(record, n) for n in LENGTHS if n <= step["epochs"]},
+        }
+        for record in judged_on_validation()
+        for run, step in [(record["run"], record["run"]["steps"][-1])]
+        if run["method"].endswith(CONSTANT)
+    ]
+    note = (
+        "Points by which accuracy on validation images rises (+) or falls over the last fifth, if retraining ends "
+        "after so many epochs: its second half less its first. At a higher rate it jumps; what is trained too long "
+        "falls again. Seed 0 of the pilot."
+    )
+    caption = "How the length and the rate of retraining until networks settle were chosen."
+    return listing(sorted(rows, key=lambda row: (row["network"], row["rate"])), caption, note)
+
+
+def drift_after(record: records.Record, epochs: int) -> Signed:
+    """Points by which accuracy still rises over the last fifth of so many epochs of the last stage."""
+    curve = record["curve"]
+    end = curve[-1][0] * epochs / record["run"]["steps"][-1]["epochs"]
+    return Signed(100 * convergence.drift([point for point in curve if point[0] <= end]))
+
+
 def search() -> list[records.Record]:
     """The records of uncompressed networks that were judged on validation images."""
+    return [record for record in judged_on_validation() if record["run"]["method"] in UNCOMPRESSED]
+
+
+def judged_on_validation() -> list[records.Record]:
+    """The records of all runs with which settings were searched for."""
     return [
         record
         for edition in records.changed_editions()
         for record in records.every(edition)
-        if record["run"]["method"] in UNCOMPRESSED and record["run"].get("judged_on") == "validation"
+        if record["run"].get("judged_on") == "validation"
     ]
 
 

@@ -21,11 +21,13 @@ from netpress.book.chapter import check_parameters
 from netpress.book.notebooks import Job
 from netpress.book.parameters import chapter_of, defaults, papers_of
 from netpress.errors import UserError, known
+from netpress.runs import records
 from netpress.sweep.signals import unreached_by_ctrl_c
 
 TRAINED_HERE = "demo"  # the only edition that a build trains; the others are read from their records
 TOOLS = ("papermill", "nbclient", "ipykernel", "matplotlib", "altair", "pandas", "numpy", "scipy", "pydantic")
 KERNELS = 2
+NOTEBOOKS = "_notebooks"
 
 
 @dataclass(frozen=True)
@@ -89,8 +91,8 @@ def train(contents: dict[str, Any], project: Path, chosen: Sequence[str]) -> int
     for edition in chosen or (TRAINED_HERE,):
         if editions.parse(edition)[0] != TRAINED_HERE:
             continue
-        for paper in shown:
-            failed += len(sweep.ensure(papers.grid(paper, edition), edition).failures)
+        runs = [run for paper in shown for run in papers.grid(paper, edition)]  # one sweep: no core waits for a paper
+        failed += len(sweep.ensure(runs, edition).failures)
         measure(chapters, edition)
         shrink(chapters, project, edition)
     return failed
@@ -167,9 +169,11 @@ def run_all(todo: Sequence[Job]) -> None:
     """Run notebooks in processes, with a bar on stderr; UserError for the first one that fails."""
     from tqdm import tqdm
 
+    from netpress.book import warm
+
     if not todo:
         return
-    pool = ProcessPoolExecutor(min(KERNELS, len(todo)), mp_context=get_context("spawn"))
+    pool = ProcessPoolExecutor(min(KERNELS, len(todo)), get_context("spawn"), warm.begin)
     try:
         with unreached_by_ctrl_c():
             waiting = [pool.submit(notebooks.perform, job) for job in todo]
@@ -192,7 +196,8 @@ def job_of(project: Path, chapter: str, edition: str, code: str) -> Job:
     wanted = {"edition": edition, "run_missing": False}
     parameters = {name: value for name, value in wanted.items() if name in defaults(source)}
     shown = editions.EDITIONS if edition == best_edition.BEST else (edition,)
-    folders = [paths.results_dir() / name / paper for name in shown for paper in papers_of(chapter)]
+    changed = [name for name in records.changed_editions() if editions.parse(name)[0] in shown]
+    folders = [paths.results_dir() / name / paper for name in (*shown, *changed) for paper in papers_of(chapter)]
     recorded = digest((file for folder in folders for file in folder.rglob("*.json")), (".json",))
     parts = [hashlib.sha256(source.read_bytes()).hexdigest(), parameters, recorded, code, versions()]
     key = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
@@ -228,6 +233,12 @@ def assemble(plan: Plan, pages: dict[tuple[str, str], Path]) -> Path:
     shutil.copytree(plan.project / "chapters", book, ignore=ignored)
     for folder in ("_static", "_ext"):
         shutil.copytree(plan.project / folder, book / folder, ignore=ignored, dirs_exist_ok=True)
+    for chapter in plan.editions:  # as they were committed: to be taken away
+        place(
+            book / NOTEBOOKS / f"{chapter}.ipynb", (plan.project / "chapters" / f"{chapter}.ipynb").read_text("utf-8")
+        )
+    if (plan.project / "CITATION.cff").exists():
+        shutil.copy(plan.project / "CITATION.cff", book)
     config = (plan.project / "_config.yml").read_text(encoding="utf-8")
     (book / "_config.yml").write_text(config.replace("chapters/", ""), encoding="utf-8")
     for chapter, names in plan.editions.items():

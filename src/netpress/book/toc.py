@@ -7,6 +7,8 @@ from typing import Any
 from netpress.book.variants import slug
 from netpress.errors import UserError
 
+FOLDER = "editions"  # of all further editions
+
 
 def read(project: Path) -> dict[str, Any]:
     """`_toc.yml` of the project; UserError where it is missing, or no table of contents."""
@@ -58,7 +60,7 @@ def with_editions(toc: dict[str, Any], pages: Mapping[str, Iterable[str]]) -> di
 
 def folder(edition: str) -> str:
     """Where a further edition's pages are in the site."""
-    return f"editions/{slug(edition)}"
+    return f"{FOLDER}/{slug(edition)}"
 
 
 def title_page(edition: str, meaning: str) -> str:

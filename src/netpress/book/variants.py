@@ -6,6 +6,7 @@ from typing import Any
 
 # a label is written (label)=, "$$ (label)", ":name: label", ":label: label", or in a cell's metadata
 DEFINED = re.compile(r"^(?:\$\$ *)?\(([^)\s]+)\)=?\s*$|^\s*:(?:name|label):\s*(\S+)\s*$", re.MULTILINE)
+UPWARDS = re.compile(r'(href=")\.\./')
 TITLE = re.compile(r"^# (.+?)\s*$", re.MULTILINE)
 
 
@@ -45,12 +46,21 @@ def for_edition(notebook: Any, edition: str, known: Iterable[str]) -> Any:
             figure = cell.metadata.get("mystnb", {}).get("figure", {})
             if "name" in figure:
                 figure["name"] = renamed(figure["name"], known, ending)
+            for output in cell.get("outputs", []):
+                deeper(output.get("data", {}))
             continue
         cell.source = renamed(cell.source, known, ending)
         if not named:
             cell.source, count = TITLE.subn(rf"# \1 (edition {edition})", cell.source, count=1)
             named = count > 0
     return page
+
+
+def deeper(bundle: dict[str, Any]) -> None:
+    """Make links of HTML that lead out of a page's folder lead there from two folders further down."""
+    for kind, content in bundle.items():
+        if kind.endswith("text/html"):
+            bundle[kind] = UPWARDS.sub(r"\1../../../", content)
 
 
 def slug(edition: str) -> str:

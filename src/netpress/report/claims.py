@@ -8,8 +8,8 @@ of version 2 are judged on fresh seeds alone.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pandas as pd
@@ -18,7 +18,7 @@ from netpress.report.comparisons import Comparison
 from netpress.report.evidence import ClaimTest, Findings, TestResult, deciding, shown, tested
 from netpress.report.frames import one_edition
 from netpress.report.statistics import holm, seeds_needed
-from netpress.report.tables import Lines, Table, Tag, Whole, listing, number
+from netpress.report.tables import number
 
 RULE_VERSION = 2
 RULES_OF = "2026-11-26"  # the day on which the rules of this version were written down
@@ -46,7 +46,8 @@ class Claim:
     """A sentence of a paper and the test that decides it, stated before looking at any number.
 
     `where`: section or figure of the paper; `compares`, `statistic`, `margin`: the test in words; `rests_on`: our
-    figures and tables.
+    figures and tables; `than`: unit of an effect -> what it is measured against, in words, where the parts of the test
+    do not say; `own`: in how many of the paper's own printed cells it holds, and in how many it could.
     """
 
     id: str
@@ -58,6 +59,8 @@ class Claim:
     margin: str
     test: ClaimTest
     rests_on: tuple[str, ...] = ()
+    than: Mapping[str, str] = field(default_factory=dict)
+    own: Callable[[], tuple[int, int]] | None = None
 
     @property
     def rule(self) -> str:
@@ -141,16 +144,6 @@ def _plain(value: float | None) -> float | None:
     return None if value is None or not math.isfinite(value) else float(value)
 
 
-def spoken(verdict: Verdict) -> str:
-    """A verdict in words, for the prose: "contradicted (−1.20 points [−2.01, −0.39], n = 4; decided by: dogs)"."""
-    if verdict.verdict == NOT_RUN:
-        return NOT_RUN
-    size = "exact" if verdict.n == "exact" else f"n = {verdict.n}"
-    decided_by = f"decided by: {verdict.result.decided_by}" if verdict.result.decided_by else ""
-    found = ", ".join(part for part in (verdict.effect, size) if part)
-    return f"{verdict.verdict} ({'; '.join(part for part in (found, decided_by, verdict.result.note) if part)})"
-
-
 def judge_all(claims: Sequence[Claim], runs: pd.DataFrame, history: pd.DataFrame | None = None) -> list[Verdict]:
     """Judge every claim on the runs of its paper, in the order given.
 
@@ -205,38 +198,3 @@ def word(result: TestResult, level: float) -> str:
         return SUPPORTED if result.exact else CONTRADICTED
     words = {NO_DIFFERENCE: result.p_equal, SUPPORTED: result.p, CONTRADICTED: result.p_against}
     return next((word for word, p in words.items() if p is not None and p < level), UNDECIDED)
-
-
-def scoreboard(verdicts: Sequence[Verdict], pilot: Mapping[str, Mapping[str, Any]], caption: str) -> Table:
-    """All claims at a glance: the pilot's verdict by its own rules beside the one on fresh seeds."""
-    rows = [
-        {
-            "claim": v.claim.id,
-            "pilot": Tag(pilot[v.claim.id]["verdict"]) if v.claim.id in pilot else "–",
-            "fresh seeds": Tag(v.verdict),
-            "statement": v.claim.statement,
-            "effect": Whole(v.effect),
-            "decided by": v.result.decided_by,
-            "n": v.n if v.result.n else None,
-            "p (Holm)": None if v.p is None else "below 0.001" if v.p < 0.001 else number(v.p, 3),
-            "seeds that would decide": v.seeds,
-            "made in": v.claim.where,
-        }
-        for v in verdicts
-    ]
-    note = "Effects with the interval that decides, at the level that Holm's correction leaves."
-    return listing(rows, caption, note)
-
-
-def rules(verdicts: Sequence[Verdict], caption: str) -> Table:
-    """The deciding rule of every claim in words, with what was noticed while deciding."""
-    rows = [
-        {
-            "claim": v.claim.id,
-            "compared": v.claim.compared,
-            "test": Lines(v.claim.test.parts or (v.claim.test.rule,)),
-            "noticed": v.result.note,
-        }
-        for v in verdicts
-    ]
-    return listing(rows, caption, f"Of several tests all must hold, and one that fails contradicts. {DECISION}")

@@ -18,7 +18,7 @@ from functools import cached_property
 
 import numpy as np
 import pandas as pd
-from scipy import stats
+from scipy import special
 
 DRAWS = 50_000  # of the largest t: a probability of 0.002 is then known to a tenth
 TINY = 1e-12
@@ -235,11 +235,11 @@ def _t(distance: float, se: float | None) -> float | None:
 
 
 def _tail(t: float, df: float | None) -> float:
-    return float(stats.t.sf(t, df))
+    return float(special.stdtr(df, -t))
 
 
 def _quantile(tail: float, df: float | None) -> float:
-    return float(stats.t.isf(tail, df))
+    return float(-special.stdtrit(df, tail))
 
 
 def _largest(values: Sequence[float | None]) -> float | None:

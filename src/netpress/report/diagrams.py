@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure as Canvas
 
 HIGH, SPACE, EDGE = 46, 30, 8  # CSS pixels: a box's height, the room below it, the margin
-LETTER = 6.4  # width of a letter of a box's label, CSS pixels
+LETTER = 7.4  # width of a letter of a box's label, CSS pixels
 # A state is never told by colour alone. fill and hatching: the share of the edge's colour.
 STATES: dict[str, dict[str, Any]] = {
     "plain": {"edge": INK, "ls": "-", "lw": 1.0, "fill": 0.0, "hatch": 0.0},
@@ -69,7 +69,7 @@ class _Sheet:
     @property
     def unit(self) -> float:
         """The width of a column: the longest text fits."""
-        return max(max(len(box.label), 0.85 * len(box.detail)) * LETTER / box.width + 24 for box in self.boxes)
+        return max(max(len(box.label), len(box.detail)) * LETTER / box.width + 24 for box in self.boxes)
 
     @property
     def size(self) -> tuple[int, int]:
@@ -112,7 +112,7 @@ def diagram(rows: Sequence[Row], words: Words) -> Figure:
 
 def _row(axes: Axes, sheet: _Sheet, i: int) -> None:
     row, middle = sheet.rows[i], EDGE + i * (HIGH + SPACE) + HIGH / 2
-    axes.text(4, middle, row.title, va="center", fontsize=11.5, fontweight="bold")
+    axes.text(4, middle, row.title, va="center", fontsize=13, fontweight="bold")
     for j, box in enumerate(row.boxes):
         left, top, width = sheet.place(i, j)
         _box(axes, (left, top), (width, HIGH), box.state)
@@ -126,8 +126,8 @@ def _words(axes: Axes, box: Box, place: tuple[float, float]) -> None:
     x, top = place
     weight = "bold" if box.state == "compressed" else "normal"
     middle: dict[str, Any] = {"ha": "center", "va": "center"}
-    axes.text(x, top + HIGH * (0.36 if box.detail else 0.5), box.label, fontsize=11, fontweight=weight, **middle)
-    axes.text(x, top + HIGH * 0.72, box.detail, fontsize=9.5, **middle)
+    axes.text(x, top + HIGH * (0.36 if box.detail else 0.5), box.label, fontsize=13, fontweight=weight, **middle)
+    axes.text(x, top + HIGH * 0.72, box.detail, fontsize=13, **middle)
 
 
 def _box(axes: Axes, at: tuple[float, float], size: tuple[float, float], state: str) -> None:
@@ -150,5 +150,5 @@ def _legend(axes: Axes, sheet: _Sheet) -> None:
     left, middle = 6.0, sheet.size[1] - 14.0
     for state in sheet.used:
         _box(axes, (left, middle - 7), (22, 14), state)
-        axes.text(left + 28, middle, state, va="center", fontsize=10.5)
+        axes.text(left + 28, middle, state, va="center", fontsize=13)
         left += 44 + 7 * len(state)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import pandas as pd
 
@@ -15,7 +16,8 @@ class Encoding:
     """Which column of the frame goes where; values of `y` and `beside` are multiplied by `scale`.
 
     `series`: colour and marker; `panel`: one small chart each, `columns` to a row; `beside`: a second value, drawn
-    hollow (the last accuracy beside the best); `label`: the text at a point of a scatter.
+    hollow (the last accuracy beside the best); `label`: the text at a point of a scatter; `shared`: one y axis for all
+    panels; `ways`: all series that there may be, so that each has the same colour and marker in several figures.
     """
 
     x: str
@@ -26,11 +28,18 @@ class Encoding:
     label: str = ""
     scale: float = 1.0
     columns: int = 2
+    shared: bool = False
+    ways: tuple[str, ...] = ()
 
     @property
     def keys(self) -> list[str]:
         """The columns that name a point."""
         return list(dict.fromkeys(column for column in (self.panel, self.series, self.x) if column))
+
+    def ordered(self, shown: list[Any]) -> list[tuple[int, Any]]:
+        """The series that are shown, each with the place that its colour and marker come from."""
+        every = [*self.ways, *(name for name in shown if name not in self.ways)]
+        return [(place, name) for place, name in enumerate(every) if name in shown]
 
 
 def summary(runs: pd.DataFrame, encoding: Encoding) -> pd.DataFrame:

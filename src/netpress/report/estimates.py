@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy import stats
+from scipy import special
 
 from netpress.errors import UserError
 
@@ -65,5 +65,5 @@ def interval(values: Any, level: float = 0.95) -> Estimate:
     if n < 2:
         return Estimate(float(kept[0]) if n else math.nan, None, None, n, level=level)
     mean, sd = float(kept.mean()), float(kept.std(ddof=1))
-    half = float(stats.t.ppf(0.5 + level / 2, n - 1)) * sd / math.sqrt(n)
+    half = float(special.stdtrit(n - 1, 0.5 + level / 2)) * sd / math.sqrt(n)
     return Estimate(mean, mean - half, mean + half, n, level=level, sd=sd)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import Any, Protocol
 
 import pandas as pd
 
@@ -15,12 +15,13 @@ from netpress.report.trends import Trend
 
 @dataclass(frozen=True)
 class Count:
-    """A number in which chance plays no part, and whether it meets the claim."""
+    """A number in which chance plays no part, whether it meets the claim, and from where to where it would."""
 
     name: str
     value: float
     unit: str
     holds: bool
+    side: tuple[float | None, float | None] = (None, None)
 
 
 Part = Comparison | Trend | Count
@@ -94,7 +95,8 @@ class TestResult:
     `p`: small where the claim holds; `p_against`: small where it does not; `p_equal`: small where no difference
     matters. `exact`: whether it holds, where chance plays no part. `n`: seeds in the smallest data set, 0 where there
     is nothing to judge. `effect`, `low`, `high` in `unit` are those of the part `decided_by`; the interval is the one
-    that decides, at level `alpha`.
+    that decides, at level `alpha`. `holds`: from where to where the effect supports the claim, None where that side is
+    open.
     """
 
     __test__ = False  # not a test of pytest's
@@ -111,7 +113,7 @@ class TestResult:
     alpha: float | None = None
     decided_by: str = ""
     note: str = ""
-    part: Part | None = None
+    holds: tuple[float | None, float | None] = (None, None)
 
     @property
     def best_p(self) -> float | None:
@@ -153,17 +155,26 @@ def deciding(findings: Findings, equal: bool) -> Part:
     return max(uncertain, key=lambda each: (each.p is None, each.p or 0.0, -(each.p_against or 0.0)))
 
 
-def shown(findings: Findings, part: Part, alpha: float, equal: bool) -> dict[str, float | str | None]:
-    """Effect, interval and unit of the part that decides, in the unit it is shown in."""
+def holding(part: Comparison | Trend, opposite: bool) -> tuple[float | None, float | None]:
+    """From where to where the effect of a part supports the claim; `opposite`: the claim is that it does not hold."""
+    more = part.rising if isinstance(part, Trend) else part.more
+    threshold = 0.0 if isinstance(part, Trend) else part.measure.back(part.threshold)
+    return (threshold, None) if more != opposite else (None, threshold)
+
+
+def shown(findings: Findings, part: Part, alpha: float, equal: bool) -> dict[str, Any]:
+    """Effect, interval and unit of the part that decides, in the unit it is shown in, and where the claim holds."""
     if isinstance(part, Count):
-        return {"effect": part.value, "unit": part.unit}
+        return {"effect": part.value, "unit": part.unit, "holds": part.side}
+    holds = holding(part, findings.opposite)
     if isinstance(part, Trend):
         bounds = part.interval(alpha) or (None, None)
-        return {"effect": part.tau, "unit": "tau", "low": bounds[0], "high": bounds[1]}
+        return {"effect": part.tau, "unit": "tau", "low": bounds[0], "high": bounds[1], "holds": holds}
     family = Family([part]) if equal else findings.comparisons
     bounds = family.interval(part, alpha) or (None, None)
     low, high = (None if bound is None else part.measure.back(bound) for bound in bounds)
-    return {"effect": part.measure.back(part.found.mean), "unit": part.measure.unit, "low": low, "high": high}
+    effect = part.measure.back(part.found.mean)
+    return {"effect": effect, "unit": part.measure.unit, "low": low, "high": high, "holds": holds}
 
 
 def several(findings: Sequence[Findings], names: Sequence[str]) -> Findings:

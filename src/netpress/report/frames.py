@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import Any
@@ -12,6 +13,7 @@ from netpress.errors import UserError
 from netpress.report.estimates import Estimate, interval
 
 Where = Mapping[str, Any]
+GLOB = re.compile(r"[*?\[]")
 
 
 def require_columns(frame: pd.DataFrame, columns: Sequence[str]) -> None:
@@ -41,8 +43,16 @@ def rows_where(runs: pd.DataFrame, where: Where) -> pd.DataFrame:
     require_columns(runs, list(where))
     chosen = pd.Series(True, index=runs.index)
     for column, wanted in where.items():
-        chosen &= runs[column].map(lambda value, wanted=wanted: _meets(value, wanted)).astype(bool)
+        chosen &= _which(runs[column], wanted)
     return runs[chosen]
+
+
+def _which(values: pd.Series, wanted: Any) -> pd.Series:
+    """Which values meet a condition; what is no pattern is compared in one go."""
+    listed = wanted if isinstance(wanted, list | tuple | set | frozenset) else [wanted]
+    if all(isinstance(one, str) and not GLOB.search(one) for one in listed):
+        return values.isin(listed)
+    return values.map(lambda value: _meets(value, wanted)).astype(bool)
 
 
 def _meets(value: Any, wanted: Any) -> bool:

@@ -9,15 +9,30 @@ import pandas as pd
 
 from netpress.report.encoding import Encoding
 from netpress.report.frames import finished, require_columns
-from netpress.report.theme import INK, WIDTH, Figure, Words, colour, figure, marker
+from netpress.report.tables import number
+from netpress.report.theme import (
+    INK,
+    LETTER,
+    NARROW,
+    WIDTH,
+    Figure,
+    Words,
+    colour,
+    figure,
+    hover,
+    legend_columns,
+    marker,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure as Canvas
 
 HEIGHT = 430  # CSS pixels
-LETTER, LINE = 6.0, 13.0  # size of a letter of a label, CSS pixels
-SIDES = ((1, 0.4), (1, -0.9), (-1, 0.4), (-1, -0.9), (1, 1.2), (-1, 1.2), (1, -1.8), (-1, -1.8))
+LINE = 14.0  # height of a label, CSS pixels
+FRONT = "no other is smaller and better"
+NEAR, FAR = 8.0, 130.0  # of a label from its point: where it begins, and how far away it may go
+DIRECTIONS = ((1, 0.5), (-1, 0.5), (1, -0.5), (-1, -0.5), (1, 1), (-1, 1), (1, -1), (-1, -1), (0.2, 1), (0.2, -1))
 
 
 def pareto(x: Any, y: Any) -> np.ndarray:
@@ -34,10 +49,11 @@ def scatter(
     """One point a network, the mean over seeds of `x` and of `y` (times scale), its `label` beside it.
 
     `front` joins the points that no other beats (small x, large y); `log` gives x a logarithmic axis. `named`: "all"
-    points have their label beside them, or only those on the "front".
+    points have their label beside them, or only those on the "front"; the others have it under the mouse.
     """
     points = _points(runs, encoding)
-    names = list(points[encoding.series].unique()) if encoding.series else [""]
+    names = encoding.ordered(list(points[encoding.series].unique())) if encoding.series else [(0, "")]
+    texts = [*(str(name) for _, name in names), *([FRONT] if front else [])]
 
     def paint(canvas: Canvas) -> None:
         if points.empty:
@@ -46,37 +62,36 @@ def scatter(
         axes = canvas.subplots()
         if front:
             best = points[points["on the front"]].sort_values(encoding.x)
-            axes.step(
-                best[encoding.x],
-                best[encoding.y],
-                where="post",
-                color=INK,
-                ls=":",
-                lw=1.4,
-                label="Pareto front",
-            )
-        for i, name in enumerate(names):
+            step: dict[str, Any] = {"where": "post", "color": INK, "ls": ":", "lw": 1.4}
+            axes.step(best[encoding.x], best[encoding.y], **step, label=FRONT)
+        for i, name in names:
             own = points[points[encoding.series] == name] if encoding.series else points
-            axes.plot(
-                own[encoding.x],
-                own[encoding.y],
-                ls="none",
-                marker=marker(i),
-                color=colour(i),
-                label=str(name),
-            )
+            look: dict[str, Any] = {"ls": "none", "marker": marker(i), "color": colour(i)}
+            axes.plot(own[encoding.x], own[encoding.y], **look, label=str(name))
         axes.set_xlabel(words.x)
         axes.set_ylabel(words.y)
         if log:
             _logarithmic(axes)
         axes.margins(0.12, 0.10)
+        for row in points.to_dict("records"):
+            hover(axes, (row[encoding.x], row[encoding.y]), _spoken(row, encoding, words))
         if encoding.series or front:
-            canvas.legend(loc="outside upper center", ncols=4)
+            canvas.legend(loc="outside upper center", ncols=legend_columns(texts, canvas.get_figwidth() * 72))
         if encoding.label:
             canvas.draw_without_rendering()  # the labels are placed in pixels: the layout must be known
             _names(axes, points, encoding, points["on the front"] | (named == "all"))
 
-    return figure(paint, (WIDTH, HEIGHT), words, points)
+    narrow = (NARROW, HEIGHT + 20 * len(texts))
+    return figure(paint, (WIDTH, HEIGHT), words, points, narrow=narrow)
+
+
+def _spoken(row: dict[Any, Any], encoding: Encoding, words: Words) -> str:
+    """What a point says under the mouse: its name, its way, both its values."""
+    keys = dict.fromkeys(key for key in (encoding.label, encoding.series) if key)
+    name = ", ".join(str(row[key]) for key in keys if row[key])
+    x, y = row[encoding.x], row[encoding.y]
+    across = number(x, 0 if x >= 100 else 2)
+    return f"{name}: {words.y or encoding.y} {number(y, 2)}, {words.x or encoding.x} {across}"
 
 
 def _logarithmic(axes: Axes) -> None:
@@ -110,27 +125,39 @@ def _points(runs: pd.DataFrame, encoding: Encoding) -> pd.DataFrame:
 
 
 def _names(axes: Axes, points: pd.DataFrame, encoding: Encoding, chosen: pd.Series) -> None:
-    """Write each chosen name on the first free side of its point.
+    """Write each chosen name at the nearest free place to its point, with a thin line to it where that is not beside.
 
-    Where none is free it stands above it on the right, unless only some points are named: then it is left out.
+    Where none is free within reach, as on a phone, the name is left to the mouse and to the table of data.
     """
     places = axes.transData.transform(points[[encoding.x, encoding.y]].to_numpy(dtype=np.float64))
     taken = [(x - 5, y - 5, x + 5, y + 5) for x, y in places]
     frame = axes.get_window_extent()
     for (x, y), name in zip(places[chosen.to_numpy()], points[encoding.label][chosen].map(str), strict=True):
-        boxes = [_box(x, y, len(name), side) for side in SIDES]
-        inside = [box for box in boxes if box[0] > frame.x0 and box[2] < frame.x1]
-        free = next((box for box in inside if not any(_meet(box, other) for other in taken)), None)
-        box = free or (boxes[0] if chosen.all() else None)
+        boxes = (_box(x, y, len(name), side, away) for away in np.arange(NEAR, FAR, 7.0) for side in DIRECTIONS)
+        inside = (b for b in boxes if b[0] > frame.x0 and b[2] < frame.x1 and b[1] > frame.y0 and b[3] < frame.y1 + 8)
+        box = next((box for box in inside if not any(_meet(box, other) for other in taken)), None)
         if box:
             taken.append(box)
-            axes.annotate(name, (box[0], box[1]), xycoords="figure points", fontsize=10.5, color=INK)
+            axes.annotate(name, (box[0], box[1] + 0.2 * LINE), xycoords="figure points", fontsize=13, color=INK)
+            _leader(axes, (x, y), box)
 
 
-def _box(x: float, y: float, letters: int, side: tuple[int, float]) -> tuple[float, float, float, float]:
+def _leader(axes: Axes, point: tuple[float, float], box: tuple[float, ...]) -> None:
+    """A thin line from a point to a name that is not beside it."""
+    x, y = point
+    near = min(max(x, box[0]), box[2]), min(max(y, box[1]), box[3])
+    if np.hypot(near[0] - x, near[1] - y) > 2 * NEAR:
+        axes.annotate(
+            "", point, near, xycoords="figure points", textcoords="figure points",
+            arrowprops={"arrowstyle": "-", "color": INK, "lw": 0.6, "shrinkA": 0, "shrinkB": 4},
+        )  # fmt: skip
+
+
+def _box(x: float, y: float, letters: int, side: tuple[float, float], away: float) -> tuple[float, float, float, float]:
+    """Left, bottom, right and top of a name that stands `away` from its point in a direction."""
     width = letters * LETTER
-    left = x + 8 if side[0] > 0 else x - 8 - width
-    bottom = y + side[1] * LINE - LINE * 0.2
+    left = x + side[0] * away if side[0] > 0 else x + side[0] * away - width
+    bottom = y + side[1] * (away - NEAR) * 1.3 + (0 if abs(side[1]) < 1 else side[1] * 4) - LINE / 2
     return left, bottom, left + width, bottom + LINE
 
 

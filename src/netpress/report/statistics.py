@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy import stats
+from scipy import special
 
 from netpress.report.comparisons import Comparison
 from netpress.report.estimates import Estimate, check_level
@@ -27,13 +27,15 @@ def rank_correlation(x: Any, y: Any, level: float = 0.95) -> Estimate:
     n = len(pair)
     if n < 2 or pair["x"].nunique() < 2 or pair["y"].nunique() < 2:
         return Estimate(math.nan, None, None, n, level=level)
+    from scipy import stats  # a second to load, and few need it
+
     found = stats.kendalltau(pair["x"], pair["y"])
     r, p = round(float(found.statistic), 12), float(found.pvalue)
     if n < 5:
         return Estimate(r, None, None, n, p, level)
     exchange = 4 / (n * (n - 1))  # how far tau falls from 1 when two neighbours change places
     inner = math.copysign(min(abs(r), 1 - exchange / 2), r)
-    half = float(stats.norm.ppf(0.5 + level / 2)) * math.sqrt(0.437 / (n - 4))
+    half = float(special.ndtri(0.5 + level / 2)) * math.sqrt(0.437 / (n - 4))
     low, high = math.tanh(math.atanh(inner) - half), math.tanh(math.atanh(inner) + half)
     return Estimate(r, -1.0 if r <= -1 else low, 1.0 if r >= 1 else high, n, p, level)
 
@@ -85,7 +87,7 @@ def power_of(shift: float, spread: float, df: float, alpha: float) -> float:
     """
     if spread == 0:
         return 1.0 if shift > 0 else 0.0
-    critical, away = float(stats.t.isf(alpha / 2, df)), shift / spread
+    critical, away = -float(special.stdtrit(df, alpha / 2)), shift / spread
     if away > 25:  # far out scipy's noncentral t gives nan; there the spread's own error is all that counts
-        return float(stats.chi2.cdf(df * (away / critical) ** 2, df))
-    return float(stats.nct.sf(critical, df, away))
+        return float(special.chdtr(df, df * (away / critical) ** 2))
+    return 1 - float(special.nctdtr(df, away, critical))

@@ -9,7 +9,7 @@ import hashlib
 import html
 import io
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -22,6 +22,7 @@ from netpress.errors import UserError
 from netpress.report.tables import Table
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure as Canvas
 
 # Okabe and Ito (2008), the light ones darkened to 3:1 on white; netpress-report.css has the dark theme's.
@@ -38,20 +39,23 @@ COLOURS = (*PALETTE.values(), INK)
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "*")
 LINES = ("-", "--", "-.", ":")
 WIDTH = 720  # of a figure in CSS pixels: the measure of the book's text
+NARROW = 340  # of its second drawing, for a phone: panels one below the other
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
-SMALLEST = 0.9  # a figure shrinks to this share of its size, then it scrolls: text stays legible on a phone
+SMALLEST = 0.92  # a figure shrinks to this share of its size, then it scrolls: text keeps its 12 px
+LETTER = 7.4  # width of a letter of 13 px, CSS pixels
+HOVER = "hover:"  # begins the id of a point that has words of its own
 STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",
     "svg.hashsalt": "netpress",
     "text.parse_math": False,
     "font.family": ["DejaVu Sans"],
-    "font.size": 12,
-    "axes.titlesize": 12,
+    "font.size": 13,
+    "axes.titlesize": 13,
     "axes.titleweight": "bold",
-    "axes.labelsize": 12,
-    "xtick.labelsize": 11,
-    "ytick.labelsize": 11,
-    "legend.fontsize": 11,
+    "axes.labelsize": 13,
+    "xtick.labelsize": 13,
+    "ytick.labelsize": 13,
+    "legend.fontsize": 13,
     "legend.frameon": False,
     "axes.spines.top": False,
     "axes.spines.right": False,
@@ -98,7 +102,8 @@ class Words:
 class Figure:
     """A drawn figure, its words and the numbers behind it. Shows itself as HTML: SVG, caption, table of data.
 
-    `size` in CSS pixels; `note` follows the caption: what the intervals are, how many seeds.
+    `size` in CSS pixels; `note` follows the caption: what the intervals are, how many seeds. `narrow`: the size at
+    which `paint` draws it once more for a phone, where it can.
     """
 
     words: Words
@@ -106,14 +111,24 @@ class Figure:
     size: tuple[int, int]
     paint: Callable[[Canvas], None]
     note: str = ""
+    narrow: tuple[int, int] | None = None
 
     @cached_property
     def svg(self) -> str:
         """The figure as SVG for a page: no fixed size, no background, text as text."""
+        return self._drawn(self.size)
+
+    def _drawn(self, size: tuple[int, int]) -> str:
         buffer = io.StringIO()
-        with _canvas(self.size, self.paint) as canvas:
+        with _canvas(size, self.paint) as canvas:
             canvas.savefig(buffer, format="svg", metadata={"Date": None}, transparent=True)
-        return themed(buffer.getvalue(), self.words.alt, self.size)
+        return themed(buffer.getvalue(), self.words.alt, size)
+
+    def _drawings(self) -> str:
+        """The figure, and where there is one its drawing for a phone; the style sheet shows one of them."""
+        if self.narrow is None:
+            return self.svg
+        return f'<div class="np-wide">{self.svg}</div><div class="np-narrow">{self._drawn(self.narrow)}</div>'
 
     def to_frame(self) -> pd.DataFrame:
         """The numbers behind the figure."""
@@ -141,17 +156,30 @@ class Figure:
         details = f"<details><summary>Data behind this figure</summary>{data}</details>" if data else ""
         return (
             '<figure class="np-figure"><div class="np-scroll" style="overflow-x:auto" tabindex="0" role="region" '
-            f'aria-label="Figure: {caption}">{self.svg}</div><figcaption>{caption}{note}</figcaption>{details}</figure>'
+            f'aria-label="Figure: {caption}">{self._drawings()}</div>'
+            f"<figcaption>{caption}{note}</figcaption>{details}</figure>"
         )
 
 
 def figure(
-    paint: Callable[[Canvas], None], size: tuple[int, int], words: Words, data: pd.DataFrame, note: str = ""
-) -> Figure:
+    paint: Callable[[Canvas], None], size: tuple[int, int], words: Words, data: pd.DataFrame, note: str = "",
+    narrow: tuple[int, int] | None = None,
+) -> Figure:  # fmt: skip
     """A Figure; UserError where the alternative text or the caption is missing."""
     if not words.alt.strip() or not words.caption.strip():
         raise UserError("A figure needs alternative text and a caption: Words(alt=..., caption=...).")
-    return Figure(words, data, size, paint, note)
+    return Figure(words, data, size, paint, note, narrow)
+
+
+def hover(axes: Axes, at: tuple[Any, Any], text: str) -> None:
+    """Give the point `at` words that a page shows under the mouse or the finger: a name and its value."""
+    axes.plot(*([place] for place in at), ls="none", marker="o", ms=15, mew=0, color=INK, alpha=0, gid=HOVER + text)
+
+
+def legend_columns(texts: Sequence[str], width: float) -> int:
+    """How many entries of a legend stand beside each other in a drawing of `width` CSS pixels."""
+    longest = max(map(len, texts), default=1) * LETTER + 50
+    return max(1, min(len(texts), int(width * 0.95 / longest)))
 
 
 def nothing(words: Words) -> Figure:
@@ -160,7 +188,7 @@ def nothing(words: Words) -> Figure:
     def paint(canvas: Canvas) -> None:
         canvas.text(0.5, 0.5, "nothing to show yet", ha="center", va="center")
 
-    return figure(paint, (WIDTH, 80), words, pd.DataFrame())
+    return figure(paint, (WIDTH, 80), words, pd.DataFrame(), narrow=(NARROW, 80))
 
 
 @contextmanager
@@ -189,6 +217,7 @@ def themed(svg: str, alt: str, size: tuple[int, int]) -> str:
     body = re.sub(r' transform="rotate\(-0 [^"]*\)"', "", body)
     body = re.sub(r'(?<=\s)(?:d|x|y|transform)="[^"]*"', _rounded, body)
     body = re.sub(r">\s+<", "><", body).strip().replace("<g/>", "")
+    body = re.sub(rf'<g id="{HOVER}([^"]*)">', r'<g class="np-hover"><title>\1</title>', body)
     body = _own_ids(_coloured(body))
     width, height = size
     style = (

@@ -218,6 +218,7 @@ def header(path: str | Path) -> RecordHeader | None:
 
 def fresh(runs: Iterable[Run], edition: str, results: Path | None = None) -> dict[Run, Record]:
     """The records of those runs that have one of their own fingerprint; stale ones are left out."""
+    results = results or paths.results_dir()
     found = {run: complete(path_of(run, edition, results)) for run in runs}
     return {run: record for run, record in found.items() if record and record["fingerprint"] == run.fingerprint}
 
@@ -259,10 +260,11 @@ def frame(runs: Sequence[Run], edition: str, results: Path | None = None) -> "pd
     """
     import pandas as pd
 
+    results = results or paths.results_dir()
     found = fresh(runs, edition, results)
     rows = [row_of(run, found[run]) if run in found else row_without(run, edition, results) for run in runs]
     named = ["paper", "dataset", "model", "method", "seed", "edition", *COLUMNS, "seconds", "images_per_second"]
-    columns = [*named, "device", "commit", "time", "epochs", "curve", "final_epochs", "name", "fingerprint"]
+    columns = [*named, "device", "commit", "time", "took", "epochs", "curve", "final_epochs", "name", "fingerprint"]
     return pd.DataFrame(rows, columns=list(dict.fromkeys([*columns, *(key for row in rows for key in row)])))
 
 
@@ -287,6 +289,7 @@ def row_of(run: Run, record: Record) -> dict[str, Any]:
         **{key: record.get(key) for key in COLUMNS},
         "seconds": seconds,
         "images_per_second": images / seconds if seconds else None,
+        "took": made.get("seconds"),
         "device": made["device"],
         "commit": made["commit"],
         "time": made["time"],

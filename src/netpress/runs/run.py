@@ -3,11 +3,12 @@
 import hashlib
 import json
 from collections.abc import Hashable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from functools import cache, cached_property, lru_cache
 from typing import TYPE_CHECKING, Any, Protocol
 
 from netpress import data, nets, surroundings
+from netpress.errors import known
 from netpress.runs.identity import NAMES, RUN, hashed, written
 from netpress.training.stage import Stage
 
@@ -78,6 +79,20 @@ class Run:
         from netpress.seeds import seed_of_run
 
         return seed_of_run(self.dataset, self.seed, *parts)
+
+    def with_stage(self, name: str, **changes: Any) -> "Run":
+        """The same run with fields of a stage changed: `run.with_stage("retrain", epochs=8, lr=0.02)`.
+
+        It has another fingerprint, and its record would be another one. Raises UserError for a stage or a field that
+        there is not, naming the nearest.
+        """
+        known(name, [stage.name for stage in self.stages], "stage of this run")
+        for field in changes:
+            known(field, [each.name for each in fields(Stage)], "field of a stage")
+        steps = (
+            replace(step, **changes) if isinstance(step, Stage) and step.name == name else step for step in self.steps
+        )
+        return replace(self, steps=tuple(steps))
 
     @property
     def stages(self) -> tuple[Stage, ...]:

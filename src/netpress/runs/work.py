@@ -4,20 +4,10 @@ from functools import cache
 
 from netpress import data, surroundings
 from netpress.runs.run import Run
+from netpress.runs.sizes import sizes
 from netpress.training.stage import Stage
 
 FIXED = "plain"  # the view in which frozen prefixes and teachers are cached
-
-
-@cache
-def sizes(model: str, px: int, classes: int, width: float) -> dict[str, int]:
-    """Multiply-adds of one forward pass, by block and head, in order."""
-    from netpress import nets
-    from netpress.nets.describe import describe
-
-    network = nets.outline(model, px, classes, width)
-    size = describe(network, px)
-    return {name: size.of_block(name) for name in network.names}
 
 
 def sizes_of(run: Run) -> dict[str, int]:
@@ -49,8 +39,6 @@ def stage_work(run: Run, stage: Stage) -> int:
     Once, if the view is fixed: the frozen blocks before the first one that trains, and the teacher. In every epoch: a
     forward pass from that block, a backward pass down to it, the gradients of the weights that train, an evaluation.
     """
-    from netpress.training.objectives import OBJECTIVES
-
     train, test = images_of(run)
     parts = sizes_of(run)
     names = tuple(parts)
@@ -59,7 +47,7 @@ def stage_work(run: Run, stage: Stage) -> int:
     forward = sum(parts[name] for name in names[first:stop])
     weights = sum(parts[name] for name in names[first:stop] if name in (stage.trains or names))
     epoch = train * (2 * forward - parts[names[first]] + weights)
-    if OBJECTIVES[stage.loss].sees_logits:
+    if stage.sees_logits:
         epoch += test * sum(parts[name] for name in names[first:])
     fixed = stage.view == FIXED
     prefix = sum(parts[name] for name in names[:first]) * ((train + test) if fixed else train * stage.epochs)

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from netpress.sweep.executors import Executor, Here
 from netpress.sweep.jobs import Job, Tell
 from netpress.sweep.schedule import Outcome, Schedule
 from netpress.sweep.signals import Interrupted, interruptible
-from netpress.sweep.workers import default_workers
+from netpress.sweep.workers import slots
 
 __all__ = ["Cluster", "Interrupted", "Outcome", "Summary", "ensure", "interruptible"]
 
@@ -88,11 +89,15 @@ def ensure(
     from netpress.runs.weights import WeightStore
     from netpress.sweep.leases import Leases
 
-    store, count = WeightStore(), min(workers or default_workers(), len(jobs))
+    store, widest = WeightStore(), max(job.run.width for job in jobs)
     folders = {records.path_of(job.run, edition, results).parent for job in jobs}
     for folder in {paths.weights_dir(), paths.checkpoints_dir(), *folders}:
         sweep_away(folder)
-    with Leases(edition, results) as leases, executor(cluster, count, leases.tell, store) as chosen:
+    with (
+        nullcontext(1) if cluster else slots(workers, widest, len(jobs)) as count,
+        Leases(edition, results) as leases,
+        executor(cluster, count, leases.tell, store) as chosen,
+    ):
         summary.outcomes += progress(Schedule(jobs, chosen, leases, store))
     return summary
 

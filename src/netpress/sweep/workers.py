@@ -4,6 +4,7 @@ import contextlib
 import faulthandler
 import os
 import signal
+from collections.abc import Iterator
 from dataclasses import dataclass
 from multiprocessing import connection, get_context, parent_process
 from multiprocessing.connection import Connection
@@ -15,6 +16,7 @@ from typing import Any, Self
 from netpress import limits, surroundings
 from netpress.atomic import temporary_folder
 from netpress.errors import UserError
+from netpress.sweep import gpu
 from netpress.sweep.executors import end_of
 from netpress.sweep.jobs import End, Job, Tell, WorkerDied
 from netpress.sweep.signals import PATIENCE, Interrupted, interruptible
@@ -32,14 +34,32 @@ class Worker:
     job: Job | None = None
 
 
-def default_workers() -> int:
-    """One per core that this process may use on a CPU, one on a GPU; the device is that of `NETPRESS_DEVICE` where it
-    is set."""
+def default_workers(width: float = 1.0) -> int:
+    """One per core that this process may use on a CPU; on a CUDA GPU as many as networks of this width fill it; one
+    elsewhere. The device is that of `NETPRESS_DEVICE` where it is set."""
+    kind = device().split(":")[0]
+    if kind == "cuda":
+        return gpu.at_once(width)
+    return limits.cores() if kind == "cpu" else 1
+
+
+def device() -> str:
+    """Where runs of this machine are done."""
     from netpress.training import compute
 
-    if (surroundings.device() or compute.best_device()) != "cpu":
-        return 1
-    return limits.cores()
+    return surroundings.device() or compute.best_device()
+
+
+@contextlib.contextmanager
+def slots(asked: int | None, width: float, most: int) -> Iterator[int]:
+    """Inside, so many runs may go on at once: as many as were asked for, or what suits device and width; `most` at
+    most."""
+    chosen = device()
+    if chosen.startswith("cuda"):
+        with gpu.shared(chosen, asked, width, most) as count:
+            yield count
+    else:
+        yield min(asked or default_workers(width), most)
 
 
 class Processes:

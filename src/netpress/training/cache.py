@@ -20,8 +20,6 @@ from torch import Tensor, nn
 from netpress.nets.network import Network
 from netpress.training.compute import ComputeConfig
 
-CHUNK = {"cuda": 2048}  # images per forward pass while a cache is filled; 256 elsewhere
-
 
 @dataclass(frozen=True)
 class Rows:
@@ -70,12 +68,16 @@ class Cache:
         self.held.clear()
         self.declined.clear()
 
-    def rows(self, key: str, count: int, batch: Callable[[Tensor], Tensor], config: ComputeConfig) -> Rows | None:
-        """The output of `batch(index)` for all `count` images, or None where it would exceed the budget."""
+    def rows(
+        self, key: str, count: int, batch: Callable[[Tensor], Tensor], config: ComputeConfig, px: int = 32
+    ) -> Rows | None:
+        """The output of `batch(index)` for all `count` images of px x px, or None where it would exceed the budget."""
         if key in self.declined:
             return None
         if key not in self.entries:
-            pieces = self.pieces(count, batch, config)
+            pieces = self.pieces(
+                torch.arange(count, device=config.device).split(config.cached_at_once(px)), batch, config
+            )
             first = next(pieces)
             if not self.make_room(first.nbytes * count // len(first), key):
                 return None
@@ -84,9 +86,11 @@ class Cache:
         self.held.add(key)
         return self.entries[key]
 
-    def pieces(self, count: int, batch: Callable[[Tensor], Tensor], config: ComputeConfig) -> Iterator[Tensor]:
+    def pieces(
+        self, chunks: Iterable[Tensor], batch: Callable[[Tensor], Tensor], config: ComputeConfig
+    ) -> Iterator[Tensor]:
         """The outputs, chunk after chunk, without gradients."""
-        for index in torch.arange(count, device=config.device).split(CHUNK.get(config.kind, 256)):
+        for index in chunks:
             with torch.no_grad(), config.autocast():
                 yield batch(index)
 

@@ -26,6 +26,7 @@ class ComputeConfig:
     capture: bool = False  # CUDA: the whole step as one graph
     cache_bytes: int = 2 * 2**30
     folds: bool = False  # BatchNorm that is frozen or only evaluated becomes part of the convolution before it
+    drops_biases: bool = False  # those of convolutions in front of BatchNorm are not added
 
     @property
     def kind(self) -> str:
@@ -46,6 +47,18 @@ class ComputeConfig:
             return there.to(self.device, memory_format=torch.channels_last)
         return there.to(self.device)
 
+    def evaluated_at_once(self, px: int) -> int:
+        """Images in one piece of an evaluation."""
+        return self.at_once(2500, px) if self.kind == "cuda" else 500
+
+    def cached_at_once(self, px: int) -> int:
+        """Images in one forward pass while a cache is filled."""
+        return self.at_once(2048, px) if self.kind == "cuda" else 256
+
+    def at_once(self, most: int, px: int) -> int:
+        """So many images of 32 px, and of larger ones as many as have the same pixels, but 64."""
+        return max(64, most * 32**2 // max(px, 32) ** 2)
+
     def set_lr(self, optimiser: torch.optim.Optimizer, lr: float) -> None:
         """Set the learning rate of the next step; in place where a captured graph reads it."""
         for group in optimiser.param_groups:
@@ -54,8 +67,10 @@ class ComputeConfig:
             else:
                 group["lr"] = lr
 
-    def captured(self, step: Callable[[Any], Any], optimiser: torch.optim.Optimizer) -> Callable[[Any], Any]:
-        """The step as one CUDA graph where `capture` is set; the step itself everywhere else."""
+    def captured(
+        self, step: Callable[[Any], Any], optimiser: torch.optim.Optimizer | None = None
+    ) -> Callable[[Any], Any]:
+        """A step, or a piece of an evaluation, as one CUDA graph where `capture` is set; itself everywhere else."""
         return Captured(step, optimiser) if self.capture else step
 
 
@@ -64,7 +79,8 @@ def choose(share: float = 1.0) -> ComputeConfig:
 
     `share`: the part of the machine, 0 to 1, that this process has. On a CPU, bf16 is used if the processor multiplies
     it natively (then 2.0-2.2x as fast; otherwise bf16 is slower than fp32); `NETPRESS_PRECISION` overrides. In fp32
-    frozen BatchNorm is folded; in bf16 it is not, as that would change the bits of records.
+    frozen BatchNorm is folded; in bf16 it is not, as that would change the bits of records. Leaving out biases would,
+    too, so that is done on a GPU alone.
 
     Raises UserError where `NETPRESS_DEVICE` names a device that is not here.
     """
@@ -77,9 +93,16 @@ def choose(share: float = 1.0) -> ComputeConfig:
     if device.startswith("cuda:"):
         torch.cuda.set_device(device)  # streams, graphs and generators are those of the current device
     precision = surroundings.precision() or best_precision(kind)
-    cpu, budget = kind == "cpu", cache_budget(device, share)
+    cpu, cuda = kind == "cpu", kind == "cuda"
     return ComputeConfig(
-        device, precision, cpu or precision == "bf16", True, kind == "cuda", budget, cpu and precision == "fp32"
+        device,
+        precision,
+        channels_last=cpu or precision == "bf16",
+        caching=True,
+        capture=cuda,
+        cache_bytes=cache_budget(device, share),
+        folds=cpu and precision == "fp32",
+        drops_biases=cuda,
     )
 
 

@@ -6,14 +6,13 @@ from torch import Tensor, nn
 from netpress.data import Images
 from netpress.data.views import Normalise
 from netpress.training.compute import ComputeConfig
-from netpress.training.feed import evaluated_at_once
 
 
 def logits_of(network: nn.Module, images: Images, normalise: Normalise, config: ComputeConfig) -> Tensor:
     """Logits of all images in the fixed view, float32 (N, classes), in eval mode."""
     network.eval()
     found = []
-    for x in images.x.split(evaluated_at_once(config)):
+    for x in images.x.split(config.evaluated_at_once(images.x.shape[-1])):
         with torch.no_grad(), config.autocast():
             found.append(network(config.place(normalise(x))).float())
     return torch.cat(found)

@@ -13,13 +13,13 @@ from netpress.data import Images
 from netpress.data.views import VIEWS, Normalise, moved
 from netpress.nets.network import Network
 from netpress.seeds import generator
+from netpress.training.biases import superfluous, without_biases
 from netpress.training.cache import Cache, Rows, weights_hash
 from netpress.training.compute import ComputeConfig
 from netpress.training.fold import folded, folded_network
 from netpress.training.objectives import OBJECTIVES, Function, between
 from netpress.training.stage import Stage
 
-AT_ONCE = {"cuda": 2500}  # images evaluated in one piece; 500 elsewhere
 FIXED = "plain"  # the only view that is the same in every epoch
 
 
@@ -29,6 +29,9 @@ class Batch(NamedTuple):
     x: Tensor
     y: Tensor
     target: Tensor | None
+
+
+Piece = Callable[[Batch], tuple[Tensor, Tensor]]  # the sum of the losses, and the hits
 
 
 @dataclass(frozen=True)
@@ -63,14 +66,16 @@ class Feed:
         cache.begin_stage()
         self.declined: dict[str, str] = {}
         self.objective = OBJECTIVES[stage.loss]
-        self.sees_logits = self.objective.sees_logits
+        self.sees_logits = stage.sees_logits
         self.count = len(train_test.train.y)
         trains = stage.trains or network.names
         self.first = next(name for name in network.names if name in trains)
+        self.unbiased = superfluous(network, trains) if config.drops_biases else ()
         whole_prefix = network.before(self.first).eval()
         self.prefix = self.still(whole_prefix)
         self.student = self.objective.student(network, self.first, stage)
         self.body = between(network, self.first, None)
+        self.judged: nn.Module = self.body
         self.teacher = teacher.eval() if teacher else None
         self.target: Function | None = None
         if teacher and self.objective.target:
@@ -110,7 +115,7 @@ class Feed:
         """The output of `batch` for a whole split; the key says all that it depends on."""
         images, view = self.train_test.images(split), self.train_test.normalise
         key = f"{what} {images.checksum} {view} {self.config.precision} {self.config.channels_last} {self.config.folds}"
-        rows = self.cache.rows(key, len(images.y), batch, self.config)
+        rows = self.cache.rows(key, len(images.y), batch, self.config, images.x.shape[-1])
         if rows is None:
             self.declined[f"{split} {what.split()[-1]}"] = self.cache.declined[key]
         return rows
@@ -153,7 +158,8 @@ class Feed:
                 target = self.target(x)
             if not self.x:
                 x = self.prefix(x)
-        return self.student(x), target
+        with without_biases(self.unbiased):
+            return self.student(x), target
 
     def loss(self, output: tuple[Tensor, Tensor | None], batch: Batch) -> Tensor:
         """The loss of one batch, a scalar."""
@@ -165,22 +171,35 @@ class Feed:
             return torch.zeros((), device=batch.y.device)
         return (output[0].argmax(1) == batch.y).sum()
 
-    def evaluate(self) -> dict[str, float | None]:
-        """Loss (cross-entropy) and accuracy on the test images; None where the loss sees no logits."""
+    def evaluate(self, piece: Piece | None = None) -> dict[str, float | None]:
+        """Loss (cross-entropy) and accuracy on the test images; None where the loss sees no logits. `piece`: what
+        `pieces` gives."""
         if not self.sees_logits:
             return {"test_loss": None, "test_accuracy": None}
         inputs = self.cached_inputs("test")
-        body, prefix, config, y = self.still(self.body.eval()), self.prefix, self.config, self.train_test.test.y
+        body, config, y = self.still(self.body.eval()), self.config, self.train_test.test.y
+        self.judged = body if inputs else nn.Sequential(self.prefix, body)
         loss = torch.zeros((), device=config.device)
         hits = torch.zeros((), device=config.device)
-        for index in torch.arange(len(y), device=config.device).split(evaluated_at_once(config)):
-            with torch.inference_mode(), config.autocast():
-                output = body(inputs[index] if inputs else prefix(self.pixels("test", index))).float()
-            loss += functional.cross_entropy(output, y[index], reduction="sum")
-            hits += (output.argmax(1) == y[index]).sum()
+        for index in torch.arange(len(y), device=config.device).split(self.evaluated_at_once):
+            batch = Batch(inputs[index] if inputs else self.pixels("test", index), y[index], None)
+            found = (piece or self.piece)(batch)
+            loss += found[0]
+            hits += found[1]
         return {"test_loss": (loss / len(y)).item(), "test_accuracy": hits.item() / len(y)}
 
+    def pieces(self) -> Piece:
+        """`piece`, captured where steps are. It is for one stage, and not kept here: it keeps this feed."""
+        return self.config.captured(self.piece)
 
-def evaluated_at_once(config: ComputeConfig) -> int:
-    """Images in one piece of an evaluation."""
-    return AT_ONCE.get(config.kind, 500)
+    def piece(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """The sum of the losses, and the hits, on some test images."""
+        with torch.inference_mode(), self.config.autocast(), without_biases(self.unbiased):
+            output = self.judged(batch.x).float()
+        loss = functional.cross_entropy(output, batch.y, reduction="sum")
+        return loss, (output.argmax(1) == batch.y).sum()
+
+    @property
+    def evaluated_at_once(self) -> int:
+        """Test images in one piece."""
+        return self.config.evaluated_at_once(self.train_test.test.x.shape[-1])

@@ -61,6 +61,7 @@ def train(
     if begin:
         optimiser.load_state_dict(begin.optimiser)
     advance = config.captured(step_of(feed, optimiser, parameters, config), optimiser)
+    pieces = feed.pieces()
     for epoch in range(begin.epochs if begin else 0, stage.epochs):
         set_modes(network, stage.trains)
         steps_done, looks = [], []
@@ -69,14 +70,14 @@ def train(
             steps_done.append(advance(batch))
             if step + 1 in stage.looks:
                 network.eval()
-                looks.append([step + 1, feed.evaluate()["test_accuracy"]])
+                looks.append([step + 1, feed.evaluate(pieces)["test_accuracy"]])
                 set_modes(network, stage.trains)
         losses, hits = (torch.stack(values) for values in zip(*steps_done, strict=True))
         check_finite(losses, stage, epoch)
         accuracy = hits.sum().item() / (steps * stage.batch_size) if feed.sees_logits else None
         row = {"stage": stage.name, "epoch": epoch + 1, "train_loss": losses.mean().item(), "train_accuracy": accuracy}
         network.eval()
-        row |= feed.evaluate()
+        row |= feed.evaluate(pieces)
         if stage.looks:
             row["looks"] = [*looks, [(epoch + 1) * steps, row["test_accuracy"]]]
         history.append(row)

@@ -31,7 +31,6 @@ class Objective:
     student: Callable[[Network, str, Any], Function]
     target: Callable[[Network, Any], Function] | None
     loss: Callable[[Tensor, Any, Tensor, Any], Tensor]
-    sees_logits: bool = True
 
 
 def between(network: Network, first: str, stop: str | None) -> nn.Sequential:
@@ -92,14 +91,14 @@ def of_teacher(side: Callable[[Network, str, Any], Function]) -> Callable[[Netwo
 
 def matched(side: Callable[[Network, str, Any], Function]) -> Objective:
     """Squared L2 distance between the student's and the teacher's side, averaged over the batch."""
-    return Objective(side, of_teacher(side), lambda o, t, y, s: losses.squared_l2(o, t), sees_logits=side is logits)
+    return Objective(side, of_teacher(side), lambda o, t, y, s: losses.squared_l2(o, t))
 
 
 OBJECTIVES: dict[str, Objective] = {
     "cross-entropy": Objective(logits, None, lambda o, t, y, s: losses.cross_entropy(o, y)),
     "block-l2": matched(block_output),
     "set-l2": matched(set_output),
-    "hint": Objective(set_output, of_teacher(set_output), lambda o, t, y, s: losses.hint(o, t), sees_logits=False),
+    "hint": Objective(set_output, of_teacher(set_output), lambda o, t, y, s: losses.hint(o, t)),
     "gram": matched(gram_at),
     "all-grams": matched(all_grams),
     "distillation": Objective(

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+OF_LOGITS = ("cross-entropy", "distillation", "labels-and-soft-targets", "function-matching")  # losses that see them
+
 
 @dataclass(frozen=True)
 class Stage:
@@ -26,3 +28,8 @@ class Stage:
     scaled: bool = False  # soft part times T^2 (Hinton et al. 2015)
     looks: tuple[int, ...] = ()  # steps after which the test accuracy is measured too, beside every epoch's end
     shared: bool = False  # its weights serve every run that begins with the same steps
+
+    @property
+    def sees_logits(self) -> bool:
+        """Whether the loss sees the network's logits, so that its accuracy is known too."""
+        return self.loss in OF_LOGITS

@@ -10,7 +10,7 @@ import pandas as pd
 from netpress.data.registry import DATASETS, titles
 from netpress.papers.compressing import distillation, matching, pruning
 from netpress.papers.paper import Kind, facts_of, meets
-from netpress.report.figures import Encoding, Figure, Words, curves, grouped_points, images, scatter
+from netpress.report.figures import Encoding, Figure, Words, curves, grouped_points, images, lines, scatter
 from netpress.report.frames import Where, finished, rows_where
 from netpress.runs.run import Run
 
@@ -138,18 +138,24 @@ def series(rows: pd.DataFrame, names: dict[tuple[str, str], str], column: str) -
 
 
 def sparsity(runs: pd.DataFrame) -> Figure:
-    """Accuracy against sparsity, with and without retraining, for both networks."""
+    """Accuracy against sparsity for both networks, retrained and not retrained apart: each has an axis of its own."""
     rows = of_networks(runs)
-    points = series(rows[rows["role"] == "pruned"], HOW, "how").sort_values("ratio", kind="stable")
-    points = points.assign(at=points["ratio"].map("{:g}x".format))
-    encoding = Encoding(x="at", y="last", series="way", panel="network", scale=100.0)
-    alt = "Two panels, six layers and VGG16: test accuracy against the ratio of pruning, five ways of pruning."
+    points = series(rows[rows["role"] == "pruned"], HOW, "how")
+    states = {"retrained": "retrained", "untouched": "not retrained"}
+    points = points.assign(panel=points["network"] + ", " + points["finish"].map(states))
+    order = pd.DataFrame({"finish": points["finish"] != "retrained", "ratio": points["ratio"]})
+    places = points["model"].map(list(pruning.NETWORKS).index)
+    points = points.loc[order.assign(model=places).sort_values(["finish", "model", "ratio"], kind="stable").index]
+    parents = rows_where(rows, pruning.PARENT)
+    parents = pd.concat([parents.assign(panel=parents["network"] + ", " + state) for state in states.values()])
+    encoding = Encoding(x="ratio", y="last", series="way", panel="panel", scale=100.0, ways=tuple(HOW.values()))
+    alt = "Four panels, six layers and VGG16, retrained and not: test accuracy against the ratio of pruning."
     caption = (
-        "Test accuracy of pruned networks; 5x: one weight of five is left. At 1x nothing is pruned, but the network is "
-        "retrained for as long as the others. Dashed: the parent."
+        "Test accuracy of pruned networks; at 5, one weight of five is left. At 1 nothing is pruned, but the network "
+        "is retrained for as long as the others. Each panel has its own axis. Dashed: the parent."
     )
     words = Words(alt, caption, "all weights / weights left", "accuracy, %")
-    return grouped_points(points, encoding, words, rows_where(rows, pruning.PARENT))
+    return lines(points, encoding, words, parents[parents["panel"].isin(points["panel"])])
 
 
 def bits(runs: pd.DataFrame) -> Figure:
@@ -218,11 +224,9 @@ def schedules(runs: pd.DataFrame) -> Figure:
     """Accuracy and agreement with the teacher against the length of the schedule."""
     rows = finished(runs)
     points = rows[rows["way"].isin(WAYS)].sort_values("length", kind="stable")
-    points = points.assign(how=points["way"].map(WAYS), at=points["epochs"].map("{:g}".format))
-    order = points["way"].map(list(WAYS).index)
-    points = points.loc[pd.DataFrame({"l": points["length"], "o": order}).sort_values(["l", "o"]).index]
+    points = points.assign(how=points["way"].map(WAYS))
     teachers = rows_where(rows, matching.TEACHES)
-    encoding = Encoding(x="at", y="value", series="how", panel="panel")
+    encoding = Encoding(x="epochs", y="value", series="how", panel="panel", ways=tuple(WAYS.values()))
     alt = "Two panels, accuracy and agreement with the teacher, against epochs of training; four ways of teaching."
     caption = (
         "Students of function matching over the length of their schedule: test accuracy, and share of test images on "
@@ -230,7 +234,7 @@ def schedules(runs: pd.DataFrame) -> Figure:
         "whatever part of it the student sees."
     )
     words = Words(alt, caption, "epochs", "")
-    return grouped_points(panels(points, (ACCURACY, AGREEMENT)), encoding, words, panels(teachers, (ACCURACY,)))
+    return lines(panels(points, (ACCURACY, AGREEMENT)), encoding, words, panels(teachers, (ACCURACY,)))
 
 
 def views(grid: Sequence[Run], shown: int = 6) -> Figure:

@@ -4,20 +4,28 @@ Every function takes the frame of `tidy` and returns what a chapter shows. Accur
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import pandas as pd
 
 from netpress.data.registry import DATASETS, titles
 from netpress.papers import printed
 from netpress.papers.compressing import distillation, matching, pruning
-from netpress.papers.compressing.figures import KIB, labelled, of_networks
+from netpress.papers.compressing.figures import KIB, WAYS, labelled, of_networks
 from netpress.papers.paper import Kind
 from netpress.report.estimates import Estimate, interval
 from netpress.report.frames import Where, estimates, finished, rows_where
-from netpress.report.tables import Table, beside, listing
+from netpress.report.tables import NOTHING, Table, beside, listing, number
 
 FEW = 4  # bits of the shared weights in the table of sizes
-AFTER = "test accuracy after the last epoch in %, as printed, ours, and the difference."
+AFTER = "test accuracy after the last epoch in %, the paper's | ours."
+# row of a printed table: what the network is to the others, and which one it is in the paper
+PRINTED_AS = {
+    "Teacher (256, 512)": ("teacher", "CNN (256, 512)"),
+    "Student (16, 32)": ("student, taught as printed", "CNN (16, 32)"),
+    "BiT ResNet-101x3 (teacher)": ("teacher", "BiT ResNet-101x3"),
+    "BiT ResNet-50x1 (student), 1000 epochs": ("student, matched", "BiT ResNet-50x1, 1,000 epochs"),
+}
 
 
 def table_1(runs: pd.DataFrame) -> Table:
@@ -27,17 +35,42 @@ def table_1(runs: pd.DataFrame) -> Table:
         "The last two rows are not in the paper. The student alone is the same network, trained as long with labels "
         "only: what distillation is worth is the difference to it."
     )
-    ours = estimates(rows, "row", "data set", "last")
-    return beside(printed.table("compressing_table_1"), ours, f"Table I of the paper: {AFTER}", note, digits=2)
+    return with_networks("compressing_table_1", rows, f"Table I of the paper: {AFTER}", note)
 
 
 def table_2(runs: pd.DataFrame) -> Table:
     """Table II: function matching, and the students that judge it, all on the longest schedule."""
     rows = named(runs, matching.ROWS)
-    pairs = " teaches ".join(rows["model"].drop_duplicates())
-    note = f"The last three rows are not in the paper. Ours: {pairs}, as large as the edition allows." if pairs else ""
+    note = "The last three rows are not in the paper. Ours are as large, and see as many images, as the edition allows."
+    return with_networks("compressing_table_2", rows, f"Table II of the paper: {AFTER}", note)
+
+
+def with_networks(name: str, rows: pd.DataFrame, caption: str, note: str) -> Table:
+    """A printed table beside ours; columns say which network each row is in the paper, and which one here."""
     ours = estimates(rows, "row", "data set", "last")
-    return beside(printed.table("compressing_table_2"), ours, f"Table II of the paper: {AFTER}", note, digits=2)
+    made = beside(
+        printed.table(name), ours, caption, note, digits=2, best=False
+    )  # rows are networks, columns data sets
+    here = [own_network(rows[rows["row"] == row]) for row in made.cells.index]
+    theirs = [PRINTED_AS.get(row, ("", NOTHING))[1] for row in made.cells.index]
+    cells = made.cells.rename(index=role_of).rename_axis("network")
+    cells.insert(0, "in the paper", theirs)
+    cells.insert(1, "here", here)
+    return replace(made, cells=cells)
+
+
+def role_of(row: str) -> str:
+    """A row of a printed table by what its network is to the others; our own rows have such names anyway."""
+    return PRINTED_AS.get(row, (row,))[0]
+
+
+def own_network(rows: pd.DataFrame) -> str:
+    """Which network a row is here: its name, how many weights it has, for how many epochs it was trained."""
+    if rows.empty:
+        return NOTHING
+    weights = " or ".join(number(n, 0) for n in sorted(rows["parameters"].dropna().unique()))
+    epochs = " or ".join(number(n, 0) for n in sorted(rows["epochs"].dropna().unique()))
+    return f"{' or '.join(rows['model'].drop_duplicates())}, {weights} weights, {epochs} epochs"
 
 
 def named(runs: pd.DataFrame, names: Mapping[str, Where]) -> pd.DataFrame:
@@ -45,6 +78,17 @@ def named(runs: pd.DataFrame, names: Mapping[str, Where]) -> pd.DataFrame:
     rows = labelled(finished(runs), names, "row")
     rows = rows.assign(**{"data set": rows["dataset"].map(titles())})
     return rows.sort_values("dataset", key=lambda held: held.map([*DATASETS].index), kind="stable")
+
+
+def schedules(runs: pd.DataFrame) -> Table:
+    """Accuracy over the length of the schedule, for every way of teaching a student of function matching."""
+    rows = finished(runs)
+    rows = labelled(rows, {title: {"way": way} for way, title in WAYS.items()}, "taught by")
+    rows = rows.assign(at=rows["epochs"].map("{:g} epochs".format)).sort_values("length", kind="stable")
+    caption = "Test accuracy in % of the student over the length of its schedule, for every way of teaching it."
+    found = estimates(rows, "at", "taught by", "last") if len(rows) else pd.DataFrame()
+    note = "The longest schedule is the one of Table II. Labels alone is the control that the paper lacks."
+    return Table(found[[title for title in WAYS.values() if title in found]], caption, note)
 
 
 ROLES: dict[str, Kind] = {
@@ -84,7 +128,7 @@ def agreement(runs: pd.DataFrame) -> Table:
         for dataset, title in titles().items()
         for name, where in kinds
     ]
-    found = [{"student": n, "data set": title} | likeness(part) for n, title, part in groups if len(part)]
+    found = [{"student": role_of(n), "data set": title} | likeness(part) for n, title, part in groups if len(part)]
     caption = (
         "How far students answer as their teachers do on test images: accuracy, share of images with the teacher's "
         "answer (both in %), and mean KL divergence from the teacher in nats (0: the same function)."

@@ -33,14 +33,16 @@ if TYPE_CHECKING:
 DIRECTIONS = FORWARD, BACKWARD = tuple(ORDERS)
 REGIMES = FROZEN, THAWED = "frozen", "thawed"  # what was compressed earlier, in stage 2
 
-# approach: its column in Tables 1-4
+# approach: its name in this book
 NAMES = {
     "scratch": "Scratch",
-    "two-stages": "Pyramid 2-stages",
-    "gram": "Pyramid Gram Normal",
-    "fitnet": "Fitnet",
+    "two-stages": "2 stages",
+    "gram": "Gram",
+    "fitnet": "FitNet",
     "gram-direct": "Gram Direct",
 }
+# its column in Tables 1-4, where that is another
+PRINTED = {"Pyramid 2-stages": "2 stages", "Pyramid Gram Normal": "Gram", "Fitnet": "FitNet"}
 PARENT = "parent"  # VGG19
 PYRAMID = ("two-stages", "gram")  # taught by the level above; the others go straight from VGG19
 NATIVE = "native"  # random weights at 32 px: the paper's motive for enlarging CIFAR-100 (section 5)

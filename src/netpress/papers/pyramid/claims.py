@@ -13,19 +13,21 @@ import pandas as pd
 
 from netpress.nets.levels import LEVELS, NAMES, TOP
 from netpress.papers.pyramid import ENLARGED, from_random
+from netpress.papers.pyramid.own_numbers import COUNTS
 from netpress.papers.pyramid.speed import CLASSES, PX, WIDTH
 from netpress.papers.pyramid.training_cost import computation
 from netpress.report.claim_tests import all_of, count_test, difference_test, trend_test
 from netpress.report.claims import Claim
 from netpress.report.comparisons import ACCURACY, Comparison, Measure
 from netpress.report.evidence import ClaimTest, Contrast, Findings
+from netpress.runs import sizes
 
 # The methods that the claims are about, named here: one that is added to the grid later changes no test.
 FIVE = {
     "scratch": "Scratch",
-    "two-stages": "Pyramid 2-stages",
-    "gram": "Pyramid Gram Normal",
-    "fitnet": "Fitnet",
+    "two-stages": "2 stages",
+    "gram": "Gram",
+    "fitnet": "FitNet",
     "gram-direct": "Gram Direct",
 }
 PYRAMID = ("two-stages", "gram")
@@ -94,13 +96,8 @@ def grows(reading: str) -> ClaimTest:
 
 def parameter_ratio(runs: pd.DataFrame) -> float:
     """How many times more parameters VGG19 has than SVGG5, at the paper's size."""
-    import torch
-
-    from netpress import nets
-
-    with torch.device("meta"):
-        top, last = (nets.build(NAMES[place], PX, CLASSES, WIDTH) for place in ((TOP, ""), LAST))
-    return sum(p.numel() for p in top.parameters()) / sum(p.numel() for p in last.parameters())
+    top, last = (sizes.parameters(NAMES[place], PX, CLASSES, WIDTH) for place in ((TOP, ""), LAST))
+    return top / last
 
 
 def passes(runs: pd.DataFrame) -> dict[Place, np.ndarray]:
@@ -151,21 +148,35 @@ def native_test() -> ClaimTest:
     return ClaimTest(lambda runs, history: test.run(from_random(runs), history), rule)
 
 
+# Unit of an effect -> what it is measured against, where the parts of a test do not say
+OVER = {"points": "Scratch", "tau": "the gain {} with compression"}
+BY_DEPTH = {"tau": "accuracy {} as networks get shallower"}
+THAN: dict[str, dict[str, str]] = {
+    "P3": {"points": "the other direction"}, "P9": BY_DEPTH, "P12": BY_DEPTH,
+    "P4a": OVER, "P4b": OVER,
+    "P6": {"times": "fewer parameters"}, "P7": {"times": "as fast"}, "P8": {"times": "as long"},
+    "P10": {"times": "the computation of backward"}, "P11": {"times": "the seconds of the L2 loss"},
+}  # fmt: skip
+
+
 def claim(
     name: str, statement: str, where: str, compares: str, statistic: str, margin: str, test: ClaimTest, *rests_on: str
 ) -> Claim:
     """One claim of this paper."""
-    return Claim(name, "pyramid", statement, where, compares, statistic, margin, test, rests_on)
+    than, own = THAN.get(name, {}), COUNTS.get(name.rstrip("ab"))
+    return Claim(name, "pyramid", statement, where, compares, statistic, margin, test, rests_on, than, own)
 
 
 NO_FREEZING, FREEZING = "forward with nothing frozen in stage 2", "forward with frozen layers, as in section 3.1"
+BRIEFLY = {"thawed": "nothing frozen", "frozen": "with frozen layers"}
 TABLES = ("table_1", "table_2", "table_3", "table_4")
 AT_EVERY_LEVEL = "Mean difference over data sets at every level"
 
 CLAIMS = (
     *(
         claim(
-            name, "Forward: the Gram pyramid is the best of the five methods at every convolutional level.",
+            name,
+            f"Forward: the Gram pyramid is the best of five methods at every convolutional level ({BRIEFLY[reading]}).",
             f"section 5, tables 1 and 2 ({label})",
             "Best accuracy of Gram against each of the other four methods, forward", AT_EVERY_LEVEL, "0 points",
             best_of_five("gram", "forward", CONVOLUTIONAL, reading), "table_1", "table_2", "readings",
@@ -189,7 +200,8 @@ CLAIMS = (
     ),
     *(
         claim(
-            name, "Every pyramid beats Scratch, by more the more is compressed.", f"section 5, tables 1-4 ({label})",
+            name, f"Every pyramid beats Scratch, by more the more is compressed ({BRIEFLY[reading]}).",
+            f"section 5, tables 1-4 ({label})",
             "Best accuracy of each pyramid method against Scratch, same network",
             "Mean difference per method and direction; Kendall's tau-b of it with the level", "0 points, tau 0",
             all_of(beats=beats("scratch", reading), grows=grows(reading)), *TABLES, "levels", "over_scratch",
@@ -198,7 +210,8 @@ CLAIMS = (
     ),
     *(
         claim(
-            name, "The pyramid beats FitNet and Gram Direct.", f"abstract; section 5, tables 1-4 ({label})",
+            name, f"The pyramid beats FitNet and Gram Direct ({BRIEFLY[reading]}).",
+            f"abstract; section 5, tables 1-4 ({label})",
             "Best accuracy of the pyramid methods against FitNet and against Gram Direct, same network",
             "Mean difference over levels and data sets, for each method in each direction", "0 points",
             all_of(**{f"against {FIVE[other]}": beats(other, reading) for other in ("fitnet", "gram-direct")}),

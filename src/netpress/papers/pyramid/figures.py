@@ -5,10 +5,13 @@ import pandas as pd
 from netpress.data.registry import DATASETS, titles
 from netpress.nets import levels
 from netpress.nets.levels import LEVELS, SETS, TOP
-from netpress.papers.pyramid import BACKWARD, DIRECTIONS, FORWARD, NAMES, PARENT, as_in_tables
-from netpress.papers.pyramid.tables import depth_text
+from netpress.papers.pyramid import BACKWARD, DIRECTIONS, FORWARD, NAMES, PARENT
+from netpress.papers.pyramid.tables import TABLES, TAUGHT, cells_of, depth_text, kinds
 from netpress.report.figures import Box, Encoding, Figure, Row, Words, diagram, grouped_points, scatter
 from netpress.report.frames import finished
+from netpress.report.slopes import Slopes, slopes
+
+SEED = r"-s\d+$"  # the end of a run's name
 
 
 def figure_1() -> Figure:
@@ -67,22 +70,87 @@ def figure_3(speeds: pd.DataFrame, size: str = "parameters", time: str = "second
 
 
 def figure_levels(runs: pd.DataFrame) -> Figure:
-    """Accuracy by level, one series a method, one panel a data set and direction, VGG19 drawn in (Tables 1-4 drawn)."""
-    rows = in_order(as_in_tables(finished(runs)))
-    tops = [rows[rows["approach"] == PARENT].assign(direction=direction) for direction in DIRECTIONS]
-    shown, top = (with_panel(part) for part in (rows[rows["approach"] != PARENT], pd.concat(tops)))
-    alt = "One panel a data set and direction: best test accuracy at each of the five levels for five methods."
+    """Tables 1-4 drawn: points over Scratch by level, one series a way of teaching, one panel a data set and direction.
+
+    Forward also with nothing frozen in stage 2, where that was run.
+    """
+    rows = in_order(over_scratch(finished(runs)))
+    rows = rows.assign(panel=rows["dataset"].map(titles()) + ", " + rows["direction"], last=rows["last_over"])
+    alt = "One panel a data set and direction: points over Scratch at each level, for every way of teaching."
     caption = (
-        "Best test accuracy (filled) and accuracy after the last epoch (hollow) by level and method; "
-        f"{spread(rows)}. Dashed: VGG19."
+        "Points of best test accuracy above Scratch, the same network that learns alone (filled), and the same after "
+        f"the last epoch (hollow), by level and way of teaching; {spread(rows)}. Dashed: Scratch. Thawed: nothing is "
+        "frozen in stage 2."
     )
-    encoding = Encoding(x="level name", y="best", series="method", panel="panel", beside="last", scale=100.0)
-    return grouped_points(shown, encoding, Words(alt, caption, "level", "accuracy, %"), top)
+    encoding = Encoding(x="level name", y="points", series="way", panel="panel", beside="last", ways=ways())
+    line = rows.drop_duplicates(["panel", "seed"]).assign(points=0.0)
+    return grouped_points(rows, encoding, Words(alt, caption, "level", "points over Scratch"), line)
 
 
-def with_panel(runs: pd.DataFrame) -> pd.DataFrame:
-    """The runs with their panel's name, "CIFAR-10, forward"."""
-    return runs.assign(panel=runs["dataset"].map(titles()) + ", " + runs["direction"])
+def over_scratch(runs: pd.DataFrame) -> pd.DataFrame:
+    """The networks that somebody teaches, with `points` and `last_over`: points above Scratch of the same network and
+    seed, the best against the best and the last against the last; and `way`, who teaches."""
+    keys = ["dataset", "model", "seed"]
+    alone = runs[runs["approach"] == "scratch"].drop_duplicates(keys).set_index(keys)["last"].rename("last_alone")
+    rows = runs.assign(way=way_of(runs)).join(alone, on=keys)
+    rows = rows.assign(points=100 * rows["over_scratch"], last_over=100 * (rows["last"] - rows["last_alone"]))
+    return rows[rows["way"] != ""]
+
+
+def way_of(runs: pd.DataFrame) -> pd.Series:
+    """Who teaches each network, in few words; "" where nobody does."""
+    names = {(direction, *kind): name for direction in DIRECTIONS for kind, name in kinds(direction).items()}
+    keys = zip(runs["direction"], runs["approach"], runs["regime"], strict=True)
+    return pd.Series([names.get(key, "") for key in keys], index=runs.index, dtype="object")
+
+
+def ways() -> tuple[str, ...]:
+    """Scratch and every way of teaching once: the order of colours in all figures of this paper."""
+    return ("Scratch", *dict.fromkeys(name for direction in (BACKWARD, FORWARD) for name in kinds(direction).values()))
+
+
+def figure_slopes(runs: pd.DataFrame) -> Figure:
+    """Points over Scratch in the paper's tables and in ours, level by level."""
+    found, short = [], {NAMES[approach]: words for approach, words in TAUGHT.items()}
+    for place, (direction, _) in TABLES.items():
+        pairs = cells_of(runs, place) if len(finished(runs)) else pd.DataFrame(columns=["level", "method"])
+        alone = pairs[pairs["method"] == NAMES["scratch"]].set_index("level")
+        for row in pairs[pairs["method"] != NAMES["scratch"]].itertuples():
+            if row.level in alone.index:
+                gain = {end: getattr(row, end) - alone.at[row.level, end] for end in ("paper", "ours")}
+                named = {"table": f"Table {place}, {direction}", "level": row.level, "method": short[row.method]}
+                found.append(named | gain)
+    alt = "Small charts for every table and level: points over Scratch in the paper on the left, ours on the right."
+    caption = (
+        "Points over Scratch as the paper prints them and as they are here, for each of its tables and every level. "
+        "A line that crosses the dashed one changed its sign. Forward as printed: frozen in stage 2."
+    )
+    words = Words(alt, caption, "", "points over Scratch")
+    return slopes(pd.DataFrame(found), Slopes("table", "level", "method"), words, ways())
+
+
+def figure_cost(runs: pd.DataFrame) -> Figure:
+    """Best accuracy over all the multiply-adds that a network's training took, its teachers' included."""
+    from netpress.papers.pyramid.training_cost import whole_cost
+
+    rows = finished(runs)
+    rows = rows[rows["dataset"] == (rows["dataset"].iloc[-1] if len(rows) else "")]
+    spent = whole_cost(str(rows["edition"].iloc[0])) if len(rows) else {}
+    names = rows["name"].str.replace(SEED, "", regex=True)
+    way = way_of(rows).mask(rows["approach"] == "scratch", "Scratch")
+    rows = rows.assign(cost=names.map(spent) / 1e12, way=way).dropna(subset=["cost"])
+    rows = rows[rows["way"] != ""]
+    network = [f"{level.upper()} {direction}" for level, direction in rows[["level", "direction"]].to_numpy()]
+    rows = rows.assign(network=network)
+    title = DATASETS[rows["dataset"].iloc[0]].title if len(rows) else ""
+    alt = f"A scatter of all levels on {title}: multiply-adds of training over all stages and teachers, and accuracy."
+    caption = (
+        f"Best accuracy on {title} over what training took: all stages of the network and of every level above it that "
+        "taught it. VGG19's own training, which all need, is left out. Dotted: nothing is cheaper and better."
+    )
+    encoding = Encoding(x="cost", y="best", series="way", label="network", scale=100.0, ways=ways())
+    words = Words(alt, caption, "multiply-adds of training, in 10¹²", "accuracy, %")
+    return scatter(rows, encoding, words, log=True, named="front")
 
 
 def in_order(runs: pd.DataFrame) -> pd.DataFrame:

@@ -21,6 +21,7 @@ from netpress.papers.pyramid import (
     NAMES,
     NATIVE,
     PARENT,
+    PRINTED,
     PYRAMID,
     SHALLOWER,
     THAWED,
@@ -40,8 +41,7 @@ from netpress.report.tables import NOTHING, Table, beside, listing
 PAPERS_DATA = ("stl10", "cifar100")
 # table: direction, and which of the paper's data sets
 TABLES = {1: (FORWARD, 0), 2: (FORWARD, 1), 3: (BACKWARD, 0), 4: (BACKWARD, 1)}
-# approaches with a stage 1, in few words
-TAUGHT = {"two-stages": "2 stages", "gram": "Gram", "fitnet": "FitNet", "gram-direct": "Gram Direct"}
+TAUGHT = {approach: name for approach, name in NAMES.items() if approach != "scratch"}  # those with a stage 1
 CELL = ("level", "direction", "approach")
 LEFT_OUT = {FORWARD: "(same as pyramid 2-stage)", BACKWARD: "not defined"}
 
@@ -50,7 +50,7 @@ LEFT_OUT = {FORWARD: "(same as pyramid 2-stage)", BACKWARD: "not defined"}
 
 
 def table_1(runs: pd.DataFrame, value: str = "best") -> Table:
-    """Table 1, forward, STL10: the paper's accuracies, ours, the difference.
+    """Table 1, forward, STL10: the paper's accuracies and ours.
 
     `value`: "best" (the best epoch's, as the paper) or "last".
     """
@@ -78,12 +78,17 @@ def accuracies(runs: pd.DataFrame, number: int, value: str) -> Table:
     paper, here = (DATASETS[name].title for name in (PAPERS_DATA[place], stand_in(runs, place)))
     data = paper if paper == here else f"{paper}, ours on {here} in its place"
     word = {"best": "the best epoch's test accuracy", "last": "test accuracy after the last epoch"}[value]
-    caption = f"Table {number} of the paper, {direction}, {data}: {word} in %, as printed, ours, and the difference."
+    caption = f"Table {number} of the paper, {direction}, {data}: {word} in %, the paper's | ours."
     note = (
-        "The paper: VGG19 pretrained on ImageNet, 96 px, one run a cell. Cells that the paper leaves out are left out: "
-        "no Gram matrix is defined for fully connected layers."
+        "Bold: the best of a row, the paper's and ours. The paper: VGG19 pretrained on ImageNet, 96 px, one run a "
+        "cell. Cells that the paper leaves out are left out: no Gram matrix is defined for fully connected layers."
     )
-    return beside(printed.table(f"pyramid_table_{number}"), ours(runs, number, value), caption, note)
+    return beside(as_printed(number), ours(runs, number, value), caption, note)
+
+
+def as_printed(number: int) -> pd.DataFrame:
+    """One of the paper's four tables, to the digit, with the methods' names of this book."""
+    return printed.table(f"pyramid_table_{number}").rename(columns=PRINTED)
 
 
 def stand_in(runs: pd.DataFrame, place: int) -> str:
@@ -128,7 +133,7 @@ def order_agreement(runs: pd.DataFrame, value: str = "best") -> Table:
 
 def cells_of(runs: pd.DataFrame, number: int, value: str = "best") -> pd.DataFrame:
     """One row a cell that both the paper and we have: level, method, paper, ours (mean, %)."""
-    paper, own = printed.table(f"pyramid_table_{number}"), ours(runs, number, value)
+    paper, own = as_printed(number), ours(runs, number, value)
     pairs = [
         {"level": level, "method": method, "paper": paper.at[level, method], "ours": own.at[level, method].mean}
         for level in paper.index
@@ -222,7 +227,7 @@ def table_sizes(px: int = PX, classes: int = CLASSES, width: float = WIDTH) -> T
 
 def table_thawed(runs: pd.DataFrame, value: str = "best") -> Table:
     """Forward with the compressed layers frozen, thawed in stage 2, and the difference paired by seed."""
-    data = thawed_on(runs)
+    data = thawed_on(runs)[-1]
     shown = runs[runs["dataset"] == data]
     table = by_seed(shown, value, FACTORS) if len(finished(runs)) else pd.DataFrame()
     listed = []
@@ -239,35 +244,35 @@ def table_thawed(runs: pd.DataFrame, value: str = "best") -> Table:
     return listing(listed, caption, note, digits=2)
 
 
-def thawed_on(runs: pd.DataFrame) -> str:
-    """The data set that the variant without frozen layers is run on."""
+def thawed_on(runs: pd.DataFrame) -> list[str]:
+    """The data sets that the variant without frozen layers is run on, the paper's second one where none is known."""
     rows = runs[(runs["direction"] == FORWARD) & (runs["regime"] == THAWED)]
-    return str(rows["dataset"].iloc[0]) if len(rows) else stand_in(runs, 1)
+    return list(rows["dataset"].drop_duplicates()) or [stand_in(runs, 1)]
 
 
 def table_readings(runs: pd.DataFrame) -> Table:
     """The pyramid above the methods that go straight from VGG19, in both readings of forward, and backward.
 
-    One data set, the one with the variant; averaged over both pyramid methods and the levels that the variant has.
+    On every data set with the variant; averaged over both pyramid methods and the levels that the variant has.
     """
-    data = thawed_on(runs)
-    here = runs[(runs["dataset"] == data) & runs["level"].isin(LEVELS[1:])]
 
-    def over(direction: str, regime: str, other: str) -> Estimate:
+    def over(data: str, direction: str, regime: str, other: str) -> Estimate:
+        here = runs[(runs["dataset"] == data) & runs["level"].isin(LEVELS[1:])]
         ours = {"direction": direction, "approach": PYRAMID, "regime": regime}
         theirs = {"direction": direction, "approach": other}
         return difference(here, Contrast(ours, theirs, by=("model",)))
 
     listed = [
         {
-            "over": NAMES[other], "forward, frozen": over(FORWARD, FROZEN, other),
-            "forward, thawed": over(FORWARD, THAWED, other), "backward": over(BACKWARD, THAWED, other),
+            "over": f"{NAMES[other]}, {DATASETS[data].title}", "forward, frozen": over(data, FORWARD, FROZEN, other),
+            "forward, thawed": over(data, FORWARD, THAWED, other), "backward": over(data, BACKWARD, THAWED, other),
         }
+        for data in thawed_on(runs)
         for other in ("scratch", "fitnet", "gram-direct")
     ]  # fmt: skip
     caption = (
-        f"Points of the pyramid above the methods without one, {DATASETS[data].title}: forward as section 3.1 has it, "
-        "forward with nothing frozen in stage 2, backward."
+        "Points of the pyramid above the methods without one: forward as section 3.1 has it, forward with nothing "
+        "frozen in stage 2, backward."
     )
     note = "Averaged over 2 stages and Gram, SVGG14 to SVGG5 (where Gram Direct is defined), paired by seed."
     return listing(listed, caption, note)

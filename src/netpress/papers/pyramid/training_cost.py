@@ -7,6 +7,7 @@ import pandas as pd
 from netpress.nets.levels import LEVELS
 from netpress.report.frames import finished
 from netpress.report.tables import Table, listing
+from netpress.runs.run import with_needs
 from netpress.runs.work import work
 
 READINGS = {
@@ -26,6 +27,15 @@ def computation(edition: str) -> dict[str, int]:
     # At the first level nothing was compressed before: one network in both readings of forward.
     spent["forward", "thawed", LEVELS[0]] = spent["forward", "frozen", LEVELS[0]]
     return {name: sum(spent[*reading, level] for level in LEVELS) for name, reading in READINGS.items()}
+
+
+def whole_cost(edition: str) -> dict[str, int]:
+    """Name of a run without its seed -> multiply-adds of training it and all that taught it, less VGG19's."""
+    from netpress.papers import pyramid
+
+    runs = [run for run in pyramid.grid(edition, (0,)) if dict(run.factors)["approach"] != pyramid.PARENT]
+    own = {run: work(run) for run in runs}
+    return {run.name.removesuffix("-s0"): sum(own.get(one, 0) for one in with_needs([run])) for run in runs}
 
 
 def training_cost(runs: pd.DataFrame) -> Table:

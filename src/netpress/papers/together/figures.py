@@ -7,7 +7,7 @@ import pandas as pd
 from netpress.papers.paper import UNCOMPRESSED
 from netpress.papers.together import SIZES, order, same_images
 from netpress.report.figures import Encoding, Figure, Words, pareto, scatter
-from netpress.report.tables import Table, Whole, listing
+from netpress.report.tables import Table, Whole, listing, number
 
 FLOOR = -15.0  # points: networks that lose more are counted and not drawn
 ALLOWED = (1.0, 2.0, 5.0)  # points that one may be ready to lose
@@ -57,7 +57,7 @@ def against(networks: pd.DataFrame, size: str) -> Figure:
         f"and better.{missing}"
     )
     words = Words(alt, caption, SIZES[size], "points above or below the best")
-    encoding = Encoding(x=size, y="below", series="approach", label="network")
+    encoding = Encoding(x=size, y="below", series="approach", label="network", ways=order())
     return scatter(drawn, encoding, words, log=True, named="front")
 
 
@@ -125,11 +125,28 @@ def best(every: pd.DataFrame) -> Any:
 
 
 def advice(networks: pd.DataFrame, lost: float, size: str) -> tuple[str, float | None]:
-    """(network, times smaller) of the smallest compressed network that loses at most `lost` points."""
+    """(network, times smaller) of the smallest compressed network that loses at most `lost` points.
+
+    Of equally small ones the most accurate: it is on the front. None where none is smaller than the best uncompressed.
+    """
     every = points(networks)
     kept = within(every, "", lost).dropna(subset=[size])
     top = best(every)
-    if top is None or kept.empty:
+    if top is None or kept.empty or pd.isna(top[size]):
         return "not run", None
-    least = kept.loc[kept[size].idxmin()]
+    least = kept.sort_values([size, "below"], ascending=[True, False], kind="stable").iloc[0]
+    if least[size] >= top[size]:
+        return f"nothing is {GAIN[size].replace('fewer', 'of fewer')} within {points_text(lost)}", None
     return f"{least['network']} ({least['approach']})", float(top[size]) / float(least[size])
+
+
+def advice_text(networks: pd.DataFrame, lost: float, size: str) -> str:
+    """The same as words: "svgg5-backward gram (pyramid), 5.9 times smaller"."""
+    name, factor = advice(networks, lost, size)
+    times_ = "" if factor is None else f", {number(factor)} times {GAIN[size]}"
+    return f"{name}{times_}" if factor is not None or name != "not run" else f"for {SIZES[size]} nothing was run"
+
+
+def points_text(lost: float) -> str:
+    """ "one point", "2 points"."""
+    return "one point" if lost == 1 else f"{lost:g} points"

@@ -55,11 +55,21 @@ def likeness(measure: Measure) -> ClaimTest:
     return difference_test(Contrast(began(IMITATED, FROZEN), began("random", FROZEN), measure, by=PER_BLOCK))
 
 
+# Unit of an effect -> what it is measured against, where the parts of a test do not say
+OVER = {"points": "the parent"}
+THAN: dict[str, dict[str, str]] = {
+    "T3": OVER, "T6a": OVER, "T6b": OVER, "T10": OVER,
+    "T4": {"epochs": "random"}, "T9": {"cosine": "random", "CKA": "random"},
+    "T7": {"tau": "the number of epochs {} with finer data"},
+    "T11": {"tau": "accuracy {} with the rate"},
+}  # fmt: skip
+
+
 def claim(
     name: str, statement: str, where: str, compares: str, statistic: str, margin: str, test: ClaimTest, *rests_on: str
 ) -> Claim:
     """One claim of this paper."""
-    return Claim(name, "triage", statement, where, compares, statistic, margin, test, rests_on)
+    return Claim(name, "triage", statement, where, compares, statistic, margin, test, rests_on, THAN.get(name, {}))
 
 
 OTHERS = (("random", "frozen"), ("random", "thawed"), ("mean", "frozen"), ("mean", "thawed"), (IMITATED, "frozen"))

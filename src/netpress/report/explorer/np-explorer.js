@@ -7,6 +7,7 @@
   const ONLY_ERRORS = 1; // a run without curves is no reason for Vega to warn
   const FILTERS = ["paper", "dataset", "model", "method", "edition"];
   const COLOURS = { A: "--np-blue", B: "--np-vermillion" };
+  const FIRST = "cifar10"; // the data set that is shown first, where it is there
   const UNITS = { test_accuracy: 100, train_accuracy: 100, test_loss: 1, train_loss: 1 };
 
   function start() {
@@ -28,6 +29,7 @@
     const state = {
       fits: shown, filters: {}, words: "", sort: null, down: false, page: 0, A: 0, B: Math.min(1, count - 1), kind: "accuracy",
     };
+    restore();
     const views = {};
     const parts = build(root, data, columns, state, { filter, order, turn, choose, show });
     const bodies = Array.from(parts.body.rows);
@@ -36,20 +38,76 @@
       return columns[name] ? columns[name][i] : null;
     }
 
+    // the address holds what is chosen, so that it can be sent to somebody
+
+    function restore() {
+      const said = new URLSearchParams(location.hash.slice(1));
+      const index = (name) => columns.name.indexOf(said.get(name) || "");
+      const known = (name, text) => text && columns[name] && columns[name].some((held) => String(held) === text);
+      for (const name of FILTERS) if (known(name, said.get(name))) state.filters[name] = said.get(name);
+      state.words = said.get("words") || "";
+      if (columns[said.get("sort")]) Object.assign(state, { sort: said.get("sort"), down: said.has("down") });
+      if (said.get("curves") === "loss") state.kind = "loss";
+      if (![...said.keys()].length && known("dataset", FIRST)) state.filters.dataset = FIRST;
+      Object.assign(state, pair());
+      if (index("run") >= 0) state.A = index("run");
+      for (const slot of ["A", "B"]) if (index(slot) >= 0) state[slot] = index(slot);
+    }
+
+    // two runs that can be compared: they differ in what trains, and in nothing else
+    function pair() {
+      const here = shown.filter((i) => FILTERS.every((name) => !state.filters[name] || String(value(name, i)) === state.filters[name]));
+      for (const i of here) {
+        if (!String(value("method", i)).endsWith("-frozen")) continue;
+        const other = columns.name.indexOf(columns.name[i].replace("-frozen", "-thawed"));
+        if (other >= 0) return { A: i, B: other };
+      }
+      const [first, second] = here.length > 1 ? here : shown;
+      return { A: first, B: second === undefined ? first : second };
+    }
+
+    function remember() {
+      const said = new URLSearchParams();
+      for (const name of FILTERS) if (state.filters[name]) said.set(name, state.filters[name]);
+      if (state.words) said.set("words", state.words);
+      if (state.sort) said.set("sort", state.sort);
+      if (state.sort && state.down) said.set("down", "1");
+      if (state.kind !== "accuracy") said.set("curves", state.kind);
+      for (const slot of ["A", "B"]) said.set(slot, columns.name[state[slot]]);
+      clearTimeout(state.writing); // browsers refuse an address that changes with every letter
+      state.writing = setTimeout(() => history.replaceState(null, "", `#${said}`), 300);
+    }
+
     // which runs fit, and in which order
 
-    function filter() {
-      const chosen = FILTERS.filter((name) => state.filters[name]);
+    function fitting(without) {
+      const chosen = FILTERS.filter((name) => state.filters[name] && name !== without);
       const words = state.words.toLowerCase().split(/\s+/).filter(Boolean);
-      state.fits = shown.filter(
+      return shown.filter(
         (i) =>
           chosen.every((name) => String(value(name, i)) === state.filters[name]) &&
           words.every((word) => columns.name[i].toLowerCase().includes(word))
       );
+    }
+
+    function filter(quietly) {
+      state.fits = fitting();
+      narrow();
       sorted();
       state.page = 0;
       table();
       points();
+      if (quietly !== true) remember();
+    }
+
+    // a choice that no run is left for, given the other choices, is not offered
+    function narrow() {
+      for (const [name, select] of Object.entries(parts.selects)) {
+        const left = new Set(fitting(name).map((i) => String(value(name, i))));
+        for (const option of select.options) {
+          option.disabled = option.hidden = option.value !== "" && option.value !== select.value && !left.has(option.value);
+        }
+      }
     }
 
     function sorted() {
@@ -72,6 +130,7 @@
       sorted();
       state.page = 0;
       table();
+      remember();
     }
 
     function turn(by) {
@@ -84,11 +143,25 @@
       table();
       if (views.scatter) change(views.scatter, "chosen", chosen());
       compare();
+      remember();
+    }
+
+    // the arrow keys go from point to point, from the smallest network to the largest
+    function step(event) {
+      const by = { ArrowRight: 1, ArrowUp: 1, ArrowLeft: -1, ArrowDown: -1 }[event.key];
+      if (!by) return;
+      event.preventDefault();
+      const slot = event.shiftKey ? "B" : "A";
+      const drawn = state.fits.filter(point).sort((i, j) => value("parameters", i) - value("parameters", j) || value("best", i) - value("best", j));
+      if (!drawn.length) return;
+      const at = drawn.indexOf(state[slot]);
+      choose(slot, drawn[at < 0 ? 0 : Math.min(drawn.length - 1, Math.max(0, at + by))]);
     }
 
     function show(kind) {
       state.kind = kind;
       draw("curves");
+      remember();
     }
 
     // what is on the page
@@ -142,6 +215,7 @@
 
     function compare() {
       if (views.curves) change(views.curves, "curves", curves());
+      Object.keys(views).forEach(label);
       const names = Object.keys(data.heads);
       const lines = names.map((name) => [data.heads[name], value(name, state.A), value(name, state.B)]);
       const measured = new Set([...Object.keys(data.measures[state.A]), ...Object.keys(data.measures[state.B])]);
@@ -187,7 +261,21 @@
         made.view.addEventListener("click", (event, item) => {
           if (item && item.datum && item.datum.i !== undefined) choose(event.shiftKey ? "B" : "A", item.datum.i);
         });
+      label(name);
       root.dataset[name] = String(Number(root.dataset[name] || 0) + 1);
+    }
+
+    // what a canvas shows, for those who cannot see it
+    function label(name) {
+      const canvas = parts.charts[name].querySelector("canvas");
+      if (!canvas) return;
+      const both = `A: ${columns.name[state.A]}, best ${spoken(value("best", state.A))} %; B: ${columns.name[state.B]}, best ${spoken(value("best", state.B))} %`;
+      const place = canvas.parentElement; // Vega has named it after its own description
+      place.setAttribute("role", "group");
+      place.removeAttribute("aria-roledescription");
+      place.setAttribute("aria-label", name === "scatter" ? "Scatter of all runs that fit: arrow keys move A, with shift B" : "Learning curves of A and B");
+      canvas.setAttribute("role", "img");
+      canvas.setAttribute("aria-label", name === "scatter" ? `${state.fits.length} runs, parameters against best accuracy. ${both}` : `Learning curves: ${state.kind}. ${both}`);
     }
 
     function drawAll() {
@@ -195,9 +283,8 @@
       draw("curves");
     }
 
-    const wanted = decodeURIComponent(location.hash.slice(1)).match(/^run=(.+)$/);
-    if (wanted && columns.name.includes(wanted[1])) state.A = columns.name.indexOf(wanted[1]);
-    filter();
+    parts.charts.scatter.addEventListener("keydown", step);
+    filter(true);
     compare();
     drawAll();
     let drawing = null;
@@ -223,30 +310,35 @@
         heads[name] = cells[k];
       });
     scroll.querySelector("thead tr").prepend(element("th", { scope: "col" }, "compare"));
-    const charts = { scatter: chart("Click a point for A, with shift for B"), curves: chart(kinds(act)) };
+    const charts = { scatter: chart("Click a point for A, with shift for B; or use the arrow keys"), curves: chart(kinds(state, act)) };
+    charts.scatter.place.setAttribute("tabindex", "0");
     const said = element("p", { class: "np-explorer-said", role: "status" });
     const back = button("Back", () => act.turn(-1));
     const forth = button("Next", () => act.turn(1));
     const compared = element("tbody", {});
+    const chosen = controls(columns, state, act);
     root.prepend(
-      controls(columns, state, act),
+      chosen.made,
       element("div", { class: "np-explorer-charts" }, charts.scatter.frame, charts.curves.frame),
       element("div", { class: "np-explorer-pages" }, said, element("div", {}, back, forth))
     );
     root.append(comparison(compared));
     root.classList.add("np-explorer-live");
     const places = Object.fromEntries(Object.entries(charts).map(([name, made]) => [name, made.place]));
-    return { body, heads, said, back, forth, compared, charts: places };
+    return { body, heads, said, back, forth, compared, charts: places, selects: chosen.selects };
   }
 
   function controls(columns, state, act) {
     const made = element("div", { class: "np-explorer-controls" });
+    const selects = {};
     const names = { paper: "Paper", dataset: "Data set", model: "Network, block, level", method: "Method", edition: "Edition" };
     for (const name of FILTERS) {
       const different = Array.from(new Set(columns[name])).sort((a, b) => a.localeCompare(b, "en", { numeric: true }));
       if (different.length < 2) continue;
       const select = element("select", {}, element("option", { value: "" }, "all"));
       for (const text of different) select.append(element("option", { value: text }, text));
+      select.value = state.filters[name] || "";
+      selects[name] = select;
       select.addEventListener("change", () => {
         state.filters[name] = select.value;
         act.filter();
@@ -254,6 +346,7 @@
       made.append(element("label", {}, names[name], select));
     }
     const words = element("input", { type: "search", placeholder: "block3 thawed" });
+    words.value = state.words;
     words.addEventListener("input", () => {
       state.words = words.value;
       act.filter();
@@ -263,11 +356,11 @@
       button("Show all", () => {
         state.filters = {};
         state.words = words.value = "";
-        for (const select of made.querySelectorAll("select")) select.value = "";
+        for (const select of Object.values(selects)) select.value = "";
         act.filter();
       })
     );
-    return made;
+    return { made, selects };
   }
 
   function chart(title) {
@@ -275,9 +368,10 @@
     return { place, frame: element("div", { class: "np-explorer-frame" }, element("p", { class: "np-explorer-title" }, title), place) };
   }
 
-  function kinds(act) {
+  function kinds(state, act) {
     const select = element("select", { "aria-label": "What the curves show" });
     for (const kind of ["accuracy", "loss"]) select.append(element("option", { value: kind }, `Learning curves: ${kind}`));
+    select.value = state.kind;
     select.addEventListener("change", () => act.show(select.value));
     return select;
   }

@@ -1,0 +1,108 @@
+"""Kernels that begin warm: forked from a process that has imported what chapters use, which takes longer than most
+chapters do."""
+
+import contextlib
+import os
+import signal
+import sys
+import tempfile
+from multiprocessing import get_context
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+from typing import Any, cast
+
+from jupyter_client.connect import KernelConnectionInfo
+from jupyter_client.manager import AsyncKernelManager
+from jupyter_client.provisioning import LocalProvisioner
+
+from netpress import paths
+
+IMPORTED = (
+    "ipykernel.kernelapp", "matplotlib.pyplot", "matplotlib_inline.backend_inline", "pandas", "torch",
+    "netpress.book.page", "netpress.nets.vgg", "netpress.papers.triage", "netpress.papers.pyramid.tables",
+    "netpress.papers.compressing", "netpress.report.claims", "netpress.report.figures", "netpress.yours.story",
+)  # fmt: skip
+
+_begun = False
+
+
+def begin() -> None:
+    """Have the kernels of this process begin warm, where the system can fork. For a process that runs many chapters."""
+    global _begun
+    if sys.platform == "win32":
+        return
+    tempfile.tempdir = str(paths.short_folder())  # a socket is made there
+    get_context("forkserver").set_forkserver_preload(list(IMPORTED))
+    _begun = True
+
+
+def options() -> dict[str, Any]:
+    """What papermill is told so that kernels begin warm; nothing where they do not."""
+    return {"kernel_manager_class": WarmManager} if _begun else {}
+
+
+class Forked:
+    """A forked process with the methods of a `subprocess.Popen` that a provisioner uses."""
+
+    stdin = stdout = stderr = None
+
+    def __init__(self, process: BaseProcess):
+        self.process = process
+        self.pid = process.pid
+
+    def poll(self) -> int | None:
+        """The exit status; None while the process runs."""
+        return self.process.exitcode
+
+    def wait(self, timeout: float | None = None) -> int | None:
+        """The same, once the process has ended."""
+        self.process.join(timeout)
+        return self.process.exitcode
+
+    def send_signal(self, number: int) -> None:
+        """A signal for the process; nothing where it has ended."""
+        if self.pid and self.poll() is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.pid, number)
+
+    def terminate(self) -> None:
+        """Ask the process to end."""
+        self.send_signal(signal.SIGTERM)
+
+    def kill(self) -> None:
+        """End the process."""
+        self.send_signal(signal.SIGKILL)
+
+
+class WarmProvisioner(LocalProvisioner):
+    """Starts a kernel by forking."""
+
+    async def launch_kernel(self, cmd: list[str], **kwargs: Any) -> KernelConnectionInfo:
+        """As its base class, which executes `cmd`."""
+        folder = str(kwargs.get("cwd") or Path.cwd())
+        process = get_context("forkserver").Process(target=kernel, args=(cmd[cmd.index("-f") :], kwargs["env"], folder))
+        process.start()
+        self.process = cast(Any, Forked(process))
+        self.pid = self.pgid = process.pid
+        return self.connection_info
+
+
+class WarmManager(AsyncKernelManager):
+    """Manages one such kernel."""
+
+    async def start_kernel(self, **kwargs: Any) -> None:  # type: ignore[override]  # its base class says so too
+        """Start it."""
+        self.provisioner = WarmProvisioner(kernel_spec=self.kernel_spec, parent=self)
+        await super().start_kernel(**kwargs)
+
+
+def kernel(arguments: list[str], environment: dict[str, str], folder: str) -> None:
+    """What the forked process does: it leads a group of its own, as kernels do, and ends when its parent has."""
+    from ipykernel.kernelapp import IPKernelApp
+
+    os.setsid()
+    os.environ.clear()
+    os.environ.update(environment | {"JPY_PARENT_PID": str(os.getppid())})
+    os.chdir(folder)
+    sys.argv = [sys.argv[0], *arguments]
+    IPKernelApp.launch_instance(argv=arguments)

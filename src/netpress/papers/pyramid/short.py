@@ -1,0 +1,193 @@
+"""What each page about the Pyramid opens with: sentences made from its runs."""
+
+from collections.abc import Callable, Mapping
+
+import pandas as pd
+
+from netpress.data.registry import titles
+from netpress.nets.levels import LEVELS, TOP
+from netpress.papers.pyramid import BACKWARD, FORWARD, FROZEN, NATIVE, PARENT, THAWED, from_random, tables
+from netpress.report.claim_tests import difference
+from netpress.report.estimates import Estimate, interval
+from netpress.report.evidence import Contrast
+from netpress.report.frames import finished
+from netpress.report.sentences import clear, count, known, listed, plain, signed, span
+from netpress.report.sentences import runs as runs_text
+from netpress.report.tables import number
+
+LAST = LEVELS[-1]
+# the pyramid in 2 stages: forward as printed, forward with nothing frozen in stage 2, backward
+WAYS = {
+    "forward as printed": {"direction": FORWARD, "regime": FROZEN},
+    "forward with nothing frozen": {"direction": FORWARD, "regime": THAWED},
+    "backward": {"direction": BACKWARD, "regime": THAWED},
+}
+
+
+def over(runs: pd.DataFrame, way: str, other: str) -> dict[str, Estimate]:
+    """Data set -> points of SVGG5 after the pyramid in 2 stages over SVGG5 by another method, where both were run."""
+    kind = WAYS[way] | {"level": LAST}
+    found = {}
+    for dataset in runs["dataset"].drop_duplicates():
+        here = runs[runs["dataset"] == dataset]
+        sides = kind | {"approach": "two-stages"}, {"level": LAST, "direction": kind["direction"], "approach": other}
+        found[dataset] = difference(here, Contrast(*sides))
+    return {titles()[name]: value for name, value in found.items() if known(value)}
+
+
+def by_set(found: Mapping[str, Estimate]) -> str:
+    """ "+2.6 ± 0.3 points on CIFAR-10 and +3.9 ± 0.5 on CIFAR-100"."""
+    first, *rest = found.items()
+    return listed([f"{signed(first[1])} points on {first[0]}", *(f"{signed(value)} on {name}" for name, value in rest)])
+
+
+def verdict(found: Mapping[str, Estimate]) -> str:
+    """Whether a way pays: yes or no where every data set says so, else that it depends or cannot be told."""
+    values = found.values()
+    if all(clear(value) for value in values):
+        signs = {value.mean > 0 for value in values}
+        return {True: "yes", False: "no"}[signs.pop()] if len(signs) == 1 else "it depends on the data"
+    return "it cannot be told" if not any(clear(value) for value in values) else "not on all data"
+
+
+def accuracy(runs: pd.DataFrame) -> list[str]:
+    """What each way brings over Scratch and over FitNet at the smallest network; how strong the teacher is."""
+    gains = {way: over(runs, way, "scratch") for way in WAYS}
+    gains = {way: found for way, found in gains.items() if found}
+    if not gains:
+        return []
+    answers = "; ".join(f"{way}: {verdict(found)} ({by_set(found)})" for way, found in gains.items())
+    n = runs_text(*(value for found in gains.values() for value in found.values()))
+    said = [f"Is SVGG5 better after a pyramid in 2 stages than alone? {answers[0].upper()}{answers[1:]}; {n}."]
+    hints = {way: over(runs, way, "fitnet") for way in gains}
+    words = [f"{span(found.values())} points {way}" for way, found in hints.items() if found]
+    said += [f"Over FitNet, a teacher without a pyramid, it is {listed(words)}."] if words else []
+    return [*said, weak_teacher(runs)]
+
+
+def weak_teacher(runs: pd.DataFrame) -> str:
+    """Where VGG19 is weaker than the networks that it teaches, from random weights: by how much."""
+    best, top = alone(runs)
+    if best is None or top is None or best[1].mean <= top.mean:
+        return ""
+    level, value, data = best
+    return (
+        f"VGG19 itself is a weak teacher at this size: {plain(top)} % on {data}, below {level.upper()} from random "
+        f"weights with {plain(value)} %{', and so is every pyramid' if every_pyramid_below(runs, value) else ''}."
+    )
+
+
+def alone(runs: pd.DataFrame) -> tuple[tuple[str, Estimate, str] | None, Estimate | None]:
+    """The best of the networks from random weights at 32 px below VGG19, and VGG19 trained the same way."""
+    rows = finished(from_random(runs))
+    if rows.empty:
+        return None, None
+    data = titles()[rows["dataset"].iloc[0]]
+    means = {
+        level: interval(part.groupby("seed")["best"].mean()).times(100)
+        for level, part in rows.groupby("level", sort=False)
+    }
+    top = means.pop(TOP, None)
+    best = max(means.items(), key=lambda item: item[1].mean, default=None)
+    return (None if best is None else (*best, data)), top
+
+
+def every_pyramid_below(runs: pd.DataFrame, value: Estimate) -> bool:
+    """Whether all networks of the pyramid on the same data are below it."""
+    data = runs.loc[runs["approach"] == NATIVE, "dataset"].iloc[0]
+    rows = finished(runs)
+    taught = rows[(rows["dataset"] == data) & rows["approach"].isin(["two-stages", "gram"])]
+    means = taught.groupby(["model", "method"])["best"].mean()
+    return bool(len(means)) and 100 * float(means.max()) < value.mean
+
+
+def idea(runs: pd.DataFrame) -> list[str]:
+    """How much smaller the last level is, and what the best pyramid makes of it."""
+    rows = finished(runs)
+    sizes = rows.groupby("level")["parameters"].mean()
+    if TOP not in sizes or LAST not in sizes:
+        return []
+    said = [
+        f"SVGG5, the last level, has {number(sizes[TOP] / sizes[LAST])} times fewer weights than VGG19 at this "
+        f"width, and {count(len(rows), 'network')} were trained to see how it is best reached."
+    ]
+    for dataset in rows["dataset"].drop_duplicates():
+        here = rows[rows["dataset"] == dataset]
+        top = interval(here.loc[here["approach"] == PARENT, "best"]).times(100)
+        last = here[(here["level"] == LAST) & (here["approach"] == "two-stages") & (here["direction"] == BACKWARD)]
+        end = interval(last["best"]).times(100)
+        if known(top) and known(end):
+            title = titles()[dataset]
+            said.append(f"On {title} backward ends at {plain(end)} %, VGG19 has {plain(top)} % ({runs_text(end)}).")
+    return said
+
+
+def architectures(runs: pd.DataFrame) -> list[str]:
+    """What the layers alone say of the paper's numbers."""
+    sizes = tables.table_sizes().cells
+    last, half = "SVGG5 forward", "SVGG11"
+    fewer = {way: sizes["times fewer"][f"{half} {way}"] for way in (FORWARD, BACKWARD)}
+    work = {way: sizes["times fewer multiply-adds"][f"{half} {way}"] for way in (FORWARD, BACKWARD)}
+    millions = sizes["parameters"] / 1e6
+    less = {way: f"{number(fewer[way])} times fewer parameters and {number(work[way])} times" for way in fewer}
+    return [
+        f"SVGG5 has {number(millions[last])} million parameters and VGG19 {number(millions['VGG19'])}: "
+        f"{number(sizes['times fewer'][last])} times fewer, not the 10 times of the paper; multiply-adds fall "
+        f"{number(sizes['times fewer multiply-adds'][last])} times.",
+        f"Halfway, at {half}, forward has {less[FORWARD]} fewer multiply-adds than VGG19, backward {less[BACKWARD]}.",
+    ]
+
+
+def speed(runs: pd.DataFrame) -> list[str]:
+    """How much faster the small networks are, as measured."""
+    timed = runs.dropna(subset=["seconds_13000"]).drop_duplicates("model").set_index(["level", "direction"])
+    seconds = timed["seconds_13000"].astype("float64") if len(timed) else pd.Series(dtype="float64")
+    if (TOP, "") not in seconds or (LAST, FORWARD) not in seconds:
+        return ["No times were measured on this machine yet."]
+    factor = seconds[TOP, ""] / seconds[LAST, FORWARD]
+    pairs = [
+        seconds[level, FORWARD] / seconds[level, BACKWARD] for level in LEVELS[:-1] if (level, BACKWARD) in seconds
+    ]
+    said = [f"SVGG5 classifies 13,000 images {number(factor)} times as fast as VGG19; the paper has 4 times."]
+    if pairs:
+        said.append(
+            f"At the levels between, backward is {number(min(pairs), 2)} to {number(max(pairs), 2)} times as fast as "
+            f"forward, as the paper says."
+            if min(pairs) > 1
+            else "At the levels between, backward is not always faster than forward, which the paper says."
+        )
+    return said
+
+
+def headline(runs: pd.DataFrame) -> str:
+    """What the paper's idea is worth here, in plain words."""
+    found = {way: over(runs, way, "scratch") for way in reversed(WAYS)}
+    said = [f"{PAYS[verdict(each)]} {FROM[way]} ({span(each.values())} points)" for way, each in found.items() if each]
+    if not said:
+        return ""
+    n = runs_text(*(value for each in found.values() for value in each.values()))
+    best, _ = alone(runs)
+    more = ""
+    if best is not None and every_pyramid_below(runs, best[1]):
+        more = f" On {best[2]} a small network that never was a large one beats all of these."
+    return (
+        "Shrinking VGG19 level by level to five layers, each level taught by the one above, "
+        f"{listed(said)}, against the same five layers trained alone; {n}.{more}"
+    )
+
+
+# a way as a plain sentence says it
+FROM = {
+    "forward as printed": "from the head on as printed",
+    "forward with nothing frozen": "from the head on with nothing frozen",
+    "backward": "from the image on",
+}
+# verdict of a way: how a plain sentence says it
+PAYS = {
+    "yes": "gains accuracy", "no": "costs accuracy", "it depends on the data": "gains on some data and costs on others",
+    "it cannot be told": "may gain or lose", "not on all data": "may gain or lose",
+}  # fmt: skip
+SENTENCES: Mapping[str, Callable[[pd.DataFrame], list[str]]] = {
+    "idea": idea, "architectures": architectures, "accuracy": accuracy, "speed": speed,
+}  # fmt: skip
+HEADLINES = (headline,)

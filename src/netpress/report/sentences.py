@@ -1,0 +1,77 @@
+"""Words for estimates in the sentences that pages open with. Nothing is said of what was not run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
+import pandas as pd
+
+from netpress.report.estimates import Estimate
+from netpress.report.tables import number
+
+
+def known(value: object) -> bool:
+    """Whether it is an Estimate that rests on runs."""
+    return isinstance(value, Estimate) and value.n > 0
+
+
+def signed(value: Estimate, digits: int = 1) -> str:
+    """ "+2.6 ± 0.3"; of one run "+2.6"."""
+    return number(value.mean, digits, sign=True) + spread(value, digits)
+
+
+def plain(value: Estimate, digits: int = 1) -> str:
+    """ "93.1 ± 0.3"; of one run "93.1"."""
+    return number(value.mean, digits) + spread(value, digits)
+
+
+def spread(value: Estimate, digits: int) -> str:
+    """Half the interval behind a plus-minus sign; "" of one run."""
+    return "" if value.half is None else f" ± {number(value.half, digits)}"
+
+
+def runs(*values: Estimate) -> str:
+    """On how many runs estimates rest: "n = 3", "one run"."""
+    counts = sorted({value.n for value in values if known(value)})
+    if counts == [1]:
+        return "one run"
+    return "n = " + (str(counts[0]) if len(counts) == 1 else f"{counts[0]} to {counts[-1]}") if counts else "not run"
+
+
+def span(values: Iterable[Estimate], digits: int = 1) -> str:
+    """From the smallest mean to the largest, signed: "−4.3 to +2.6"; one number where they round to the same."""
+    means = sorted(value.mean for value in values if known(value))
+    texts = dict.fromkeys(number(mean, digits, sign=True) for mean in (means[0], means[-1]))
+    return " to ".join(texts)
+
+
+def minus(value: Estimate) -> Estimate:
+    """What is lost where `value` is what is gained."""
+    low, high = (None if bound is None else -bound for bound in (value.high, value.low))
+    return replace(value, mean=-value.mean, low=low, high=high)
+
+
+def clear(value: Estimate) -> bool:
+    """Whether the interval leaves out 0."""
+    return value.low is not None and value.high is not None and (value.low > 0 or value.high < 0)
+
+
+def cells(frame: pd.DataFrame) -> list[tuple[str, str, Estimate]]:
+    """(row, column, estimate) of every cell of a table that rests on runs."""
+    return [
+        (str(row), str(column), frame.at[row, column])
+        for row in frame.index
+        for column in frame
+        if known(frame.at[row, column])
+    ]
+
+
+def listed(words: Sequence[str]) -> str:
+    """ "a", "a and b", "a, b and c"."""
+    return " and ".join(filter(None, (", ".join(words[:-1]), words[-1]))) if words else ""
+
+
+def count(things: int, word: str, plural: str = "") -> str:
+    """ "1 claim", "2 claims"."""
+    return f"{things:,} {word if things == 1 else plural or word + 's'}"

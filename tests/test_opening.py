@@ -1,0 +1,168 @@
+"""What pages open with is made from records: a changed record changes the sentences, and what lacks is not told."""
+
+import json
+
+import books
+import invented
+import pytest
+
+from netpress import book, papers
+from netpress.book import forest, opening, parameters
+from netpress.book.page import Page
+from netpress.book.scoreboard import Scoreboard
+from netpress.report import sentences
+from netpress.report.boards import spoken
+from netpress.report.estimates import interval
+from netpress.report.findings import BY_PILOT, finding
+from netpress.runs import records
+from netpress.runs.run import Run
+
+CHAPTERS = {parameters.chapter_of(path): path for path in sorted((books.ROOT / "chapters").rglob("*.ipynb"))}
+OPEN = [name for name in CHAPTERS if name not in ("index", "yours/shrink")]  # these open in their own way
+
+
+@pytest.fixture
+def results(tmp_path, monkeypatch):
+    """Invented records of the demo, in a folder of their own."""
+    monkeypatch.setenv("NETPRESS_RESULTS", str(tmp_path))
+    monkeypatch.chdir(books.ROOT)
+    invented.fill(tmp_path, "demo")
+    for paper in papers.PAPERS:
+        invented.latencies(paper, "demo", tmp_path)
+    return tmp_path
+
+
+def page(chapter: str, edition: str = "demo") -> Page:
+    """A chapter's page as its notebook makes it, training nothing."""
+    known = parameters.defaults(CHAPTERS[chapter])
+    given = {"edition": edition if known["edition"] != "best" else "best", "run_missing": False}
+    return book.check_parameters(CHAPTERS[chapter], given)
+
+
+def said(chapter: str) -> str:
+    return " ".join(opening.sentences(page(chapter)))
+
+
+def named(part: str) -> Run:
+    """The first run of the demo with these words in its label."""
+    return next(r for paper in papers.PAPERS for r in papers.grid(paper, "demo") if part in r.label)
+
+
+@pytest.mark.parametrize("chapter", OPEN)
+def test_every_page_opens_with_the_box(chapter):
+    cells = json.loads(CHAPTERS[chapter].read_text(encoding="utf-8"))["cells"]
+    before = [
+        cell for cell in cells[: [cell["id"] for cell in cells].index("in-short")] if cell["cell_type"] == "markdown"
+    ]
+    assert ["".join(cell["source"]).count("\n") for cell in before] == [1]  # a label, and the title
+    (box,) = (cell for cell in cells if cell["id"] == "in-short")
+    assert box["source"] == ["book.in_short(page)"] and "remove-input" in box["metadata"]["tags"]
+
+
+def test_made_with_is_said_once_a_page():
+    for path in CHAPTERS.values():
+        assert "# Made with" not in path.read_text(encoding="utf-8"), path
+
+
+CHANGES = {
+    "triage/accuracy": ("vgg16-block1-random-frozen", {"best": 0.1}),
+    "triage/convergence": ("vgg16-block2-mean-thawed", {"epochs_to_99": 6}),
+    "triage/filters": ("vgg16-block2-student-teacher-frozen", {"measures": {"filter_cosine": 0.9, "cka": 0.1}}),
+    "triage/idea": ("vgg16-block1-random-frozen", {"parameters": 10, "multiply_adds": 10}),
+    "triage/verdicts": ("vgg16-block1-random-frozen", {"status": "missing"}),
+    "pyramid/accuracy": ("svgg5-backward-two-stages", {"best": 0.1}),
+    "pyramid/idea": ("svgg5-backward-two-stages", {"best": 0.1}),
+    "compressing/distillation": ("cnn-16-32-alone", {"last": 0.1}),
+    "compressing/pruning": ("vgg16-pruned-5x-global-retrained", {"last": 0.1}),
+    "compressing/matching": ("matched-10x", {"last": 0.1}),
+    "compressing/idea": ("cnn-16-32-alone", {"parameters": 10}),
+    "together/shrink": ("vgg16-pruned-5x-global-retrained", {"last": 0.99999, "parameters": 10, "multiply_adds": 10}),
+    "together/explorer": ("vgg16-block1-random-frozen", {"status": "failed"}),
+    "index": ("vgg16-block1-random-thawed", {"best": 0.1}),
+}
+
+
+@pytest.mark.parametrize("chapter", CHANGES)
+def test_a_changed_record_changes_the_sentences(chapter, results):
+    part, changes = CHANGES[chapter]
+    run, before = named(part), said(chapter)
+    assert before != opening.NOTHING_YET
+    place = records.path_of(run, "demo", results)
+    if changes.get("status") == "missing":
+        place.unlink()
+    else:
+        kept = invented.content(run, 0.8)
+        held = {**kept, **changes, "measures": kept["measures"] | changes.get("measures", {})}
+        records.write(run, "demo", held, results)
+    assert said(chapter) != before
+
+
+@pytest.mark.parametrize("chapter", OPEN)
+def test_pages_open_with_something_before_anything_was_run(chapter, tmp_path, monkeypatch):
+    monkeypatch.setenv("NETPRESS_RESULTS", str(tmp_path))
+    monkeypatch.chdir(books.ROOT)
+    for text in (opening.in_short(page(chapter)).html, said(chapter)):
+        assert len(text) > 20 and "nan" not in text and "None" not in text
+
+
+def test_single_runs_are_told_as_such_and_estimates_with_their_n(results):
+    assert "one run" in said("pyramid/accuracy") and "±" not in said("pyramid/accuracy")
+    one, three = interval([0.02]), interval([0.01, 0.02, 0.03])
+    assert sentences.signed(one.times(100)) == "+2.0" and sentences.signed(three.times(100)) == "+2.0 ± 2.5"
+    assert sentences.runs(one, three) == "n = 1 to 3" and sentences.runs(three) == "n = 3"
+    assert sentences.span([one.times(100), three.times(-100 * -1)]) == "+2.0"
+    assert sentences.span([interval([-4.3]), interval([2.6])]) == "−4.3 to +2.6"
+    turned = sentences.minus(interval([1.0, 2.0, 3.0]))
+    assert turned.mean == -2 and turned.low == pytest.approx(-4.48, abs=0.01)
+    assert sentences.clear(interval([1.0, 1.1, 0.9])) and not sentences.clear(interval([1.0, -1.0, 0.2]))
+
+
+def test_verdict_pages_name_every_claim_once(results):
+    for paper in papers.PAPERS:
+        text = said(f"{paper}/verdicts")
+        words = text.replace("(", " ").replace(")", " ").replace(",", " ").replace(".", " ").split()
+        assert {claim.id for claim in papers.get(paper).claims} == {
+            w for w in words if w[0] in "TPK" and w[1:2].isdigit()
+        }
+        assert all(words.count(claim.id) == 1 for claim in papers.get(paper).claims)
+
+
+def test_the_landing_page_opens_with_five_sentences(results):
+    assert len(opening.sentences(page("index"))) == 5
+    assert "digits in the place of every data set" in opening.scale(page("index"))
+
+
+# the forest plot
+
+
+def of_small() -> Scoreboard:
+    """The committed records: their pilot speaks as long as fresh seeds lack."""
+    return Scoreboard(Page(chapter="index", edition="small", run_missing=False))
+
+
+def test_the_forest_has_every_claim_once_and_leads_to_its_card(monkeypatch):
+    monkeypatch.chdir(books.ROOT)
+    board = of_small()
+    html = board.forest().html
+    ids = [claim.id for paper in papers.PAPERS for claim in papers.get(paper).claims]
+    assert all(html.count(f'href="together/scoreboard.html#claim-{i}"') == 1 for i in ids)
+    drawn = [f for f in board.findings if f.effect is not None]
+    assert html.count('class="np-forest-dot"') == len(drawn) >= 24
+    assert all(word in html for word in {f.verdict for f in drawn})
+
+
+def test_strips_shade_where_a_claim_holds_and_point_beyond_their_end():
+    axis = forest.Axis(-8.0, 8.0)
+    assert axis.x(0) == forest.WIDE / 2 and axis.x(-20) == forest.EDGE and axis.x(20) == forest.WIDE - forest.EDGE
+    assert f'x="{forest.WIDE / 2:.1f}"' in forest.shade((0.0, None), axis)
+    assert forest.shade((None, None), axis) == "" and f'width="{axis.x(1.0):.1f}"' in forest.shade((None, 1.0), axis)
+
+
+def test_a_fresh_verdict_takes_the_place_of_the_pilots(monkeypatch):
+    monkeypatch.chdir(books.ROOT)
+    (first, *_), pilot = papers.verdicts("triage", "small"), papers.pilot_verdicts("triage", "small")
+    assert pilot[first.claim.id]["verdict"] in spoken(finding(first, pilot[first.claim.id]))
+    counted = next(v for v in papers.verdicts("pyramid", "small") if v.claim.id == "P6")
+    known = papers.pilot_verdicts("pyramid", "small")["P6"]
+    assert finding(counted, known).by == "" and finding(counted, known).by != BY_PILOT
+    assert spoken(finding(counted, known)) == "contradicted (7.59 times fewer parameters; counted)"

@@ -1,0 +1,83 @@
+"""Kernels that begin warm say what cold ones say, and can be killed like them."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import books
+import nbformat
+import pytest
+
+PROGRAM = """
+import json, sys
+from pathlib import Path
+from netpress.book import notebooks, warm
+from netpress.errors import UserError
+
+def main():
+    if sys.argv[1] == "warm":
+        warm.begin()
+    for chapter in sys.argv[2:]:
+        made = Path(f"{sys.argv[1]}-{chapter}.ipynb")
+        job = notebooks.Job(Path.cwd(), chapter, {"edition": "demo"}, made, "key")
+        try:
+            notebooks.perform(job)
+        except UserError as error:
+            print(error)
+
+if __name__ == "__main__":
+    main()
+"""
+CELLS = {
+    "facts": "import os, sys\nfor fact in (hash('a'), os.getcwd(), sys.executable, 'torch' in sys.modules or 'cold'):\n"
+    "    print(fact)",
+    "killed": f"import os\nos.kill(os.getpid(), {signal.SIGKILL.value})",
+    "family": "import multiprocessing\nprint(multiprocessing.get_context('spawn').Pool(1).map(abs, [-3]))",
+}
+
+
+def chapter(folder: Path, name: str) -> None:
+    """A chapter of one cell."""
+    cells = [
+        nbformat.v4.new_markdown_cell(f"# {name}"),
+        nbformat.v4.new_code_cell('edition = "demo"  # an edition', metadata={"tags": ["parameters"]}),
+        nbformat.v4.new_code_cell(CELLS[name]),
+    ]
+    path = folder / "chapters" / f"{name}.ipynb"
+    path.parent.mkdir(exist_ok=True)
+    spec = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
+    path.write_text(nbformat.writes(nbformat.v4.new_notebook(cells=cells, metadata=spec)), "utf-8")
+
+
+def run(folder: Path, way: str, *chapters: str) -> str:
+    """What is said while chapters run in kernels of one kind."""
+    (folder / "program.py").write_text(PROGRAM, "utf-8")
+    command = [sys.executable, "program.py", way, *chapters]
+    surroundings = os.environ | {"PYTHONPATH": str(books.ROOT / "src")}
+    done = subprocess.run(command, cwd=folder, env=surroundings, capture_output=True, text=True, timeout=280)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def printed(folder: Path, way: str, name: str) -> list[str]:
+    """What a chapter printed."""
+    notebook = json.loads((folder / f"{way}-{name}.ipynb").read_text("utf-8"))
+    return "".join(notebook["cells"][-1]["outputs"][0]["text"]).splitlines()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows cannot fork")
+def test_a_warm_kernel_says_what_a_cold_one_says(tmp_path: Path) -> None:
+    """The same folder, interpreter and order of sets; it may start processes; one that dies is told like any other."""
+    for name in CELLS:
+        chapter(tmp_path, name)
+    cold = run(tmp_path, "cold", *CELLS)
+    warm = run(tmp_path, "warm", *CELLS)
+    assert cold == warm
+    assert "The kernel of the chapter killed was killed" in warm
+    assert printed(tmp_path, "cold", "facts")[:3] == printed(tmp_path, "warm", "facts")[:3]
+    assert printed(tmp_path, "cold", "facts")[3] == "cold"
+    assert printed(tmp_path, "warm", "facts")[3] == "True"
+    assert printed(tmp_path, "warm", "family") == ["[3]"]
