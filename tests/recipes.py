@@ -59,7 +59,9 @@ def span(tree: ast.Module, name: str) -> tuple[int, int]:
             isinstance(t, ast.Name) and t.id == name for t in targets
         ):
             return node.lineno, (node.end_lineno or 0) - 1  # the last line closes it
-        if isinstance(node, ast.ClassDef | ast.FunctionDef) and node.name == name:
+        if isinstance(node, ast.ClassDef) and node.name == name:  # its fields
+            return node.lineno, max(each.end_lineno or 0 for each in node.body if isinstance(each, ast.AnnAssign))
+        if isinstance(node, ast.FunctionDef) and node.name == name:
             return node.lineno, node.end_lineno or 0
         if isinstance(node, ast.Dict):  # an entry of a table
             for key, value in zip(node.keys, node.values, strict=True):

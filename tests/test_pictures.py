@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 
 from netpress import data
-from netpress.data import noted, pictures
+from netpress.data import noted, picture_folder, pictures
 from netpress.errors import UserError
 
 
@@ -96,19 +96,21 @@ def test_an_emptied_cache_is_filled_again_from_the_same_folder_only(photos: Path
 def test_one_folder_of_classes_is_split_by_content(tmp_path: Path) -> None:
     for n, name in enumerate(("a", "b", "c")):
         fill(tmp_path / "all" / name, 40, 1000 * n)
-    first = pictures.look_through(tmp_path / "all")
+    first = picture_folder.look_through(tmp_path / "all")
     (tmp_path / "all" / "a").rename(tmp_path / "all" / "train")  # a class may be called so
-    assert pictures.look_through(tmp_path / "all").classes == ("b", "c", "train")
+    assert picture_folder.look_through(tmp_path / "all").classes == ("b", "c", "train")
     (tmp_path / "all" / "train").rename(tmp_path / "all" / "a")
     counts = first.counts
     assert counts["train"] + counts["test"] == 120 and 10 <= counts["test"] <= 40
     split = {p.digest: p.split for p in first.pictures}
     assert all((int(digest[:8], 16) % 5 == 0) == (where == "test") for digest, where in split.items())
     fill(tmp_path / "all" / "a", 30, 5000)  # more pictures move none of the others
-    again = {p.digest: p.split for p in pictures.look_through(tmp_path / "all").pictures}
+    again = {p.digest: p.split for p in picture_folder.look_through(tmp_path / "all").pictures}
     assert all(again[digest] == where for digest, where in split.items())
     shutil.copy(tmp_path / "all/a/000.png", tmp_path / "all/a/copy.png")  # a copy goes with its original
-    copies = [p for p in pictures.look_through(tmp_path / "all").pictures if p.path.name in ("000.png", "copy.png")]
+    copies = [
+        p for p in picture_folder.look_through(tmp_path / "all").pictures if p.path.name in ("000.png", "copy.png")
+    ]
     assert len({p.split for p in copies if p.path.parent.name == "a"}) == 1
 
 

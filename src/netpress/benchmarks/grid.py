@@ -90,7 +90,7 @@ def row_of(both: Arms, workspace: Workspace, run: Run, seen: set[str]) -> dict[s
             plain, last = plain + answer["cost"], answer["history"][-1]
         seen.add(key)
     return {
-        "name": run.label, "plain": plain, "ours": ours,
+        "name": run.label, "regime": dict(run.factors).get("regime", ""), "plain": plain, "ours": ours,
         "plain_accuracy": last["test_accuracy"], "ours_accuracy": record["last"],
     }  # fmt: skip
 
@@ -120,7 +120,7 @@ def theirs(both: Arms, run: Run, stage: Stage, network: Network, workspace: Work
 
 def part(name: str, rounds: list[list[dict]], what: str, width: float) -> dict[str, Any]:
     """The ratio over the frozen or the thawed networks alone."""
-    chosen = [[row for row in rows if f"-{what}-" in row["name"]] for rows in rounds]
+    chosen = [[row for row in rows if row["regime"] == what] for rows in rounds]
     ratios = [sum(row["plain"] for row in rows) / sum(row["ours"] for row in rows) for rows in chosen]
     return results.bar(name, f"its {len(chosen[0])} {what} networks, width {width:g}, plain / ours", ratios)
 
@@ -143,7 +143,7 @@ def why(rounds: list[list[dict]], bar: dict[str, Any]) -> str | None:
     if bar["met"] is not False:
         return None
     rows = table(rounds)
-    thawed = sum(row["ours"] for row in rows if row["name"].split("-s0")[0].endswith(("thawed", "parent")))
+    thawed = sum(row["ours"] for row in rows if row["regime"] != "frozen")
     share = thawed / sum(row["ours"] for row in rows)
     return (
         f"{share:.0%} of what is left is spent on networks that train whole, where nothing can be cached and the gain "

@@ -63,7 +63,7 @@ def measure() -> dict[str, Any]:
     ratios = [sum(row["ours"] for row in rows) / sum(row["plain"] for row in rows) for rows in rounds]
     bars = [results.bar("shrink-cost", f"triage of ResNet-18, {len(runs)} networks, ours / plain", ratios, most=MOST)]
     for what in yours.REGIMES:
-        chosen = [[row for row in rows if f"-{what}-" in row["name"]] for rows in rounds]
+        chosen = [[row for row in rows if row["regime"] == what] for rows in rounds]
         parts = [sum(row["ours"] for row in rows) / sum(row["plain"] for row in rows) for rows in chosen]
         bars.append(results.bar("shrink-cost", f"its {len(chosen[0])} {what} networks, ours / plain", parts))
     settings = {"dataset": source(), "images": IMAGES[kind], "batch": 64, "epochs": [4, 2, 1]}

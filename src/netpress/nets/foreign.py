@@ -8,7 +8,7 @@
 | `my_net.py:build` | what `build(classes)` in that file returns: the user's own code, which is run |
 
 A label may go on: `~imagenet` says how images were normalised when its weights were trained (weights.py; here they come
-normalised by their own mean), `[layer2,layer3.0]` which modules are to be blocks (slicing.py chooses otherwise), and
+normalised by their own mean), `[layer2,layer3.0]` which modules are to be blocks (cuts.py chooses otherwise), and
 each `+layer3` that one convolution takes the place of that block (replacement.py). Where a run is described, the
 path of a file is left out and its content's hash stands for it: `my_net.py:build@1f3a9c2b10de`.
 """

@@ -98,7 +98,8 @@ def replaced_run(task: Task, before: Run, block: str, method: str = STEP) -> Run
     beginning, regime = METHODS[method]
     begin = (Random(block), imitate(task, block)) if beginning == "imitated" else (Random(block),)
     steps = (Inherit(), *begin, retrain(task, (block,) if regime == "frozen" else ()))
-    return run_of(task, before.seed, f"{before.model}+{block}", method, steps, before)
+    run = run_of(task, before.seed, f"{before.model}+{block}", method, steps, before)
+    return replace(run, factors=(("block", block), ("beginning", beginning), ("regime", regime)))
 
 
 def pruned_run(task: Task, before: Run, ratio: float) -> Run:

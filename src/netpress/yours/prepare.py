@@ -8,7 +8,7 @@ from statistics import median
 import torch
 
 from netpress import data, editions, nets
-from netpress.data import pictures
+from netpress.data import picture_folder, pictures
 from netpress.data.views import Normalise, normalise_of
 from netpress.errors import UserError
 from netpress.nets import foreign
@@ -89,7 +89,7 @@ def own_size(name: str) -> int:
     if name in data.DATASETS:
         return SIZES.get(name) or editions.LOW[name]
     path = folder_of(name)
-    found = list(pictures.sides(path)) if path else []
+    found = list(picture_folder.sides(path)) if path else []
     side = int(median(found)) // SMALLEST * SMALLEST if found else LARGEST
     return min(LARGEST, max(SMALLEST, side))
 
