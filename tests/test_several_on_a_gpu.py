@@ -13,8 +13,10 @@ GIB = 2**30
 DAEMON = """#!/bin/sh
 [ -d "$CUDA_MPS_PIPE_DIRECTORY" ] && [ -d "$CUDA_MPS_LOG_DIRECTORY" ] || exit 3
 echo "${1:-$(cat)}" >> "$NOTED"
-[ "$1" != -d ] || [ -z "$BROKEN" ] || { echo "no such device"; exit 1; }
-"""
+[ "$1" = -d ] || exit 0
+[ -z "$BROKEN" ] || { echo "no such device"; exit 1; }
+sleep 40 &
+"""  # what stays keeps the outputs that it was given
 NO_MPS = "import os; print(64 * 2**30 if 'CUDA_MPS_PIPE_DIRECTORY' not in os.environ else 1 / 0)"
 
 REASONS = {
@@ -34,6 +36,7 @@ def noted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.delenv("CUDA_MPS_PIPE_DIRECTORY", raising=False)
     monkeypatch.setattr(limits, "cores", lambda: 16)
     monkeypatch.setattr(gpu, "FREE", "print(64 * 2**30)")
+    monkeypatch.setattr(gpu, "PATIENCE", 20)
     return tmp_path / "noted"
 
 

@@ -78,13 +78,18 @@ def begin(own: dict[str, str]) -> str:
     """Start the daemon; why it could not be started, "" where it could."""
     for folder in own.values():
         Path(folder).mkdir()
+    answer = Path(own["CUDA_MPS_LOG_DIRECTORY"]) / "answer"
     try:
-        done = subprocess.run([CONTROL, "-d"], env=os.environ | own, capture_output=True, text=True, timeout=PATIENCE)
+        with answer.open("w") as file:  # no pipe, which the daemon would keep open; Ctrl-C is for us
+            done = subprocess.run(
+                [CONTROL, "-d"], env=os.environ | own, timeout=PATIENCE,
+                stdout=file, stderr=subprocess.STDOUT, start_new_session=True,
+            )  # fmt: skip
     except OSError:
         return f"there is no {CONTROL}"
     except subprocess.TimeoutExpired:
         return f"{CONTROL} did not answer"
-    return "" if done.returncode == 0 else (done.stdout + done.stderr).strip() or f"{CONTROL} failed"
+    return "" if done.returncode == 0 else answer.read_text(errors="replace").strip() or f"{CONTROL} failed"
 
 
 def control(own: dict[str, str], command: str) -> None:
