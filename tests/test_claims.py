@@ -216,7 +216,7 @@ def test_a_spoken_verdict_says_what_its_number_is_of():
     told = spoken(finding(verdict(difference_test(Contrast(THAWED, PARENT, every=("dataset",))), frame())))
     assert re.fullmatch(r"supported \(\d\.\d points above \([\w -]+\); \d\.\d to \d\.\d, n = 4\)", told)
     counted = verdict(count_test(lambda runs: 10.0, "times", at_least=9), frame())
-    assert spoken(finding(counted)) == "supported (10.00 times; counted)"
+    assert spoken(finding(counted)) == "supported (10.00 times; counted)" and counted.result.holds == (9, None)
 
 
 PILOT = {"verdict": "contradicted", "effect": -5.648, "interval": [-6.84, -4.45], "unit": "points", "n": 3}

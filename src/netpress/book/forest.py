@@ -71,7 +71,9 @@ def group(unit: str, findings: Sequence[Finding], places: Mapping[str, Place]) -
 
 def row(found: Finding, axis: Axis, place: Place) -> str:
     """One claim: its statement, its strip, its effect and verdict in words; all of it one link."""
-    words = found.words + (f", {found.size}" if found.size else "")
+    words = found.words + (f", {found.size}" if found.size else "").replace(
+        "n = ", "n\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}"
+    )
     kind = found.verdict.replace(" ", "-")
     return (
         f'<li><a class="np-forest-row np-{kind}{" np-by" if found.by else ""}" href="{escape(place.address)}">'

@@ -29,7 +29,7 @@ def sentences(page: "Page") -> list[str]:
     if home in papers.PAPERS and name != "verdicts":
         found = [said for said in of_paper(home).get(name, nothing)(frame(page)) if said]
     elif home in papers.PAPERS:
-        found = judged(page.findings())
+        found = [said for said in judged(page.findings()) if said]
     else:
         found = [said for said in PAGES.get(page.chapter, nothing)(page) if said]
     return found or [NOTHING_YET]
@@ -121,14 +121,14 @@ def judged(findings: "Sequence[Finding]") -> list[str]:
 
     shown = {word: [f.claim.id for f in findings if f.verdict == word] for word in VERDICTS}
     parts = [f"{len(ids)} {word} ({', '.join(ids)})" for word, ids in shown.items() if ids and word != NOT_RUN]
-    said = f"Of {count(len(findings), 'claim')} " + (f"{listed(parts)}." if parts else "none is judged yet.")
+    said = f"Of {count(len(findings), 'claim')}: " + (f"{listed(parts)}." if parts else "none is judged yet.")
     rest = shown[NOT_RUN]
     piloted = [f.claim.id for f in findings if f.by]
     waits = f"{count(len(rest), 'claim')} {'waits' if len(rest) == 1 else 'wait'} for fresh seeds ({', '.join(rest)})."
     return [
         said,
-        f"Of these {len(piloted)} are judged on the pilot alone, by its first rules: the fresh seeds that decide are "
-        "not all run." if piloted else "",
+        f"{len(piloted)} of these verdicts are the pilot's, by its first rules: the fresh seeds that decide are not "
+        "all run." if piloted else "",
         waits if rest else "",
     ]  # fmt: skip
 

@@ -76,7 +76,7 @@ class Scoreboard:
         titles = {paper: papers.get(paper).title for paper in self.verdicts}
         places = {v.claim.id: Place(self.to(card(v)), titles[v.claim.paper]) for v in self.all}
         keys = "".join(f"<li>{tag_html(Tag(word))} {escape(MEANS[word])}</li>" for word in self.words)
-        keys += f"<li>{tag_html(Tag('word', BY_PILOT))} {escape(BY_RULES)}</li>" if self.by_pilot else ""
+        keys += f"<li>{tag_html(Tag('verdict', BY_PILOT))} {escape(BY_RULES)}</li>" if self.by_pilot else ""
         read = (
             "<p>Dot and line: the effect that decides, with its interval; hollow where it is the pilot's; an arrow "
             "where it lies further out. Shaded: where the claim would hold.</p>"
@@ -133,11 +133,12 @@ class Scoreboard:
             for name, to in self.evidence(v).items()
         )
         p = f"p (Holm) {p_text(v)}" if p_text(v) and not f.by else ""
-        found = [effect(f), p, f"decided by: {f.where}" if f.where else "", v.result.note]
+        found = [effect(f), p, f"decided by: {f.where}" if f.where else "", "" if f.by else v.result.note]
         facts = {
             "Made in": escape(claim.where), "Compared": escape(claim.compares),
             "Edition": escape(self.page.editions[claim.paper]),
             "Found": escape("; ".join(part for part in found if part)),
+            "Fresh seeds": escape(v.result.note) if f.by else "",
             "In the paper's own numbers": escape(own_text(claim)),
             "Pilot, first rules": escape(pilot_text(claim, self.pilot.get(claim.id))) if not f.by else "",
             "Seeds that would decide": v.seeds, "Evidence": links,

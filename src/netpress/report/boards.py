@@ -30,7 +30,7 @@ def line(found: Finding, verdict: Verdict, cards: str) -> dict[str, Any]:
     claim = found.claim
     return {
         "claim": Link(claim.id, f"{cards}#claim-{claim.id}") if cards else claim.id,
-        "verdict": tag(found), "statement": claim.statement, "effect": effect(found),
+        "verdict": tag(found), "statement": claim.statement, "effect": effect(found) or None,
         "p": None if found.by else p_text(verdict),
     }  # fmt: skip
 

@@ -156,7 +156,8 @@ def count_test(
         value = measure(runs)
         if value is None:
             return Findings()
-        return Findings((Count("", float(value), unit, at_least <= value <= at_most),))
+        side = (at_least if at_least > -math.inf else None, at_most if at_most < math.inf else None)
+        return Findings((Count("", float(value), unit, at_least <= value <= at_most, side),))
 
     return ClaimTest(run, rule)
 

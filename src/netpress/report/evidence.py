@@ -15,12 +15,13 @@ from netpress.report.trends import Trend
 
 @dataclass(frozen=True)
 class Count:
-    """A number in which chance plays no part, and whether it meets the claim."""
+    """A number in which chance plays no part, whether it meets the claim, and from where to where it would."""
 
     name: str
     value: float
     unit: str
     holds: bool
+    side: tuple[float | None, float | None] = (None, None)
 
 
 Part = Comparison | Trend | Count
@@ -164,7 +165,7 @@ def holding(part: Comparison | Trend, opposite: bool) -> tuple[float | None, flo
 def shown(findings: Findings, part: Part, alpha: float, equal: bool) -> dict[str, Any]:
     """Effect, interval and unit of the part that decides, in the unit it is shown in, and where the claim holds."""
     if isinstance(part, Count):
-        return {"effect": part.value, "unit": part.unit}
+        return {"effect": part.value, "unit": part.unit, "holds": part.side}
     holds = holding(part, findings.opposite)
     if isinstance(part, Trend):
         bounds = part.interval(alpha) or (None, None)

@@ -26,9 +26,10 @@ WORDS = {
 DIGITS = {"points": 1, "epochs": 2, "times": 2}  # the others: 3 where they are small, such as cosines
 TAUS = {1: "rises", -1: "falls", 0: "stays level"}
 AGAINST = re.compile(r"^(?:(?:against|faster than|above|than|reaches) (?:the )?(.+)|((?:retrained )?parent))$")
+EITHER = re.compile(r"\{(\w+)\|(\w+)\}")  # the words for an effect above 0 and below it, where a claim has its own
 PAIR = re.compile(r"^(\S+) (?:less|-) (\S+)$")
 WEAKEST = re.compile(r"(?:weakest|widest) of \d+(?: pairs)?: ([^;]+)")
-SILENT = ("beats", "growing", "faster", "only slightly", "knowledge", "overfitting")  # names that add nothing
+SILENT = ("beats", "growing", "grows", "faster", "only slightly", "knowledge", "overfitting")  # names that add nothing
 NAMES = {
     "fitnet": "FitNet", "two-stages": "2 stages", "gram-direct": "Gram Direct", "gram": "Gram", "scratch": "Scratch",
     "parent": "the parent", "retrained parent": "the parent retrained", "parent retrained": "the parent retrained",
@@ -142,6 +143,8 @@ def phrase(effect: float, unit: str, decided_by: str, than: Mapping[str, str]) -
     if unit not in WORDS:
         return " ".join(filter(None, (size(effect, unit), than.get(unit)))) + brackets(rest)
     against, word = other or than.get(unit, ""), WORDS[unit][effect < 0]
+    if not other and (both := EITHER.search(against)):
+        return f"{size(effect, unit)} {EITHER.sub(both[1 + (effect < 0)], against)}{brackets(rest)}"
     if unit == "points" and not re.search("[1-9]", size(effect, unit)):
         word = "from"
     if not against:

@@ -236,7 +236,8 @@ def _body(frame: pd.DataFrame, show: Callable[[Any], str], cards: bool) -> str:
     for key, values in zip(frame.index, frame.itertuples(index=False, name=None), strict=True):
         keys = () if _bare(frame) else key if isinstance(key, tuple) else (key,)
         stub = "".join(f'<th scope="row">{_content(part, show)}</th>' for part in keys)
-        cells = "".join(_cell(value, show, label) for value, label in zip(values, labels, strict=True))
+        said = [label if value not in (None, "") else "" for value, label in zip(values, labels, strict=True)]
+        cells = "".join(_cell(value, show, label) for value, label in zip(values, said, strict=True))
         rows.append(f"<tr>{stub}{cells}</tr>")
     return f"<tbody>{''.join(rows)}</tbody>"
 
@@ -266,7 +267,7 @@ def _kind(value: Any) -> str:
     """How a cell is set: numbers to the right, long texts and lists with room."""
     if value is None or _numeric(value):
         return "np-number"
-    if isinstance(value, Whole) or (isinstance(value, Beside) and (_numeric(value.paper) or _numeric(value.ours))):
+    if isinstance(value, Whole | Beside):
         return "np-whole"
     if isinstance(value, Lines):
         return "np-lines"
@@ -297,8 +298,10 @@ def tag(value: Tag) -> str:
     return f'{label} <small class="np-whose">{html.escape(value.by)}</small>' if value.by else label
 
 
-def beside(printed: pd.DataFrame, ours: pd.DataFrame, caption: str, note: str = "", digits: int = 1) -> Table:
-    """The paper's number and ours, cell by cell, in the order of the printed table; the best of a row is bold.
+def beside(
+    printed: pd.DataFrame, ours: pd.DataFrame, caption: str, note: str = "", digits: int = 1, best: bool = True
+) -> Table:
+    """The paper's number and ours, cell by cell, in the order of the printed table. `best`: that of a row is bold.
 
     `printed`: numbers, or the words the paper prints in place of one; `ours`: Estimates (or numbers) with the
     same labels. Rows and columns that only `ours` has come after the printed ones.
@@ -308,7 +311,7 @@ def beside(printed: pd.DataFrame, ours: pd.DataFrame, caption: str, note: str = 
     cells: dict[Any, list[Beside]] = {column: [] for column in columns}
     for row in rows:
         pairs = [(_at(printed, row, column), _own(ours, row, column)) for column in columns]
-        tops = tuple(_best([pair[side] for pair in pairs]) for side in (0, 1))
+        tops = tuple(_best([pair[side] for pair in pairs]) if best else None for side in (0, 1))
         for column, pair in zip(columns, pairs, strict=True):
             paper, own = (
                 _mean(value) is not None and _mean(value) == top for value, top in zip(pair, tops, strict=True)

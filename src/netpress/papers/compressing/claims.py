@@ -54,9 +54,9 @@ OF_T = {"tau": "agreement {} as T rises", "points": "T = 10 in overfitting"}
 THAN: dict[str, dict[str, str]] = {
     name: {"points": than}
     for name, than in {
-        "K1": "the parent", "K2a": "the change of six layers", "K2b": "the change of six layers",
+        "K1": "the parent", "K2a": "{better|worse} than six layers", "K2b": "{better|worse} than six layers",
         "K3": "the student alone", "K5a": "the shortest schedule", "K5b": "the lead of the shortest schedule",
-        "K6": "the pruned ones",
+        "K6": "the pruned ones of equal size",
     }.items()
 } | {"K4a": OF_T, "K4b": OF_T}  # fmt: skip
 
@@ -105,14 +105,15 @@ CLAIMS = (
     ),
     *(
         claim(
-            name, "The higher the temperature, the more knowledge is extracted; too high a one overfits.",
+            name, f"The higher the temperature, the more knowledge is extracted; too high a one overfits ({short}).",
             f"section III.B ({label})",
             "Students taught at T = 1, 2, 4, 8 and 10: agreement with the teacher. At T = 32 against T = 10: accuracy "
             "on the training images less that on the test images",
             "Kendall's tau-b; mean difference", "0; 0 points", hotter(squared), "temperatures",
         )
-        for name, squared, label in (
-            ("K4a", False, "the loss as printed"), ("K4b", True, "the soft part times T squared, as Hinton has it"),
+        for name, squared, label, short in (
+            ("K4a", False, "the loss as printed", "loss as printed"),
+            ("K4b", True, "the soft part times T squared, as Hinton has it", "loss with T squared"),
         )
     ),
     claim(

@@ -16,8 +16,10 @@ from netpress.papers.compressing.claims import (
     DISTILLED,
     HOTTEST,
     LARGE,
+    LONG,
     NARROW,
     PARENT,
+    SHORT,
     SMALL,
     TAUGHT,
     UNTOUCHED,
@@ -139,8 +141,10 @@ def matching_page(runs: pd.DataFrame) -> list[str]:
     if not known(first) or not known(last):
         return []
     epochs = [str(label).removesuffix(" epochs") for label in (cells.index[0], cells.index[-1])]
+    gain = difference(runs, Contrast(LONG, SHORT, LAST))
+    needs = "needs patience" if clear(gain) and gain.mean > 0 else "gains nothing clear from patience"
     said = [
-        f"Function matching, which imitates a teacher without labels, needs patience: {plain(first)} % after "
+        f"Function matching, which imitates a teacher without labels, {needs}: {plain(first)} % after "
         f"{epochs[0]} epochs, {plain(last)} % after {epochs[1]} ({runs_text(last)})."
     ]
     others = {

@@ -47,7 +47,10 @@ def table_2(runs: pd.DataFrame) -> Table:
 
 def with_networks(name: str, rows: pd.DataFrame, caption: str, note: str) -> Table:
     """A printed table beside ours; columns say which network each row is in the paper, and which one here."""
-    made = beside(printed.table(name), estimates(rows, "row", "data set", "last"), caption, note, digits=2)
+    ours = estimates(rows, "row", "data set", "last")
+    made = beside(
+        printed.table(name), ours, caption, note, digits=2, best=False
+    )  # rows are networks, columns data sets
     here = [own_network(rows[rows["row"] == row]) for row in made.cells.index]
     theirs = [PRINTED_AS.get(row, ("", NOTHING))[1] for row in made.cells.index]
     cells = made.cells.rename(index=role_of).rename_axis("network")

@@ -162,7 +162,7 @@ def speed(runs: pd.DataFrame) -> list[str]:
 def headline(runs: pd.DataFrame) -> str:
     """What the paper's idea is worth here, in plain words."""
     found = {way: over(runs, way, "scratch") for way in reversed(WAYS)}
-    said = [f"{PAYS[verdict(each)]} {way} ({span(each.values())} points)" for way, each in found.items() if each]
+    said = [f"{PAYS[verdict(each)]} {FROM[way]} ({span(each.values())} points)" for way, each in found.items() if each]
     if not said:
         return ""
     n = runs_text(*(value for each in found.values() for value in each.values()))
@@ -176,10 +176,16 @@ def headline(runs: pd.DataFrame) -> str:
     )
 
 
+# a way as a plain sentence says it
+FROM = {
+    "forward as printed": "from the head on as printed",
+    "forward with nothing frozen": "from the head on with nothing frozen",
+    "backward": "from the image on",
+}
 # verdict of a way: how a plain sentence says it
 PAYS = {
-    "yes": "pays", "no": "costs accuracy", "it depends on the data": "pays on some data and costs on others",
-    "it cannot be told": "may or may not pay", "not on all data": "pays or costs on some data only",
+    "yes": "gains accuracy", "no": "costs accuracy", "it depends on the data": "gains on some data and costs on others",
+    "it cannot be told": "may gain or lose", "not on all data": "may gain or lose",
 }  # fmt: skip
 SENTENCES: Mapping[str, Callable[[pd.DataFrame], list[str]]] = {
     "idea": idea, "architectures": architectures, "accuracy": accuracy, "speed": speed,
