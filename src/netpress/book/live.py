@@ -13,7 +13,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from netpress import paths
+from netpress import editions, paths
 from netpress.atomic import write_atomic
 from netpress.book.html import Html
 from netpress.errors import UserError, known
@@ -39,6 +39,11 @@ class Live:
         self.page = page
         self.trained: dict[str, records.Record] = {}  # by fingerprint, in this kernel
 
+    @property
+    def demo(self) -> str:
+        """The edition that lends its size and its trained parents: the page's own, where that is a demo."""
+        return next((e for e in self.page.editions.values() if editions.parse(e)[0] == DEMO), DEMO)
+
     def run(self, label: str) -> Run:
         """The run of the page's edition with this label ("model-method"), made small: on digits, as wide as the demo's.
 
@@ -48,7 +53,7 @@ class Live:
         from netpress import papers
 
         ((paper, edition),) = self.page.editions.items()
-        own, small = (labelled(papers.grid(paper, name)) for name in (edition, DEMO))
+        own, small = (labelled(papers.grid(paper, name)) for name in (edition, self.demo))
         known(label, sorted(own.keys() & small.keys()), f"run of {paper}")
         at = small[label]
         return replace(
@@ -109,12 +114,12 @@ class Live:
             raise UserError(f"{run.model}-{run.method} {record['status']}: {reason[-1]}")
         self.trained[run.fingerprint] = record
         if not self.page.run_missing:  # a build, which may have to show the same page again
-            head = {"name": run.name, "fingerprint": run.fingerprint, "edition": DEMO}
+            head = {"name": run.name, "fingerprint": run.fingerprint, "edition": self.demo}
             write_atomic(place(run), records.encode(head | record))
 
     def kept(self, run: Run) -> records.Record | None:
         """The demo's record of this very run; in a build also that of an earlier build."""
-        places = [records.path_of(run, DEMO)] + ([] if self.page.run_missing else [place(run)])
+        places = [records.path_of(run, self.demo)] + ([] if self.page.run_missing else [place(run)])
         found = (records.read(path) for path in places)
         return next((record for record in found if record and record["fingerprint"] == run.fingerprint), None)
 
