@@ -12,6 +12,7 @@ from urllib.parse import quote, urlsplit
 
 import yaml
 from docutils import nodes
+from sphinx import addnodes
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
@@ -176,8 +177,9 @@ def searched(doctree: nodes.document) -> str:
 
 
 def cited(node: nodes.Node) -> bool:
-    """Whether a text is the key of a reference, which no page shows."""
-    return any(getattr(up, "get", {}.get)("refdomain", "") == "cite" for up in (node.parent, node.parent.parent))
+    """Whether a text is the key of a reference or a label, in the place of which a page shows something else."""
+    around = [up for up in (node.parent, node.parent.parent) if isinstance(up, addnodes.pending_xref)]
+    return any(up.get("refdomain") == "cite" or not up.get("refexplicit") for up in around)
 
 
 def lost(root: str) -> str:

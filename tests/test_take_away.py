@@ -25,7 +25,9 @@ def site(tmp_path_factory):
         patch.chdir(books.small_book(folder / "book"))
         config = folder / "book" / "_config.yml"
         text = (
-            config.read_text().replace('url: ""', f"url: {REPOSITORY}", 1).replace('baseurl: ""', f"baseurl: {ADDRESS}")
+            config.read_text()
+            .replace('repository_url: ""', f"repository_url: {REPOSITORY}")
+            .replace('baseurl: ""', f"baseurl: {ADDRESS}")
         )
         config.write_text(text)
         books.invent_records(folder / "results", "demo")

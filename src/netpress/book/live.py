@@ -13,7 +13,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from netpress import paths
+from netpress import editions, paths
 from netpress.atomic import write_atomic
 from netpress.book.html import Html
 from netpress.errors import UserError, known
@@ -38,6 +38,11 @@ class Live:
         self.paper, self.edition, self.run_missing = paper, edition, run_missing
         self.trained: dict[str, records.Record] = {}  # by fingerprint, in this kernel
 
+    @property
+    def demo(self) -> str:
+        """The edition that lends its size and its trained parents: the page's own, where that is a demo."""
+        return self.edition if editions.parse(self.edition)[0] == DEMO else DEMO
+
     def run(self, label: str) -> Run:
         """The run of the page's edition with this label ("model-method"), made small: on digits, as wide as the demo's.
 
@@ -46,7 +51,7 @@ class Live:
         """
         from netpress import papers
 
-        own, small = (labelled(papers.grid(self.paper, name)) for name in (self.edition, DEMO))
+        own, small = (labelled(papers.grid(self.paper, name)) for name in (self.edition, self.demo))
         known(label, sorted(own.keys() & small.keys()), f"run of {self.paper}")
         at = small[label]
         return replace(
@@ -107,12 +112,12 @@ class Live:
             raise UserError(f"{run.model}-{run.method} {record['status']}: {reason[-1]}")
         self.trained[run.fingerprint] = record
         if not self.run_missing:  # a build, which may have to show the same page again
-            head = {"name": run.name, "fingerprint": run.fingerprint, "edition": DEMO}
+            head = {"name": run.name, "fingerprint": run.fingerprint, "edition": self.demo}
             write_atomic(place(run), records.encode(head | record))
 
     def kept(self, run: Run) -> records.Record | None:
         """The demo's record of this very run; in a build also that of an earlier build."""
-        places = [records.path_of(run, DEMO)] + ([] if self.run_missing else [place(run)])
+        places = [records.path_of(run, self.demo)] + ([] if self.run_missing else [place(run)])
         found = (records.read(path) for path in places)
         return next((record for record in found if record and record["fingerprint"] == run.fingerprint), None)
 

@@ -146,7 +146,8 @@ class Scoreboard:
         }  # fmt: skip
         items = "".join(f"<dt>{name}</dt><dd>{fact}</dd>" for name, fact in facts.items() if fact)
         rule = f"<details><summary>The exact rule</summary><p>{escape(claim.rule)}</p></details>"
-        head = f'<p class="np-box-title">{escape(claim.id)} {tag_html(tag(f))} {escape(claim.statement)}</p>'
+        own = f' <a class="np-permalink" href="#{anchor(v)}" title="The address of this card">Link</a>'
+        head = f'<p class="np-box-title">{escape(claim.id)} {tag_html(tag(f))} {escape(claim.statement)}{own}</p>'
         return f'<div class="np-box np-claim" id="{anchor(v)}">{head}<dl>{items}</dl>{rule}</div>'
 
     def command(self, verdict: Verdict) -> str:
