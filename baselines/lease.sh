@@ -27,14 +27,14 @@ SETS=(CIFAR-10 CIFAR-100 MNIST Stanford-Dogs Flowers-102) # those come first tha
 PARTS=(step-128 step-512 triage-grid triage-grid-full whole-grid together)
 LARGE=("triage --dataset cifar10" "triage --dataset cifar100" "triage --dataset mnist" "triage --dataset dogs" pyramid
   compressing)
-edition=large quick=() bench=cuda
+edition=large quick=() workers=() bench=cuda
 if [ -n "${TOY:-}" ]; then
   PARTS=(step-128 triage-grid)
   LARGE=("triage --only *block5-mean* --set images=64,width=0.0625,epochs=1,parent_epochs=1"
     "pyramid --only *svgg5-forward-scratch* --set images=64,width=0.0625,epochs=1"
     "compressing --only *six-layer-shared-4b-5x-untuned*
       --set pruned_images=64,six_layer_width=0.0625,parent_epochs=1,retrain_epochs=1")
-  edition=demo quick=(--quick) bench=quick
+  edition=demo quick=(--quick) workers=(--workers 1) bench=quick
 fi
 
 fail() {
@@ -151,7 +151,7 @@ the_large() {
   for part in "${LARGE[@]}"; do
     read -ra words -d '' <<<"$part" || true
     status=0
-    netpress run "${words[@]}" --edition "$edition" || status=$?
+    netpress run "${words[@]}" --edition "$edition" ${workers[@]+"${workers[@]}"} || status=$?
     [ "$status" -ne 124 ] || return 124
     failed=$((failed ? failed : status))
   done

@@ -58,6 +58,14 @@ def machine(tmp_path: Path) -> Machine:
     return Machine(tmp_path)
 
 
+def came_back(machine: Machine, pattern: str) -> set[str]:
+    """The names of the records that came back, unpacked."""
+    files = list(machine.out.iterdir())
+    assert len(files) <= 8 and all(path.stat().st_size < 16 * 2**20 for path in files)
+    assert machine.does("unpack", str(machine.out))[0] == 0
+    return {path.stem for path in (machine.folder / "results").glob(pattern)}
+
+
 def contents(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
@@ -88,31 +96,32 @@ def test_data_travel_in_pieces_and_are_whole_afterwards(machine: Machine) -> Non
     assert machine.does("join") == (1, f"lease: the piece {path.name} is damaged: send it again.\n")
 
 
-def test_from_a_bare_machine_to_records(machine: Machine) -> None:
-    status, said = machine.does("tests")
-    assert status == 0 and "skipped" in said, said
-    for _ in range(2):
-        status, said = machine.does("bench")
-        assert status == 0, said
-    assert "lease:" not in said  # the second call found nothing left to measure
-    status, said = machine.does("large", LIMIT="0")
-    assert status == 124, said
-    status, said = machine.does("large")
-    assert status == 0 and said.count("0 not done") == 3, said
+def test_the_tests_of_a_gpu_are_found(machine: Machine) -> None:
+    status, told = machine.does("tests")
+    assert status == 0 and "needs a CUDA GPU" in told, told
+    assert "skipped" in (machine.out / "tests.log").read_text()
 
-    came_back = list(machine.out.iterdir())
-    assert len(came_back) <= 8 and all(path.stat().st_size < 16 * 2**20 for path in came_back)
-    assert machine.does("unpack", str(machine.out))[0] == 0
-    unpacked = machine.folder / "results"
-    assert {path.stem for path in (unpacked / "bench" / results.QUICK).iterdir()} == {"step-128", "triage-grid"}
-    done = {path.stem: records.read(path) for path in unpacked.glob("demo+*/**/*.json")}
-    assert all(record and record["status"] == "done" for record in done.values())
-    assert {name.rsplit("-s", 1)[0] for name in done} == {
+
+def test_measurements_are_done_once(machine: Machine) -> None:
+    status, told = machine.does("bench")
+    assert status == 0, told
+    assert machine.does("bench") == (0, "")  # nothing was left
+    assert came_back(machine, f"bench/{results.QUICK}/*") == {"step-128", "triage-grid"}
+
+
+def test_from_a_bare_machine_to_records(machine: Machine) -> None:
+    status, told = machine.does("large", LIMIT="0")
+    assert status == 124, told
+    status, told = machine.does("large")
+    assert status == 0 and told.count("0 not done") == 3, told
+    assert {name.rsplit("-s", 1)[0] for name in came_back(machine, "demo+*/**/*.json")} == {
         "vgg16-parent", "vgg16-block5-mean-frozen", "vgg16-block5-mean-thawed", "vgg19-parent",
         "svgg5-forward-scratch",
         "six-layer-parent", "six-layer-pruned-5x-global-retrained", "six-layer-shared-4b-5x-untuned",
     }  # fmt: skip
-    without = done["six-layer-parent-s0"]["measures"]  # a record for all that
+    done = {path.stem: records.read(path) for path in (machine.folder / "results").glob("demo+*/**/*.json")}
+    assert all(record and record["status"] == "done" for record in done.values())
+    without = (done["six-layer-parent-s0"] or {})["measures"]  # a record for all that
     assert without["int8_accuracy"] is None and "int8_reason" in without
 
 
