@@ -128,7 +128,8 @@ class Figure:
         """The figure, and where there is one its drawing for a phone; the style sheet shows one of them."""
         if self.narrow is None:
             return self.svg
-        return f'<div class="np-wide">{self.svg}</div><div class="np-narrow" style="display:none">{self._drawn(self.narrow)}</div>'
+        narrow = f'<div class="np-narrow" style="display:none">{self._drawn(self.narrow)}</div>'
+        return f'<div class="np-wide">{self.svg}</div>{narrow}'
 
     def to_frame(self) -> pd.DataFrame:
         """The numbers behind the figure."""
