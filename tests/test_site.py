@@ -15,6 +15,7 @@ import books
 import pytest
 
 from netpress import book
+from netpress.report.tables import listing
 
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 BOOK = books.ROOT / "_build" / "html"
@@ -226,17 +227,18 @@ def test_tables_are_shown_whole(site, served, chromium, theme, width):
 
 
 @needs_browser
-def test_a_table_that_is_cut_shows_it_by_its_edge_and_keeps_its_first_column(sample_site, chromium):
+def test_a_table_that_is_cut_shows_it_by_its_edge_and_keeps_its_first_column(tmp_path, chromium):
+    table = listing([{"network": "VGG19"} | {f"column {i}": i for i in range(20)}], "A wide table.")
+    static = (books.ROOT / "_static").as_uri()
+    head = f'<link rel="stylesheet" href="{static}/netpress-report.css"><script src="{static}/book.js"></script>'
+    (tmp_path / "page.html").write_text(f"<!doctype html><html>{head}<body>{table._repr_html_()}</body></html>")
     page = chromium.new_page(viewport={"width": 390, "height": 900})
-    page.goto((sample_site / "triage" / "sample.html").as_uri())
-    scroller = page.locator(".np-scroll").first
-    scroller.evaluate("box => { box.style.width = '6rem' }")
-    page.evaluate("window.dispatchEvent(new Event('resize'))")
-    assert "np-more" in scroller.get_attribute("class")
-    first = scroller.locator("tbody th").first
+    page.goto((tmp_path / "page.html").as_uri())
+    page.wait_for_selector(".np-scroll.np-more")
+    first = page.locator(".np-scroll tbody th")
     before = first.bounding_box()["x"]
-    scroller.evaluate("box => { box.scrollLeft = box.scrollWidth }")
-    page.wait_for_function("!document.querySelector('.np-scroll').classList.contains('np-more')")
+    page.locator(".np-scroll").evaluate("box => { box.scrollLeft = box.scrollWidth }")
+    page.wait_for_selector(".np-scroll:not(.np-more)")
     assert abs(first.bounding_box()["x"] - before) < 2
     page.close()
 
