@@ -8,6 +8,7 @@ page.live.compare(run, run.with_stage("retrain", epochs=8, lr=0.02))
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from dataclasses import fields, replace
 from functools import cached_property
 from pathlib import Path
@@ -22,7 +23,6 @@ from netpress.runs import records
 from netpress.training.stage import Stage
 
 if TYPE_CHECKING:
-    from netpress.book.page import Page
     from netpress.report.figures import Figure
     from netpress.runs.run import Run
     from netpress.runs.workspace import Workspace
@@ -35,14 +35,15 @@ SHOWN = ("loss", "trains", "teacher", "epochs", "lr", "schedule")
 class Live:
     """What a page trains while its reader looks on."""
 
-    def __init__(self, page: Page):
-        self.page = page
+    def __init__(self, shown: Mapping[str, str], waits: bool):
+        """`shown`: paper -> the page's edition; `waits`: whether somebody waits for parents that are trained first."""
+        self.editions, self.waits = shown, waits
         self.trained: dict[str, records.Record] = {}  # by fingerprint, in this kernel
 
     @property
     def demo(self) -> str:
         """The edition that lends its size and its trained parents: the page's own, where that is a demo."""
-        return next((e for e in self.page.editions.values() if editions.parse(e)[0] == DEMO), DEMO)
+        return next((e for e in self.editions.values() if editions.parse(e)[0] == DEMO), DEMO)
 
     def run(self, label: str) -> Run:
         """The run of the page's edition with this label ("model-method"), made small: on digits, as wide as the demo's.
@@ -52,7 +53,7 @@ class Live:
         """
         from netpress import papers
 
-        ((paper, edition),) = self.page.editions.items()
+        ((paper, edition),) = self.editions.items()
         own, small = (labelled(papers.grid(paper, name)) for name in (edition, self.demo))
         known(label, sorted(own.keys() & small.keys()), f"run of {paper}")
         at = small[label]
@@ -94,7 +95,7 @@ class Live:
         todo = [run for run in runs if run.fingerprint not in self.trained]
         store = self.workspace.store
         parents = [need for need in with_needs(todo) if need not in todo and store.find(need.fingerprint) is None]
-        if parents and not self.page.run_missing:
+        if parents and not self.waits:
             return False
         todo = [*parents, *todo]
         with tqdm(total=sum(run.epochs for run in todo), unit="epoch", file=sys.stderr, disable=not todo) as bar:
@@ -113,13 +114,13 @@ class Live:
             reason = record.get("reason", "").strip().splitlines() or ["no reason was given"]
             raise UserError(f"{run.model}-{run.method} {record['status']}: {reason[-1]}")
         self.trained[run.fingerprint] = record
-        if not self.page.run_missing:  # a build, which may have to show the same page again
+        if not self.waits:  # a build, which may have to show the same page again
             head = {"name": run.name, "fingerprint": run.fingerprint, "edition": self.demo}
             write_atomic(place(run), records.encode(head | record))
 
     def kept(self, run: Run) -> records.Record | None:
         """The demo's record of this very run; in a build also that of an earlier build."""
-        places = [records.path_of(run, self.demo)] + ([] if self.page.run_missing else [place(run)])
+        places = [records.path_of(run, self.demo)] + ([] if self.waits else [place(run)])
         found = (records.read(path) for path in places)
         return next((record for record in found if record and record["fingerprint"] == run.fingerprint), None)
 

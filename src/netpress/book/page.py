@@ -170,7 +170,7 @@ class Page(BaseModel):
         """What the page trains while its reader looks on: `page.live.compare(run, run.with_stage(...))`."""
         from netpress.book.live import Live
 
-        return Live(self)
+        return Live(self.editions, self.run_missing)
 
     def made_with(self) -> Html:
         """The box "made with": edition, data, seeds, runs and what was not run, devices, commits, dates, cost."""
