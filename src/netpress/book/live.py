@@ -8,6 +8,7 @@ page.live.compare(run, run.with_stage("retrain", epochs=8, lr=0.02))
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from dataclasses import fields, replace
 from functools import cached_property
 from pathlib import Path
@@ -34,14 +35,15 @@ SHOWN = ("loss", "trains", "teacher", "epochs", "lr", "schedule")
 class Live:
     """What a page trains while its reader looks on."""
 
-    def __init__(self, paper: str, edition: str, run_missing: bool):
-        self.paper, self.edition, self.run_missing = paper, edition, run_missing
+    def __init__(self, shown: Mapping[str, str], waits: bool):
+        """`shown`: paper -> the page's edition; `waits`: whether somebody waits for parents that are trained first."""
+        self.editions, self.waits = shown, waits
         self.trained: dict[str, records.Record] = {}  # by fingerprint, in this kernel
 
     @property
     def demo(self) -> str:
         """The edition that lends its size and its trained parents: the page's own, where that is a demo."""
-        return self.edition if editions.parse(self.edition)[0] == DEMO else DEMO
+        return next((e for e in self.editions.values() if editions.parse(e)[0] == DEMO), DEMO)
 
     def run(self, label: str) -> Run:
         """The run of the page's edition with this label ("model-method"), made small: on digits, as wide as the demo's.
@@ -51,8 +53,9 @@ class Live:
         """
         from netpress import papers
 
-        own, small = (labelled(papers.grid(self.paper, name)) for name in (self.edition, self.demo))
-        known(label, sorted(own.keys() & small.keys()), f"run of {self.paper}")
+        ((paper, edition),) = self.editions.items()
+        own, small = (labelled(papers.grid(paper, name)) for name in (edition, self.demo))
+        known(label, sorted(own.keys() & small.keys()), f"run of {paper}")
         at = small[label]
         return replace(
             own[label], dataset=at.dataset, px=at.px, width=at.width, images=at.images, seed=at.seed, needs=at.needs,
@@ -92,7 +95,7 @@ class Live:
         todo = [run for run in runs if run.fingerprint not in self.trained]
         store = self.workspace.store
         parents = [need for need in with_needs(todo) if need not in todo and store.find(need.fingerprint) is None]
-        if parents and not self.run_missing:
+        if parents and not self.waits:
             return False
         todo = [*parents, *todo]
         with tqdm(total=sum(run.epochs for run in todo), unit="epoch", file=sys.stderr, disable=not todo) as bar:
@@ -111,13 +114,13 @@ class Live:
             reason = record.get("reason", "").strip().splitlines() or ["no reason was given"]
             raise UserError(f"{run.model}-{run.method} {record['status']}: {reason[-1]}")
         self.trained[run.fingerprint] = record
-        if not self.run_missing:  # a build, which may have to show the same page again
+        if not self.waits:  # a build, which may have to show the same page again
             head = {"name": run.name, "fingerprint": run.fingerprint, "edition": self.demo}
             write_atomic(place(run), records.encode(head | record))
 
     def kept(self, run: Run) -> records.Record | None:
         """The demo's record of this very run; in a build also that of an earlier build."""
-        places = [records.path_of(run, self.demo)] + ([] if self.run_missing else [place(run)])
+        places = [records.path_of(run, self.demo)] + ([] if self.waits else [place(run)])
         found = (records.read(path) for path in places)
         return next((record for record in found if record and record["fingerprint"] == run.fingerprint), None)
 

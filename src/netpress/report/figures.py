@@ -156,6 +156,8 @@ def bars(runs: pd.DataFrame, encoding: Encoding, words: Words) -> Figure:
 
 def curves(history: pd.DataFrame, encoding: Encoding, words: Words) -> Figure:
     """Mean lines over a numeric x (epochs) with the interval over seeds as a band; a single run has no band."""
+    from matplotlib.ticker import MaxNLocator
+
     chart = _Chart(summary(history, encoding), encoding, words)
 
     def draw(axes: Axes, panel: Any) -> None:
@@ -164,7 +166,7 @@ def curves(history: pd.DataFrame, encoding: Encoding, words: Words) -> Figure:
             axes.fill_between(rows[encoding.x], rows["low"], rows["high"], color=colour(i), alpha=0.18, lw=0)
             axes.plot(rows[encoding.x], rows["mean"], **_line(i, len(rows)))
             _hovers(axes, rows[encoding.x], rows, chart, name)
-        axes.locator_params(axis="x", integer=True)  # epochs
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))  # epochs
 
     keys: list[Key] = [(str(name), _line(i, 2)) for i, name in chart.series if name is not None]
     return _multiples(chart, draw, keys, _wide(chart))
