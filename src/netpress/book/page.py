@@ -3,7 +3,7 @@
 import shlex
 from collections.abc import Callable
 from contextlib import suppress
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
@@ -104,7 +104,7 @@ class Page(BaseModel):
         return table
 
     def table(self) -> "pd.DataFrame":
-        """The same as it is: nothing is trained, and it may be empty."""
+        """Like `records`, but nothing is trained, and it may be empty."""
         import pandas as pd
 
         from netpress.runs import records
@@ -190,8 +190,10 @@ class Page(BaseModel):
         return shlex.join(words)
 
     def _run_missing(self) -> None:
-        from netpress import sweep
+        from netpress import papers, sweep
 
+        for paper, edition in self.editions.items():
+            papers.check_changes(edition, partial(papers.grid, paper))
         for edition, runs in self.parts.items():
             sweep.ensure(runs, edition)
 
@@ -218,4 +220,5 @@ def explained(error: ValidationError) -> str:
     name = str(first["loc"][0]) if first["loc"] else "?"
     if first["type"] == "missing":
         return f"Parameter {name} is missing: {EXPECTED.get(name, 'a value')} is expected."
-    return f"Parameter {name} = {first['input']!r} is not possible: {EXPECTED.get(name, first['msg'])} is expected."
+    reason = f"{EXPECTED[name]} is expected" if name in EXPECTED else first["msg"].replace("Input", "it")
+    return f"Parameter {name} = {first['input']!r} is not possible: {reason}."

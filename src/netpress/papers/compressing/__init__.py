@@ -57,7 +57,8 @@ def tidy(runs: "pd.DataFrame", results: Path | None = None) -> "pd.DataFrame":
     numbers = ("temperature", "alpha", "length", "ratio", "bits")
     columns = ("role", *(name for part in PARTS for name in part.COLUMNS))
     runs = runs.reindex(columns=list(dict.fromkeys([*runs.columns, *columns, *MEASURED])))
-    words = {name: runs[name].fillna(False if name == "squared" else "") for name in columns if name not in numbers}
+    empty = {name: False if name == "squared" else "" for name in columns if name not in numbers}
+    words = {name: runs[name].astype("object").fillna(value) for name, value in empty.items()}
     counts = {name: runs[name].astype("float64").replace(0.0, float("nan")) for name in ("ratio", "bits")}
     runs = runs.assign(**words, **counts)
     parents = runs["model"].isin(pruning.NETWORKS) & (runs["role"] == "parent")

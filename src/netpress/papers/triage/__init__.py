@@ -194,7 +194,7 @@ def tidy(runs: "pd.DataFrame", results: Path | None = None) -> "pd.DataFrame":
     from netpress.papers.triage import convergence
 
     runs = runs.reindex(columns=list(dict.fromkeys([*runs.columns, "curve", *FACTORS, *MEASURED])))
-    runs = runs.assign(**{name: runs[name].fillna("") for name in FACTORS})
+    runs = runs.assign(**{name: runs[name].astype("object").fillna("") for name in FACTORS})
     keys = ["dataset", "seed"]
     parents = runs[runs["method"] == "parent"].drop_duplicates(keys).set_index(keys)["best"].rename("baseline")
     runs = runs.join(parents, on=keys)
