@@ -91,7 +91,8 @@ def weights(runs: pd.DataFrame) -> Figure:
 
 def learning_curves(history: pd.DataFrame) -> Figure:
     """Test accuracy against epoch of the networks of Table I."""
-    rows = labelled(history, distillation.ROWS, "network")
+    factors = dict.fromkeys((*history.columns, *distillation.COLUMNS))  # other parts' runs alone have not all of them
+    rows = labelled(history.reindex(columns=list(factors)), distillation.ROWS, "network")
     rows = rows.assign(**{"data set": rows["dataset"].map(titles())})
     rows = rows.sort_values("data set", ascending=False, kind="stable")
     encoding = Encoding(x="epoch", y="test_accuracy", series="network", panel="data set", scale=100.0)
