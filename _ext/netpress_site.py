@@ -190,6 +190,7 @@ def lost(root: str) -> str:
     )
     return (
         '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8" /><title>No such page: netpress</title>'
+        '<link rel="icon" href="data:," />'  # or a browser looks for one
         '<meta name="viewport" content="width=device-width, initial-scale=1" /><meta name="robots" content="noindex" />'
         "<style>body{font-family:system-ui,sans-serif;line-height:1.5;margin:15vh auto;max-width:36rem;padding:0 1rem}"
         "@media (prefers-color-scheme: dark){body{background:#121212;color:#ddd}a{color:#7fc4dc}}</style></head>"

@@ -325,7 +325,7 @@ def test_the_best_complete_edition_is_the_main_one(project, invent):
 
 
 def test_unknown_editions_are_refused_before_anything_is_made(project):
-    folder, _ = project
+    folder = project
     with pytest.raises(UserError, match="did you mean 'demo'"):
         book.build(("dmo",))
     assert not (folder / "_build").exists()

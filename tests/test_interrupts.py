@@ -134,7 +134,7 @@ def test_a_signal_ends_the_books_other_programs(tmp_path: Path, program: str, nu
     where, module, name, hint = PROGRAMS[program]
     place = tmp_path / "book"
     (place / "_build" / "book").mkdir(parents=True)
-    (place / "_build" / "book" / "_toc.yml").touch()
+    (place / "_build" / "book" / "_toc.yml").write_text("{}")
     (place / "_toc.yml").touch()
     (place / "chapters").mkdir()
     (place / "README.md").write_text(f"{readme.BEGIN}{readme.END}")

@@ -6,7 +6,7 @@ import books
 import invented
 import pytest
 
-from netpress import book, papers
+from netpress import book, editions, papers
 from netpress.book import forest, opening, parameters
 from netpress.book.page import Page
 from netpress.book.scoreboard import Scoreboard
@@ -66,7 +66,7 @@ def test_made_with_is_said_once_a_page():
 
 CHANGES = {
     "triage/accuracy": ("vgg16-block1-random-frozen", {"best": 0.1}),
-    "triage/convergence": ("vgg16-block2-mean-thawed", {"epochs_to_99": 6}),
+    "triage/convergence": ("vgg16-block2-mean-thawed", {"epochs_to_99": editions.settings("demo", "triage").epochs}),
     "triage/filters": ("vgg16-block2-student-teacher-frozen", {"measures": {"filter_cosine": 0.9, "cka": 0.1}}),
     "triage/idea": ("vgg16-block1-random-frozen", {"parameters": 10, "multiply_adds": 10}),
     "triage/verdicts": ("vgg16-block1-random-frozen", {"status": "missing"}),
@@ -135,13 +135,19 @@ def test_the_landing_page_opens_with_five_sentences(results):
 # the forest plot
 
 
+def committed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The records that are committed are those that are read."""
+    monkeypatch.chdir(books.ROOT)
+    monkeypatch.setenv("NETPRESS_RESULTS", str(books.ROOT / "results"))
+
+
 def of_small() -> Scoreboard:
     """The committed records: their pilot speaks as long as fresh seeds lack."""
     return Scoreboard(Page(chapter="index", edition="small", run_missing=False))
 
 
 def test_the_forest_has_every_claim_once_and_leads_to_its_card(monkeypatch):
-    monkeypatch.chdir(books.ROOT)
+    committed(monkeypatch)
     board = of_small()
     html = board.forest().html
     ids = [claim.id for paper in papers.PAPERS for claim in papers.get(paper).claims]
@@ -159,7 +165,7 @@ def test_strips_shade_where_a_claim_holds_and_point_beyond_their_end():
 
 
 def test_a_fresh_verdict_takes_the_place_of_the_pilots(monkeypatch):
-    monkeypatch.chdir(books.ROOT)
+    committed(monkeypatch)
     (first, *_), pilot = papers.verdicts("triage", "small"), papers.pilot_verdicts("triage", "small")
     assert pilot[first.claim.id]["verdict"] in spoken(finding(first, pilot[first.claim.id]))
     counted = next(v for v in papers.verdicts("pyramid", "small") if v.claim.id == "P6")

@@ -10,7 +10,7 @@ from pyramids import BACKWARD, DEMO, FORWARD, REPLACED, SLICES, run_named, train
 
 from netpress import editions, papers
 from netpress.nets import levels
-from netpress.papers import printed, pyramid
+from netpress.papers import pyramid
 from netpress.papers.pyramid import NAMES, tables
 from netpress.runs.run import Run
 from netpress.training.stage import Stage
@@ -62,7 +62,7 @@ def test_two_directions_five_levels_five_methods_less_four_cells() -> None:
 @pytest.mark.parametrize("number", tables.TABLES)
 def test_the_cells_left_out_are_the_papers(number: int) -> None:
     direction, _ = tables.TABLES[number]
-    paper = printed.table(f"pyramid_table_{number}")
+    paper = tables.as_printed(number)
     for level in levels.LEVELS:
         for approach, column in NAMES.items():
             missing = not isinstance(paper.at[level.upper(), column], float)

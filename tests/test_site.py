@@ -269,7 +269,7 @@ def test_maths_figures_and_search_work_from_the_disk(sample_site, chromium):
     page = chromium.new_page()
     page.goto((sample_site / "triage" / "sample.html").as_uri())
     page.wait_for_selector("mjx-container")
-    assert page.locator("figure svg[role=img]").get_attribute("aria-label").startswith("Accuracies that rise")
+    assert page.locator("figure svg[role=img]").first.get_attribute("aria-label").startswith("Accuracies that rise")
     assert page.locator("figcaption").inner_text().startswith("Figure 1")
     assert page.locator(".glued-table").inner_text().startswith("Table 1")
     page.goto((sample_site / "search.html").as_uri() + "?q=landing")

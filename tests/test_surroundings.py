@@ -77,7 +77,7 @@ def test_a_device_that_is_not_here_is_told_before_any_run(
     words = ("run", "triage", "--only", "*parent*", "--set", "images=96", "--set", "parent_epochs=1", "--workers", "1")
     for told in (command("doctor"), command(*words)):
         assert told.status == 2 and "NETPRESS_DEVICE" in told.sentence
-    assert list(folder.rglob("*.json")) == []
+    assert [path for path in folder.rglob("*.json") if not path.name.startswith("sizes-")] == []
 
 
 @pytest.mark.parametrize("value", ["", "  "])
@@ -297,7 +297,7 @@ def test_a_build_folder_that_cannot_be_used_is_one_sentence(tmp_path: Path, kind
     (tmp_path / "chapters").mkdir()
     (tmp_path / "_toc.yml").write_text("format: jb-book\nroot: chapters/index\n")
     (tmp_path / "_build").touch() if kind == "a file" else (tmp_path / "_build").mkdir()
-    for place in (tmp_path, *tmp_path.parents[:2]):
+    for place in (tmp_path, *tmp_path.parents[:3]):  # that of a worker of the tests too
         place.chmod(0o755)  # another user may come here, and write nothing
     text = f"""
 import os, sys

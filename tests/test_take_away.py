@@ -6,6 +6,7 @@ import re
 from types import SimpleNamespace
 
 import books
+import invented
 import pandas as pd
 import pytest
 
@@ -30,8 +31,8 @@ def site(tmp_path_factory):
             .replace('baseurl: ""', f"baseurl: {ADDRESS}")
         )
         config.write_text(text)
-        books.invent_records(folder / "results", "demo")
-        books.invent_records(folder / "results", "small", 40)
+        invented.fill(folder / "results", "demo", ("triage",))
+        invented.fill(folder / "results", "small", ("triage",), 40)
         book.build()
     return folder / "book" / "_build" / "html"
 

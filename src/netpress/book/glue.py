@@ -18,11 +18,11 @@ def glue(name: str, value: Any, form: str = "", caption: str = "") -> None:
     from IPython.display import display
 
     if isinstance(value, str | numbers.Number) or is_single(value):
-        bundle, said = {"text/plain": repr(written(name, value, form))}, {}
+        bundle, about = {"text/plain": repr(written(name, value, form))}, {}
     else:
         display(value)  # where it is made; the page shows the copy that is kept, where its caption is
-        bundle, said = shown(name, value), {"caption": caption or own_caption(value), "csv": csv_of(value)}
-    metadata = {"scrapbook": {"name": name, "mime_prefix": KEPT}, "netpress": said}
+        bundle, about = shown(name, value), {"caption": caption or own_caption(value), "csv": csv_of(value)}
+    metadata = {"scrapbook": {"name": name, "mime_prefix": KEPT}, "netpress": about}
     display({KEPT + mime: content for mime, content in bundle.items()}, raw=True, metadata=metadata)
 
 

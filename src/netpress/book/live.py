@@ -81,7 +81,7 @@ class Live:
             raise UserError(f"More than {MOST_EPOCHS} epochs: take fewer for a look, or `netpress run` for a study.")
         if not self.train(runs):
             return absent(run)
-        return drawn({said(run, each): self.trained[each.fingerprint] for each in runs})
+        return drawn({spoken(run, each): self.trained[each.fingerprint] for each in runs})
 
     def train(self, runs: list[Run]) -> bool:
         """Train what is missing, parents first; False where a parent would have to be, and nobody waits for it."""
@@ -176,7 +176,7 @@ def absent(run: Run) -> Html:
     return Html(f'<p class="np-note">{text}</p>', text)
 
 
-def said(run: Run, other: Run) -> str:
+def spoken(run: Run, other: Run) -> str:
     """What was changed in a run, as it is written: "as it is", "retrain: epochs=8, lr=0.02"."""
     if run == other:
         return "as it is"

@@ -27,11 +27,11 @@ def sentences(page: "Page") -> list[str]:
     """What a page found, in sentences; that nothing can be told where its records do not say anything."""
     home, _, name = page.chapter.rpartition("/")
     if home in papers.PAPERS and name != "verdicts":
-        found = [said for said in of_paper(home).get(name, nothing)(frame(page)) if said]
+        found = [line for line in of_paper(home).get(name, nothing)(frame(page)) if line]
     elif home in papers.PAPERS:
-        found = [said for said in judged(page.findings()) if said]
+        found = [line for line in judged(page.findings()) if line]
     else:
-        found = [said for said in PAGES.get(page.chapter, nothing)(page) if said]
+        found = [line for line in PAGES.get(page.chapter, nothing)(page) if line]
     return found or [NOTHING_YET]
 
 
@@ -72,9 +72,9 @@ def in_short(page: "Page") -> Html:
 
 def found(page: "Page") -> Html:
     """The same for the landing page: one sentence below the other."""
-    said = sentences(page)
-    items = "".join(f"<li>{tied(one)}</li>" for one in said)
-    return Html(f'<ul class="np-findings">{items}</ul>', "\n".join(f"- {one}" for one in said))
+    lines = sentences(page)
+    items = "".join(f"<li>{tied(one)}</li>" for one in lines)
+    return Html(f'<ul class="np-findings">{items}</ul>', "\n".join(f"- {one}" for one in lines))
 
 
 # the landing page
@@ -87,7 +87,7 @@ def headlines(page: "Page") -> list[str]:
         for paper, edition in page.editions.items()
         for headline in getattr(short_of(paper), "HEADLINES", ())
     ]
-    return [said for said in found if said] or [NOTHING_YET]
+    return [line for line in found if line] or [NOTHING_YET]
 
 
 def scale(page: "Page") -> str:
@@ -121,12 +121,12 @@ def judged(findings: "Sequence[Finding]") -> list[str]:
 
     shown = {word: [f.claim.id for f in findings if f.verdict == word] for word in VERDICTS}
     parts = [f"{len(ids)} {word} ({', '.join(ids)})" for word, ids in shown.items() if ids and word != NOT_RUN]
-    said = f"Of {count(len(findings), 'claim')}: " + (f"{listed(parts)}." if parts else "none is judged yet.")
+    lines = f"Of {count(len(findings), 'claim')}: " + (f"{listed(parts)}." if parts else "none is judged yet.")
     rest = shown[NOT_RUN]
     piloted = [f.claim.id for f in findings if f.by]
     waits = f"{count(len(rest), 'claim')} {'waits' if len(rest) == 1 else 'wait'} for fresh seeds ({', '.join(rest)})."
     return [
-        said,
+        lines,
         f"{len(piloted)} of these verdicts are the pilot's, by its first rules: the fresh seeds that decide are not "
         "all run." if piloted else "",
         waits if rest else "",
@@ -151,8 +151,8 @@ def shrink(page: "Page") -> list[str]:
     networks = together.networks(page.editions)
     if networks.empty:
         return []
-    said = [figures.advice_text(networks, 1.0, size) for size in together.SIZES]
-    return ["Within one point of the best uncompressed network:", f"{'; '.join(said)}."]
+    lines = [figures.advice_text(networks, 1.0, size) for size in together.SIZES]
+    return ["Within one point of the best uncompressed network:", f"{'; '.join(lines)}."]
 
 
 def explorer(page: "Page") -> list[str]:
@@ -202,11 +202,11 @@ def speed(page: "Page") -> list[str]:
     ratio = benchmark_page.value("triage-grid", "31 networks")
     if ratio is None:
         return [benchmark_page.unmeasured("triage-grid")]
-    said = [f"For the 31 networks of one data set a plain loop takes {number(ratio, 2)} times as long."]
+    lines = [f"For the 31 networks of one data set a plain loop takes {number(ratio, 2)} times as long."]
     reached = [row for _, row in benchmark_page.table_bars().cells.iterrows()]
     met = sum(row["reached"] == "yes" for row in reached)
     return [
-        *said,
+        *lines,
         f"Of {count(len(reached), 'aim')} {met} {'is' if met == 1 else 'are'} reached; the table says which.",
     ]
 

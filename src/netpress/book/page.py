@@ -192,8 +192,9 @@ class Page(BaseModel):
     def _run_missing(self) -> None:
         from netpress import papers, sweep
 
-        for paper, edition in self.editions.items():
-            papers.check_changes(edition, partial(papers.grid, paper))
+        for edition in dict.fromkeys(self.editions.values()):
+            shown = [paper for paper, other in self.editions.items() if other == edition]
+            papers.check_changes(edition, partial(papers.grids, shown))
         for edition, runs in self.parts.items():
             sweep.ensure(runs, edition)
 

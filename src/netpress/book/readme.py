@@ -67,9 +67,9 @@ def finding(paper: str, edition: str) -> str:
         )
     chosen = decided[0]
     size = "counted" if chosen.n == "exact" else f"{chosen.n} fresh seeds"
-    told = findings.finding(chosen)
-    effect = f": {told.words}" if told.words else ""
-    facts = [told.interval, chosen.result.note, size, f"claim {chosen.claim.id}", f"edition {edition}"]
+    effect_found = findings.finding(chosen)
+    effect = f": {effect_found.words}" if effect_found.words else ""
+    facts = [effect_found.interval, chosen.result.note, size, f"claim {chosen.claim.id}", f"edition {edition}"]
     return (
         f"- **{papers.get(paper).title}** says: “{chosen.claim.statement}” **{chosen.verdict.capitalize()}**{effect} "
         f"({'; '.join(fact for fact in facts if fact)})."

@@ -176,9 +176,9 @@ class Scoreboard:
         return listing(rows, "Verdicts by edition, from the smallest scale to the largest.")
 
 
-def pilot_text(claim: Claim, said: dict[str, Any] | None) -> str:
+def pilot_text(claim: Claim, old: dict[str, Any] | None) -> str:
     """What the pilot said of a claim: "undecided (2.2 points below the parent; n = 3)"."""
-    return spoken(replace(of_pilot(claim, said), by="")) if said else ""
+    return spoken(replace(of_pilot(claim, old), by="")) if old else ""
 
 
 def anchor(verdict: Verdict) -> str:

@@ -6,7 +6,7 @@ the others are imported when they are needed. CONTRIBUTING.md says how a paper i
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from fnmatch import fnmatchcase
 from importlib import import_module
 from pathlib import Path
@@ -53,6 +53,11 @@ def grid(paper: str, edition: str, datasets: tuple[str, ...] = (), seeds: tuple[
     every = tuple(sorted({seed for one in planned.values() for seed in one}))
     runs = one.grid(edition, every)
     return tuple(run for run in runs if (not datasets or run.dataset in datasets) and run.seed in planned[run.dataset])
+
+
+def grids(names: Sequence[str], edition: str) -> tuple[Run, ...]:
+    """All runs of some papers in an edition."""
+    return tuple(run for name in names for run in grid(name, edition))
 
 
 def check_changes(edition: str, grid: Callable[[str], tuple[Run, ...]]) -> None:

@@ -105,14 +105,14 @@ def finding(verdict: Verdict, pilot: Mapping[str, Any] | None = None) -> Finding
     )  # fmt: skip
 
 
-def of_pilot(claim: Claim, said: Mapping[str, Any]) -> Finding:
+def of_pilot(claim: Claim, old: Mapping[str, Any]) -> Finding:
     """What the pilot's record says of a claim."""
-    low, high = said.get("interval") or (None, None)
-    parts = [part.strip() for part in WEAKEST.findall(said.get("note") or "")]
+    low, high = old.get("interval") or (None, None)
+    parts = [part.strip() for part in WEAKEST.findall(old.get("note") or "")]
     decided_by = ", ".join(reversed(parts))
-    held = holding(said.get("rule") or "", parts[0] if parts else "")
+    held = holding(old.get("rule") or "", parts[0] if parts else "")
     return Finding(
-        claim, said["verdict"], BY_PILOT, said["effect"], low, high, said["unit"], said["n"], decided_by, held
+        claim, old["verdict"], BY_PILOT, old["effect"], low, high, old["unit"], old["n"], decided_by, held
     )  # fmt: skip
 
 
@@ -138,8 +138,8 @@ def phrase(effect: float, unit: str, decided_by: str, than: Mapping[str, str]) -
         more = "less" if effect < 0 else "more"
         return f"{size(effect, unit)} {more} with {named(pair[1])} than with {named(pair[2])}{brackets(places)}"
     if unit == "tau":
-        said = than.get(unit, "{}").format(TAUS[(effect > 0) - (effect < 0)])
-        return f"{said}, tau {number(effect, 2)}{brackets(rest)}"
+        words = than.get(unit, "{}").format(TAUS[(effect > 0) - (effect < 0)])
+        return f"{words}, tau {number(effect, 2)}{brackets(rest)}"
     if unit not in WORDS:
         return " ".join(filter(None, (size(effect, unit), than.get(unit)))) + brackets(rest)
     against, word = other or than.get(unit, ""), WORDS[unit][effect < 0]

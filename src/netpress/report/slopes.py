@@ -73,7 +73,7 @@ def _panel(axes: Axes, own: pd.DataFrame, where: Slopes, ways: Sequence[str]) ->
         name = row[where.series]
         axes.plot([0, 1], [row["paper"], row["ours"]], **_look(ways.index(name)))
         for x, end in enumerate(ENDS):
-            told = f"{row[where.row]}, {row[where.column]}, {name}, {end}: {number(row[end], sign=True)}"
-            hover(axes, (x, row[end]), told)
+            text = f"{row[where.row]}, {row[where.column]}, {name}, {end}: {number(row[end], sign=True)}"
+            hover(axes, (x, row[end]), text)
     axes.set_xlim(-0.25, 1.25)
     axes.set_xticks([0, 1], ENDS)

@@ -236,8 +236,8 @@ def _body(frame: pd.DataFrame, show: Callable[[Any], str], cards: bool) -> str:
     for key, values in zip(frame.index, frame.itertuples(index=False, name=None), strict=True):
         keys = () if _bare(frame) else key if isinstance(key, tuple) else (key,)
         stub = "".join(f'<th scope="row">{_content(part, show)}</th>' for part in keys)
-        said = [label if value not in (None, "") else "" for value, label in zip(values, labels, strict=True)]
-        cells = "".join(_cell(value, show, label) for value, label in zip(values, said, strict=True))
+        named = [label if value not in (None, "") else "" for value, label in zip(values, labels, strict=True)]
+        cells = "".join(_cell(value, show, label) for value, label in zip(values, named, strict=True))
         rows.append(f"<tr>{stub}{cells}</tr>")
     return f"<tbody>{''.join(rows)}</tbody>"
 

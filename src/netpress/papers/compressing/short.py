@@ -54,13 +54,13 @@ def idea(runs: pd.DataFrame) -> list[str]:
     """What was trained, and how small the small ones are."""
     rows = finished(runs)
     large, small = (rows_where(rows, where)["parameters"] for where in (distillation.TEACHES, distillation.ALONE))
-    said = [
+    lines = [
         f"{count(len(rows), 'network')} were trained to judge three ways: pruning, distillation, function matching."
     ]
     if len(large) and len(small):
         times = float(large.mean()) / float(small.mean())
-        said.append(f"The student of Table I has {number(times, 0)} times fewer weights than its teacher.")
-    return [*said, pruned(runs)] if len(rows) else []
+        lines.append(f"The student of Table I has {number(times, 0)} times fewer weights than its teacher.")
+    return [*lines, pruned(runs)] if len(rows) else []
 
 
 def distillation_page(runs: pd.DataFrame) -> list[str]:
@@ -73,13 +73,13 @@ def distillation_page(runs: pd.DataFrame) -> list[str]:
     so = f"The teacher helps on {listed(helps)}" if helps else "On no data set does the teacher make it more accurate"
     if len(helps) == len(gain):
         so = "The teacher helps on every data set"
-    said = [
+    lines = [
         f"Taught as printed, the student of Table I differs by {on_each(gain)} from the same student alone "
         f"({runs_text(*gain.values())}). {so}; the paper has no student alone to compare with."
     ]
     if alike:
-        said.append(f"Its agreement with the teacher differs by {on_each(alike)}.")
-    return [*said, hotter(runs)]
+        lines.append(f"Its agreement with the teacher differs by {on_each(alike)}.")
+    return [*lines, hotter(runs)]
 
 
 def hotter(runs: pd.DataFrame) -> str:
@@ -103,7 +103,7 @@ def pruning_page(runs: pd.DataFrame) -> list[str]:
         return []
     words = [f"{signed(value)} points {name}" for name, value in after.items()]
     raw = [f"{signed(value)} {name}" for name, value in before.items() if known(value)]
-    said = [
+    lines = [
         f"Pruned to one weight of five and retrained, a network changes by {listed(words)} against the same network "
         f"retrained unpruned ({runs_text(*after.values())}); before retraining it is {listed(raw)}."
     ]
@@ -112,8 +112,8 @@ def pruning_page(runs: pd.DataFrame) -> list[str]:
         more = "that pruning fails on large networks, as the paper says, is not seen once they are retrained"
         if clear(costs) and costs.mean < 0:
             more = "pruning does cost the large network more, as the paper says"
-        said.append(f"Retrained, VGG16 loses {signed(minus(costs))} points more than six layers: {more}.")
-    return [*said, narrow(runs)]
+        lines.append(f"Retrained, VGG16 loses {signed(minus(costs))} points more than six layers: {more}.")
+    return [*lines, narrow(runs)]
 
 
 def narrow(runs: pd.DataFrame) -> str:
@@ -143,7 +143,7 @@ def matching_page(runs: pd.DataFrame) -> list[str]:
     epochs = [str(label).removesuffix(" epochs") for label in (cells.index[0], cells.index[-1])]
     gain = difference(runs, Contrast(LONG, SHORT, LAST))
     needs = "needs patience" if clear(gain) and gain.mean > 0 else "gains nothing clear from patience"
-    said = [
+    lines = [
         f"Function matching, which imitates a teacher without labels, {needs}: {plain(first)} % after "
         f"{epochs[0]} epochs, {plain(last)} % after {epochs[1]} ({runs_text(last)})."
     ]
@@ -154,8 +154,8 @@ def matching_page(runs: pd.DataFrame) -> list[str]:
     for name, words in others.items():
         if name in cells:
             at = [f"{plain(v)} % after {e}" for v, e in zip(cells[name], epochs_of(cells), strict=True) if known(v)]
-            said += [f"{words} {listed(at)}."] if at else []
-    return said
+            lines += [f"{words} {listed(at)}."] if at else []
+    return lines
 
 
 def epochs_of(cells: pd.DataFrame) -> list[str]:
@@ -189,7 +189,7 @@ def taught(runs: pd.DataFrame) -> str:
 
 def patient(runs: pd.DataFrame) -> str:
     """What patience is worth here, in plain words, and what labels alone reach."""
-    return " ".join(said for said in matching_page(runs) if "fixed teacher" not in said)
+    return " ".join(line for line in matching_page(runs) if "fixed teacher" not in line)
 
 
 NETWORKS = {"for six layers": SMALL, "for VGG16": LARGE}

@@ -58,11 +58,11 @@ def accuracy(runs: pd.DataFrame) -> list[str]:
         return []
     answers = "; ".join(f"{way}: {verdict(found)} ({by_set(found)})" for way, found in gains.items())
     n = runs_text(*(value for found in gains.values() for value in found.values()))
-    said = [f"Is SVGG5 better after a pyramid in 2 stages than alone? {answers[0].upper()}{answers[1:]}; {n}."]
+    lines = [f"Is SVGG5 better after a pyramid in 2 stages than alone? {answers[0].upper()}{answers[1:]}; {n}."]
     hints = {way: over(runs, way, "fitnet") for way in gains}
     words = [f"{span(found.values())} points {way}" for way, found in hints.items() if found]
-    said += [f"Over FitNet, a teacher without a pyramid, it is {listed(words)}."] if words else []
-    return [*said, weak_teacher(runs)]
+    lines += [f"Over FitNet, a teacher without a pyramid, it is {listed(words)}."] if words else []
+    return [*lines, weak_teacher(runs)]
 
 
 def weak_teacher(runs: pd.DataFrame) -> str:
@@ -107,7 +107,7 @@ def idea(runs: pd.DataFrame) -> list[str]:
     sizes = rows.groupby("level")["parameters"].mean()
     if TOP not in sizes or LAST not in sizes:
         return []
-    said = [
+    lines = [
         f"SVGG5, the last level, has {number(sizes[TOP] / sizes[LAST])} times fewer weights than VGG19 at this "
         f"width, and {count(len(rows), 'network')} were trained to see how it is best reached."
     ]
@@ -118,8 +118,8 @@ def idea(runs: pd.DataFrame) -> list[str]:
         end = interval(last["best"]).times(100)
         if known(top) and known(end):
             title = titles()[dataset]
-            said.append(f"On {title} backward ends at {plain(end)} %, VGG19 has {plain(top)} % ({runs_text(end)}).")
-    return said
+            lines.append(f"On {title} backward ends at {plain(end)} %, VGG19 has {plain(top)} % ({runs_text(end)}).")
+    return lines
 
 
 def architectures(runs: pd.DataFrame) -> list[str]:
@@ -148,22 +148,22 @@ def speed(runs: pd.DataFrame) -> list[str]:
     pairs = [
         seconds[level, FORWARD] / seconds[level, BACKWARD] for level in LEVELS[:-1] if (level, BACKWARD) in seconds
     ]
-    said = [f"SVGG5 classifies 13,000 images {number(factor)} times as fast as VGG19; the paper has 4 times."]
+    lines = [f"SVGG5 classifies 13,000 images {number(factor)} times as fast as VGG19; the paper has 4 times."]
     if pairs:
-        said.append(
+        lines.append(
             f"At the levels between, backward is {number(min(pairs), 2)} to {number(max(pairs), 2)} times as fast as "
             f"forward, as the paper says."
             if min(pairs) > 1
             else "At the levels between, backward is not always faster than forward, which the paper says."
         )
-    return said
+    return lines
 
 
 def headline(runs: pd.DataFrame) -> str:
     """What the paper's idea is worth here, in plain words."""
     found = {way: over(runs, way, "scratch") for way in reversed(WAYS)}
-    said = [f"{PAYS[verdict(each)]} {FROM[way]} ({span(each.values())} points)" for way, each in found.items() if each]
-    if not said:
+    lines = [f"{PAYS[verdict(each)]} {FROM[way]} ({span(each.values())} points)" for way, each in found.items() if each]
+    if not lines:
         return ""
     n = runs_text(*(value for each in found.values() for value in each.values()))
     best, _ = alone(runs)
@@ -172,7 +172,7 @@ def headline(runs: pd.DataFrame) -> str:
         more = f" On {best[2]} a small network that never was a large one beats all of these."
     return (
         "Shrinking VGG19 level by level to five layers, each level taught by the one above, "
-        f"{listed(said)}, against the same five layers trained alone; {n}.{more}"
+        f"{listed(lines)}, against the same five layers trained alone; {n}.{more}"
     )
 
 

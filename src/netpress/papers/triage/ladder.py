@@ -99,8 +99,8 @@ def change(rungs: pd.DataFrame, regime: str) -> tuple[Estimate, Estimate, Estima
 
 def conclusion(rungs: pd.DataFrame) -> str:
     """What the ladder says of block 1, from records: shrinks, grows, cannot be told, or not run yet."""
-    said = [sentence(regime, found) for regime in REGIMES if (found := change(rungs, regime)) and found[2].n]
-    return " ".join(said) or "Whether criticality shrinks or grows with data: not run yet."
+    lines = [sentence(regime, found) for regime in REGIMES if (found := change(rungs, regime)) and found[2].n]
+    return " ".join(lines) or "Whether criticality shrinks or grows with data: not run yet."
 
 
 def sentence(regime: str, found: tuple[Estimate, Estimate, Estimate]) -> str:
