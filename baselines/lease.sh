@@ -28,6 +28,7 @@ PARTS=(step-128 step-512 triage-grid triage-grid-full whole-grid together)
 LARGE=("triage --dataset cifar10" "triage --dataset cifar100" "triage --dataset mnist" "triage --dataset dogs" pyramid
   compressing)
 edition=large quick=() workers=() bench=cuda
+NEEDED=300 # seconds that a part of the bench may take
 if [ -n "${TOY:-}" ]; then
   PARTS=(step-128 triage-grid)
   LARGE=("triage --only *block5-mean* --set images=64,width=0.0625,epochs=1,parent_epochs=1"
@@ -120,8 +121,11 @@ pack() {
 }
 
 timed() { # a command, ended in time; its status, 124 where time ran out
+  local status=0
   echo "lease: $* (at most $(left) seconds)"
-  timeout --kill-after=30 "$(left)" "$@"
+  timeout --kill-after="${PATIENCE:-30}" "$(left)" "$@" || status=$?
+  [ "$status" -ne 137 ] || status=124 # it did not end when it was told to
+  return "$status"
 }
 
 netpress() {
@@ -134,11 +138,15 @@ the_tests() {
   timed "${PYTHON:-python3}" -m pytest -p no:cacheprovider -m gpu -rs "${files[@]}"
 }
 
-the_bench() { # what fails does not keep the next part from being measured; when time is up nothing else begins
-  local part failed=0 status
+the_bench() { # what fails does not keep the next part from being measured; what may not end in time does not begin
+  local part failed=0 status begun=0
   for part in "${@:-${PARTS[@]}}"; do
     if [ $# -eq 0 ] && [ -f "$NETPRESS_RESULTS/bench/$bench/$part.json" ]; then continue; fi
-    status=0
+    if [ "$begun" -eq 1 ] && [ "$(left)" -lt "$NEEDED" ]; then
+      echo "lease: $part is for the next call"
+      return 124
+    fi
+    begun=1 status=0
     netpress bench "$part" ${quick[@]+"${quick[@]}"} || status=$?
     [ "$status" -ne 124 ] || return 124
     failed=$((failed ? failed : status))
@@ -146,8 +154,9 @@ the_bench() { # what fails does not keep the next part from being measured; when
   return "$failed"
 }
 
-the_large() {
+the_large() { # weights stay on the machine, and all of them would fill its disk: only those that are needed are kept
   local part failed=0 status words
+  export NETPRESS_WEIGHTS="${NETPRESS_WEIGHTS:-needed}"
   for part in "${LARGE[@]}"; do
     read -ra words -d '' <<<"$part" || true
     status=0

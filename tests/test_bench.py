@@ -161,6 +161,9 @@ def test_every_measurement_is_listed(command: Command) -> None:  # noqa: F811
 
 def test_the_page_tells_what_was_measured_on_a_gpu_and_nothing_else(nothing_measured: None) -> None:
     assert "not yet run" in benchmark_page.on_a_gpu()
+    alone = results.content("together", plain(), [results.bar("together", "seconds", [9.0])], {})
+    results.write(alone | {"made": alone["made"] | {"kind": "cuda", "device": "NVIDIA Example 8"}})
+    assert "NVIDIA Example 8" in benchmark_page.on_a_gpu() and benchmark_page.table_bars().to_frame().empty
     measured = [results.bar("step-512", "share", [0.45], least=0.4), results.bar("step-512", "eager", [0.3])]
     record = results.content("step-512", plain(), measured, {})
     results.write(record | {"made": record["made"] | {"kind": "cuda", "device": "NVIDIA Example 9"}})

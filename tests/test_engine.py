@@ -224,6 +224,19 @@ def test_what_does_not_fit_is_computed_live_with_the_same_result_and_is_told() -
         assert weights_hash(poor) == weights_hash(rich) and poor_rows == rows
 
 
+def test_one_image_tells_that_something_does_not_fit() -> None:
+    """The Gram matrices of 2,048 images at full width are larger than many a GPU."""
+    for budget, wanted in ((0, [1]), (2**20, [1, 256, 44])):
+        sizes: list[int] = []
+
+        def answers(index: torch.Tensor, sizes: list[int] = sizes) -> torch.Tensor:
+            sizes.append(len(index))
+            return torch.zeros(len(index), 8)
+
+        Cache(budget).rows("key", 300, answers, speed_of("fp32", True))
+        assert sizes == wanted
+
+
 @pytest.mark.parametrize("share", [0.0, 0.5, 1.0, 1.5])
 def test_the_budget_is_never_exceeded(share: float) -> None:
     stage = Stage("retrain", trains=("block2",), batch_size=64, epochs=1)

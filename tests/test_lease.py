@@ -42,6 +42,7 @@ class Machine:
         own = {"LEASE": "lease", "OUT": "out", "PIECES": "sent", "RESULTS": "results", "NETPRESS_DATA": "data"}
         self.surroundings = {name: str(folder / place) for name, place in own.items()} | {
             "PYTHON": sys.executable, "PYTHONPATH": str(folder / "hidden"), "NETPRESS_DEVICE": "cpu", "TOY": "1",
+            "CUDA_VISIBLE_DEVICES": "",
         }  # fmt: skip
 
     def does(self, *words: str, **more: str) -> tuple[int, str]:
@@ -123,6 +124,39 @@ def test_from_a_bare_machine_to_records(machine: Machine) -> None:
     assert all(record and record["status"] == "done" for record in done.values())
     without = (done["six-layer-parent-s0"] or {})["measures"]  # a record for all that
     assert without["int8_accuracy"] is None and "int8_reason" in without
+
+
+NOTES = """#!/bin/sh
+echo "${NETPRESS_WEIGHTS:-all} $*" >> "$NOTED"
+"""
+STUBBORN = (
+    NOTES
+    + """trap '' TERM
+while :; do sleep 0.1; done
+"""
+)
+
+
+def with_a_python(machine: Machine, script: str, *words: str, **more: str) -> tuple[int, str, list[str]]:
+    """Exit status, what was said, and what a Python that does nothing but note it was asked for."""
+    python, noted = machine.folder / "python", machine.folder / "noted"
+    python.write_text(script)
+    python.chmod(0o755)
+    status, told = machine.does(*words, PYTHON=str(python), NOTED=str(noted), **more)
+    return status, told, noted.read_text().splitlines()
+
+
+def test_nothing_begins_after_a_command_that_had_to_be_killed(machine: Machine) -> None:
+    """And weights that nobody needs are not kept: those of all networks would not fit on the disk."""
+    status, told, noted = with_a_python(machine, STUBBORN, "large", LIMIT="0", PATIENCE="1")
+    assert status == 124 and told.count("(at most") == 1, told
+    assert len(noted) == 1 and noted[0].startswith("needed -m netpress.cli run triage")
+
+
+def test_a_measurement_that_may_not_end_in_time_does_not_begin(machine: Machine) -> None:
+    status, told, noted = with_a_python(machine, NOTES, "bench", LIMIT="200")
+    assert status == 124 and "triage-grid is for the next call" in told
+    assert noted == ["all -m netpress.cli bench step-128 --quick"]
 
 
 def test_only_the_book_checks_its_parameters_with_pydantic() -> None:

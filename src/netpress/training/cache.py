@@ -71,16 +71,20 @@ class Cache:
     def rows(
         self, key: str, count: int, batch: Callable[[Tensor], Tensor], config: ComputeConfig, px: int = 32
     ) -> Rows | None:
-        """The output of `batch(index)` for all `count` images of px x px, or None where it would exceed the budget."""
+        """The output of `batch(index)` for all `count` images of px x px, or None where it would exceed the budget.
+
+        One image tells how much that is: a first piece of what cannot be held may be too large itself.
+        """
         if key in self.declined:
             return None
         if key not in self.entries:
-            pieces = self.pieces(
-                torch.arange(count, device=config.device).split(config.cached_at_once(px)), batch, config
-            )
-            first = next(pieces)
-            if not self.make_room(first.nbytes * count // len(first), key):
+            images = torch.arange(count, device=config.device)
+            with torch.no_grad(), config.autocast():
+                one = batch(images[:1])
+            if not self.make_room(one.nbytes * count, key):
                 return None
+            pieces = self.pieces(images.split(config.cached_at_once(px)), batch, config)
+            first = next(pieces)
             self.entries[key] = collect(first, pieces, count, config.channels_last and first.dim() == 4)
         self.entries.move_to_end(key)
         self.held.add(key)
