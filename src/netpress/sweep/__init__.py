@@ -61,7 +61,8 @@ class Summary:
         others = f"{elsewhere} done by another sweep, " if elsewhere else ""
         others += f"weights of {self.remade} made again, " if self.remade else ""
         counts = f"{self.done} done now, {others}{self.before} done before, {len(self.failures)} not done."
-        hint = " --retry failed does them again." if self.failures else ""
+        again = any(outcome.status in RETRIED["failed"] for outcome in self.failures)
+        hint = " --retry failed does them again." if again else ""
         return [*(outcome.line for outcome in self.failures), counts + hint]
 
 
