@@ -125,6 +125,7 @@ def test_what_is_no_damaged_record_is_named_and_never_touched(
     (line,) = {record.getMessage() for record in caplog.records}
     assert str(path) in line and ("newer version" in line or "newer" not in kind)
     assert [(outcome.run, outcome.status) for outcome in summary.failures] == [(parent(), "unreadable")]
+    assert "--retry" not in summary.lines[-1]  # it would not do it again
     assert summary.before == 1 and "move it away" in summary.lines[0]
     with pytest.raises(CannotWrite, match="move it away"):
         records.write(parent(), EDITION, {"status": "done"})

@@ -161,6 +161,7 @@ WRONG: dict[str, tuple[dict[str, str], Callable[[Path], None], str]] = {
     "no test": ({}, away("photos/test"), "has no folder test (or val)"),
     "no train": ({}, away("photos/train"), "has no folder train"),
     "a broken picture": ({}, broken, "7.png cannot be decoded"),
+    "a misspelt network, told before pictures": ({"model": "torchvision:resnet81"}, broken, "has no classifier"),
     "no such weights": ({"--weights": "none.pt"}, nothing, "There is no file 'none.pt'"),
     "text as weights": ({"--weights": "text.txt"}, nothing, "cannot be loaded as weights alone"),
     "a whole network as weights": ({"--weights": "whole.pt"}, nothing, "cannot be loaded as weights alone"),

@@ -372,7 +372,7 @@ def converted(name: str, value: str, example: Any) -> Any:
         raise UserError(f"{name}={value} is no {what}: write for example {name}={example}.") from None
     most = next((most for ending, most in MOST.items() if name.endswith(ending)), 10**9)
     if kind is not str and not 0 < number <= most:
-        raise UserError(f"{name}={value} is out of range: a positive number is expected, at most {most:,}.")
+        raise UserError(f"{name}={value} is out of range: a positive number is expected, at most {int(most):,}.")
     return checked_word(name, str(number)) if kind is str else number
 
 

@@ -117,7 +117,7 @@ def as_in_a_sweep(run: Run, workspace: Workspace) -> None:
 
 def representation(run: Run, config: ComputeConfig) -> torch.Tensor:
     """As large as what is compared of a run."""
-    channels, side = COMPARED[run.model.removeprefix("vgg16-")]
+    channels, side = COMPARED[dict(run.factors)["block"]]
     return torch.ones(COMPARED_IMAGES, channels, side, side, device=config.device)
 
 

@@ -133,9 +133,9 @@ def check_dataset(value: str, edition: str, chapter: str) -> None:
 def check_seeds(value: list[int]) -> None:
     """Different whole numbers from 0."""
     if len(set(value)) != len(value):
-        raise UserError("every seed is named once")
+        raise UserError("a seed is named twice: name each once.")
     if any(not 0 <= seed < MOST_SEEDS for seed in value):
-        raise UserError(f"a seed is a whole number from 0 to {MOST_SEEDS - 1}")
+        raise UserError(f"a seed is a whole number from 0 to {MOST_SEEDS - 1}: give such numbers alone.")
 
 
 def injected() -> dict[str, Any]:

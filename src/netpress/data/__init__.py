@@ -83,7 +83,7 @@ def _found(dataset: str) -> tuple[Source, Path] | None:
             except OSError as error:
                 raise UserError(
                     f"The data folder {str(place)[:200]} cannot be looked into ({error.strerror}): "
-                    "change its permissions, or name another in NETPRESS_DATA."
+                    "mend that, or name another in NETPRESS_DATA."
                 ) from None
     return None
 

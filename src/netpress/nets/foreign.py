@@ -19,7 +19,7 @@ import json
 import re
 import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -126,6 +126,7 @@ def with_weights(model: str, px: int, classes: int, file: Path) -> SlicedNetwork
 
 def make(label: Label, classes: int) -> nn.Module:
     """The network as its makers have it, not yet cut."""
+    check_name(label)
     maker = LIBRARIES.get(label.kind, of_file)
     with warnings.catch_warnings(), torch.device("cpu"):
         warnings.simplefilter("ignore")  # of torchvision, that it will initialise some networks otherwise one day
@@ -134,9 +135,7 @@ def make(label: Label, classes: int) -> nn.Module:
 
 def of_torchvision(label: Label, classes: int) -> nn.Module:
     """One of torchvision's classifiers."""
-    models = import_torchvision().models
-    known_name(label, models.list_models(module=models))
-    return models.get_model(label.name, weights=None, num_classes=classes)
+    return import_torchvision().models.get_model(label.name, weights=None, num_classes=classes)
 
 
 def of_timm(label: Label, classes: int) -> nn.Module:
@@ -144,7 +143,6 @@ def of_timm(label: Label, classes: int) -> nn.Module:
     import_torchvision()  # timm imports it
     import timm
 
-    known_name(label, timm.list_models())
     return timm.create_model(label.name, pretrained=False, num_classes=classes)
 
 
@@ -152,16 +150,30 @@ def of_examples(label: Label, classes: int) -> nn.Module:
     """One of this package's examples."""
     from netpress.nets import examples
 
-    known_name(label, list(examples.EXAMPLES))
     return examples.EXAMPLES[label.name](classes)
 
 
-LIBRARIES: dict[str, Any] = {"torchvision": of_torchvision, "timm": of_timm, "netpress": of_examples}
+Maker = Callable[[Label, int], nn.Module]
+LIBRARIES: dict[str, Maker] = {"torchvision": of_torchvision, "timm": of_timm, "netpress": of_examples}
 
 
-def known_name(label: Label, names: list[str]) -> None:
-    """UserError with the nearest name for an unknown one."""
-    if label.name in names:
+def names_in(library: str) -> list[str]:
+    """The networks that a library has."""
+    models = import_torchvision().models  # timm imports it too
+    if library == "torchvision":
+        return models.list_models(module=models)
+    if library == "timm":
+        import timm
+
+        return timm.list_models()
+    from netpress.nets.examples import EXAMPLES
+
+    return list(EXAMPLES)
+
+
+def check_name(label: Label) -> None:
+    """UserError with the nearest name where the library that a label names has no such network."""
+    if label.kind not in LIBRARIES or label.name in (names := names_in(label.kind)):
         return
     near = nearest(label.name, names)
     hint = f"did you mean {label.kind}:{near}?" if near else f"it has {len(names)}, for example {names[0]}."

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from netpress import data, editions, paths, surroundings
 from netpress.atomic import sweep_away
@@ -19,6 +19,9 @@ from netpress.sweep.jobs import Job, Tell
 from netpress.sweep.schedule import Outcome, Schedule
 from netpress.sweep.signals import Interrupted, interruptible
 from netpress.sweep.workers import slots
+
+if TYPE_CHECKING:
+    from netpress.runs.weights import WeightStore
 
 __all__ = ["Cluster", "Interrupted", "Outcome", "Summary", "ensure", "interruptible"]
 
@@ -58,7 +61,8 @@ class Summary:
         others = f"{elsewhere} done by another sweep, " if elsewhere else ""
         others += f"weights of {self.remade} made again, " if self.remade else ""
         counts = f"{self.done} done now, {others}{self.before} done before, {len(self.failures)} not done."
-        hint = " --retry failed does them again." if self.failures else ""
+        again = any(outcome.status in RETRIED["failed"] for outcome in self.failures)
+        hint = " --retry failed does them again." if again else ""
         return [*(outcome.line for outcome in self.failures), counts + hint]
 
 
@@ -165,7 +169,7 @@ def check_possible(run: Run) -> None:
         ) from None
 
 
-def executor(cluster: Cluster | None, workers: int, tell: Tell, store: Any) -> Executor:
+def executor(cluster: Cluster | None, workers: int, tell: Tell, store: "WeightStore") -> Executor:
     """A Ray cluster, worker processes, or this process."""
     if cluster:
         from netpress.sweep.cluster import Remote

@@ -9,17 +9,22 @@ import signal
 import socket
 import tempfile
 from collections import OrderedDict
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from netpress import paths, surroundings
 from netpress.errors import UserError
 from netpress.sweep.executors import end_of
 from netpress.sweep.jobs import End, Finished, Job, Tell, WorkerDied
 from netpress.sweep.signals import Interrupted
+
+if TYPE_CHECKING:
+    from netpress.runs import perform
+    from netpress.runs.perform import Progress
+    from netpress.runs.weights import WeightStore
+    from netpress.runs.workspace import Workspace
 
 PATIENCE = 10  # seconds in which a cluster answers
 SETTINGS = 4  # the first frame of HTTP/2, by its type
@@ -43,7 +48,7 @@ class Remote:
 
     one_store = False
 
-    def __init__(self, cluster: Cluster, tell: Tell, store: Any):
+    def __init__(self, cluster: Cluster, tell: Tell, store: "WeightStore"):
         self.cluster, self.tell, self.store = cluster, tell, store
         self.jobs: dict[Any, Job] = {}  # by the reference to a task's result
         self.stored: OrderedDict[str, Any] = OrderedDict()
@@ -146,13 +151,13 @@ class ProgressActor:
     """An actor on the driver's machine: workers report to it how far they are, the driver asks it."""
 
     def __init__(self) -> None:
-        self.latest: dict[str, Any] = {}
+        self.latest: dict[str, Progress] = {}
 
-    def tell(self, key: str, progress: Any) -> None:
+    def tell(self, key: str, progress: "Progress") -> None:
         """Report the progress of one run."""
         self.latest[key] = progress
 
-    def take(self) -> dict[str, Any]:
+    def take(self) -> "dict[str, Progress]":
         """All reports since the last call."""
         latest, self.latest = self.latest, {}
         return latest
@@ -240,17 +245,17 @@ def run_there(job: Job, gpus: float, actor: Any, keys: list[str], *weights: tupl
     return end, own.store.made
 
 
-def telling(actor: Any, key: str) -> Callable[[Any], None]:
+def telling(actor: Any, key: str) -> "perform.Tell":
     """A function that tells the actor how far a run is."""
 
-    def tell(progress: Any) -> None:
+    def tell(progress: "Progress") -> None:
         actor.tell.remote(key, progress)
 
     return tell
 
 
 @cache
-def workspace(gpus: float) -> Any:
+def workspace(gpus: float) -> "Workspace":
     """The workspace of this worker process, which Ray keeps for further tasks.
 
     It has checkpoints only where a folder for them is named, which may be one that all nodes see.

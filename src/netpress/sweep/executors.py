@@ -1,11 +1,15 @@
 """What every executor of runs offers, and the simplest of them, which does them in this process."""
 
 import time
-from collections.abc import Callable
-from typing import Any, Protocol, Self
+from types import TracebackType
+from typing import TYPE_CHECKING, Protocol, Self
 
 from netpress import surroundings
 from netpress.sweep.jobs import End, Finished, Job, MissingInput, Tell
+
+if TYPE_CHECKING:
+    from netpress.runs import perform
+    from netpress.runs.workspace import Workspace
 
 
 class Executor(Protocol):
@@ -28,7 +32,9 @@ class Executor(Protocol):
 
     def __enter__(self) -> Self: ...
 
-    def __exit__(self, kind: Any, error: Any, trace: Any, /) -> None: ...
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None, /
+    ) -> None: ...
 
 
 class Here:
@@ -64,7 +70,7 @@ class Here:
         return done
 
 
-def end_of(job: Job, workspace: Any, tell: Callable[[Any], None]) -> End:
+def end_of(job: Job, workspace: "Workspace", tell: "perform.Tell") -> End:
     """Do one run. Weights that another run waits for are on the disk afterwards; others are written while the next run
     trains, or not at all where `NETPRESS_WEIGHTS` is "needed"."""
     from netpress.runs.perform import perform

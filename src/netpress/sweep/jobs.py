@@ -3,10 +3,13 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from netpress.runs.run import Run, fingerprint
 from netpress.training.stage import Stage
+
+if TYPE_CHECKING:
+    from netpress.runs.perform import Progress
 
 
 @dataclass(frozen=True)
@@ -61,4 +64,4 @@ class MissingInput:
 
 
 End = Finished | WorkerDied | MissingInput
-Tell = Callable[[Run, Any], None]  # a run, and its perform.Progress
+Tell = Callable[[Run, "Progress"], None]

@@ -4,7 +4,7 @@ does it."""
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from netpress import paths
 from netpress.atomic import explained
@@ -14,6 +14,9 @@ from netpress.sweep.executors import Executor
 from netpress.sweep.jobs import End, Finished, Job, MissingInput, WorkerDied
 from netpress.sweep.leases import Leases
 from netpress.words import plain
+
+if TYPE_CHECKING:
+    from netpress.runs.weights import WeightStore
 
 TICK = 0.5  # seconds between two looks at what other sweeps do
 TRIES = 3  # so often is a run begun whose process died or whose needs were damaged
@@ -45,7 +48,7 @@ class Outcome:
 class Schedule:
     """The jobs of one sweep on their way through an executor. `outcomes` yields how each ended, as they end."""
 
-    def __init__(self, jobs: list[Job], executor: Executor, leases: Leases, store: Any):
+    def __init__(self, jobs: list[Job], executor: Executor, leases: Leases, store: "WeightStore"):
         self.waiting = {job.key: job for job in jobs}
         self.under_way: dict[str, Job] = {}
         self.executor, self.leases, self.store = executor, leases, store

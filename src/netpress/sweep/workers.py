@@ -11,7 +11,7 @@ from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from threading import Thread
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from netpress import limits, surroundings
 from netpress.atomic import temporary_folder
@@ -20,6 +20,10 @@ from netpress.sweep import gpu
 from netpress.sweep.executors import end_of
 from netpress.sweep.jobs import End, Job, Tell, WorkerDied
 from netpress.sweep.signals import PATIENCE, Interrupted, interruptible
+
+if TYPE_CHECKING:
+    from netpress.runs.perform import Progress
+    from netpress.runs.workspace import Workspace
 
 WRITING = 60.0  # seconds that a worker without work may take for its last weights
 
@@ -76,7 +80,7 @@ class Processes:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: Any, *_: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         stop(self.workers, patiently=kind is None)
         self.kept.close()
 
@@ -190,7 +194,7 @@ def work(pipe: Connection, share: float) -> None:
     torch.set_num_threads(1)
     workspace = new_workspace(share)
 
-    def tell(progress: Any) -> None:
+    def tell(progress: "Progress") -> None:
         with contextlib.suppress(OSError):  # nobody listens any more: we are about to be ended
             pipe.send(progress)
 
@@ -205,7 +209,7 @@ def work(pipe: Connection, share: float) -> None:
         last_weights(pipe, workspace)
 
 
-def last_weights(pipe: Connection, workspace: Any) -> None:
+def last_weights(pipe: Connection, workspace: "Workspace") -> None:
     """Write what is still to be written, and tell if it cannot be."""
     try:
         workspace.store.wait()

@@ -57,9 +57,10 @@ class Prepared:
 def prepare(wanted: Wanted) -> Prepared:
     """Check everything and find the blocks. UserError, in one sentence, for whatever is wrong."""
     check_words(wanted)
+    label = replace(foreign.parse(wanted.model), asked=tuple(dict.fromkeys(wanted.blocks)))
+    foreign.check_name(label)  # before pictures are decoded or data are downloaded
     px = wanted.px or own_size(wanted.data)
     dataset = data_set(wanted, px)
-    label = replace(foreign.parse(wanted.model), asked=tuple(dict.fromkeys(wanted.blocks)))
     classes, notes = data.classes(dataset), [data.provenance(dataset)]
     weights = ""
     if wanted.weights:

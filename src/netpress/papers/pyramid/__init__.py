@@ -50,9 +50,14 @@ NATIVE_PX = 32
 ENLARGED = "enlarged"  # the same with the images enlarged
 SHALLOWER = ((TOP, ""), *((level, FORWARD) for level in LEVELS))
 
-# Cells that the paper leaves out, as no Gram matrix is defined for fully connected layers (section 5)
+# Approaches that are defined for convolutions alone: fully connected layers have no Gram matrix (section 5)
+OF_CONVOLUTIONS = (
+    "gram",
+    "gram-direct",
+)
+# Cells that the paper therefore leaves out: there the head was compressed
 UNDEFINED = frozenset(
-    (*place, approach) for place in (("svgg17", FORWARD), ("svgg5", BACKWARD)) for approach in ("gram", "gram-direct")
+    (*place, approach) for place in (("svgg17", FORWARD), ("svgg5", BACKWARD)) for approach in OF_CONVOLUTIONS
 )
 # Where the level above is missing in an approach, that approach goes on from this one (section 5)
 INSTEAD = "two-stages"

@@ -11,8 +11,6 @@ from netpress.report.figures import Box, Encoding, Figure, Row, Words, diagram, 
 from netpress.report.frames import finished
 from netpress.report.slopes import Slopes, slopes
 
-SEED = r"-s\d+$"  # the end of a run's name
-
 
 def figure_1() -> Figure:
     """Figure 1: the forward scheme."""
@@ -136,9 +134,11 @@ def figure_cost(runs: pd.DataFrame) -> Figure:
     rows = finished(runs)
     rows = rows[rows["dataset"] == (rows["dataset"].iloc[-1] if len(rows) else "")]
     spent = whole_cost(str(rows["edition"].iloc[0])) if len(rows) else {}
-    names = rows["name"].str.replace(SEED, "", regex=True)
+    cost = [
+        spent.get(key, float("nan")) / 1e12 for key in zip(rows["dataset"], rows["model"], rows["method"], strict=True)
+    ]
     way = way_of(rows).mask(rows["approach"] == "scratch", "Scratch")
-    rows = rows.assign(cost=names.map(spent) / 1e12, way=way).dropna(subset=["cost"])
+    rows = rows.assign(cost=cost, way=way).dropna(subset=["cost"])
     rows = rows[rows["way"] != ""]
     network = [f"{level.upper()} {direction}" for level, direction in rows[["level", "direction"]].to_numpy()]
     rows = rows.assign(network=network)

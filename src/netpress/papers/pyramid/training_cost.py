@@ -29,13 +29,13 @@ def computation(edition: str) -> dict[str, int]:
     return {name: sum(spent[*reading, level] for level in LEVELS) for name, reading in READINGS.items()}
 
 
-def whole_cost(edition: str) -> dict[str, int]:
-    """Name of a run without its seed -> multiply-adds of training it and all that taught it, less VGG19's."""
+def whole_cost(edition: str) -> dict[tuple[str, str, str], int]:
+    """(data set, model, method) -> multiply-adds of training it and all that taught it, less VGG19's."""
     from netpress.papers import pyramid
 
     runs = [run for run in pyramid.grid(edition, (0,)) if dict(run.factors)["approach"] != pyramid.PARENT]
     own = {run: work(run) for run in runs}
-    return {run.name.removesuffix("-s0"): sum(own.get(one, 0) for one in with_needs([run])) for run in runs}
+    return {(run.dataset, run.model, run.method): sum(own.get(one, 0) for one in with_needs([run])) for run in runs}
 
 
 def training_cost(runs: pd.DataFrame) -> Table:

@@ -210,17 +210,20 @@ def summary(runs: pd.DataFrame) -> Table:
     return Table(estimates(rows, "method", "data set"), "Best test accuracy in %, averaged over the five blocks.")
 
 
+def gains(runs: pd.DataFrame) -> pd.DataFrame:
+    """The compressed runs with `gain`, the best accuracy above the parent's of the same seed, a fraction, and
+    `compressed`, "block 1"."""
+    rows = against_parent(runs)
+    return rows.assign(gain=rows["gain"] / 100, compressed="block " + rows["block number"])
+
+
 def criticality(runs: pd.DataFrame) -> Table:
     """Points of best accuracy above the parent of the same seed, by compressed block: the title's question in numbers.
 
     Averaged over the three initialisations, frozen and thawed apart (not in the paper).
     """
-    rows = against_parent(runs)
-    rows = rows.assign(
-        gain=rows["gain"] / 100,
-        compressed="block " + rows["block number"],
-        network=rows["data set"] + ", " + rows["regime"],
-    )
+    rows = gains(runs)
+    rows = rows.assign(network=rows["data set"] + ", " + rows["regime"])
     caption = (
         "Points of best accuracy above the uncompressed parent of the same seed, by the block that was compressed; "
         "mean over the three initialisations, with the 95 % interval over seeds."

@@ -10,7 +10,7 @@ from netpress.papers.triage.claims import FILTERS, FROZEN, IMITATED, OUTPUT, PER
 from netpress.report.claim_tests import difference
 from netpress.report.estimates import Estimate, interval
 from netpress.report.evidence import Contrast
-from netpress.report.frames import finished
+from netpress.report.frames import estimates, finished
 from netpress.report.sentences import cells, count, known, listed, minus, plain, signed
 from netpress.report.sentences import runs as runs_text
 from netpress.report.tables import number
@@ -38,12 +38,11 @@ def idea(runs: pd.DataFrame) -> list[str]:
 
 def accuracy(runs: pd.DataFrame) -> list[str]:
     """What a block is worth, frozen and thawed; which is the most critical."""
-    found = cells(figures.criticality(runs).cells)
-    frozen, thawed = ([cell for cell in found if cell[0].endswith(regime)] for regime in ("frozen", "thawed"))
+    frozen, thawed = by_block(runs, "frozen"), by_block(runs, "thawed")
     if not frozen or not thawed:
         return []
     worst, (low, high) = lowest(frozen), (lowest(thawed), highest(thawed))
-    n = runs_text(*(value for _, _, value in found))
+    n = runs_text(*(value for _, _, value in [*frozen, *thawed]))
     return [
         f"Frozen but for its replacement, a network loses up to {plain(minus(worst[2]))} points ({place(worst)}); "
         f"on average over blocks {of_regime(runs, 'frozen')}.",
@@ -53,13 +52,19 @@ def accuracy(runs: pd.DataFrame) -> list[str]:
     ]
 
 
+def by_block(runs: pd.DataFrame, regime: str) -> list[Cell]:
+    """(data set, block, points above the parent): the cells of the table of criticality of one regime."""
+    rows = figures.gains(runs)
+    return cells(estimates(rows[rows["regime"] == regime], "data set", "compressed", "gain"))
+
+
 def worst_frozen(runs: pd.DataFrame) -> str:
     """The frozen network that loses most: "block 1 on CIFAR-10: −5.8 ± 2.1 points"."""
-    found = [cell for cell in cells(figures.criticality(runs).cells) if cell[0].endswith("frozen")]
+    found = by_block(runs, "frozen")
     if not found:
         return "not run"
     data, block, value = lowest(found)
-    return f"{block} on {data.rpartition(', ')[0]}: {signed(value)} points"
+    return f"{block} on {data}: {signed(value)} points"
 
 
 def blocks(runs: pd.DataFrame) -> str:
@@ -134,7 +139,7 @@ def filters(runs: pd.DataFrame) -> list[str]:
 
 def headline(runs: pd.DataFrame) -> str:
     """What the paper's idea is worth here, in plain words."""
-    thawed = [cell for cell in cells(figures.criticality(runs).cells) if cell[0].endswith("thawed")]
+    thawed = by_block(runs, "thawed")
     if not thawed:
         return ""
     (_, worst, low), (_, _, high) = lowest(thawed), highest(thawed)
@@ -167,7 +172,7 @@ def highest(found: list[Cell]) -> Cell:
 
 def place(cell: Cell) -> str:
     """ "block 1, CIFAR-10"."""
-    return f"{cell[1]}, {cell[0].rpartition(', ')[0]}"
+    return f"{cell[1]}, {cell[0]}"
 
 
 SENTENCES: Mapping[str, Callable[[pd.DataFrame], list[str]]] = {
