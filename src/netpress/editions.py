@@ -24,7 +24,7 @@ YOURS: Literal["yours"] = "yours"  # a network of the user's own: no paper, but 
 MEANT_FOR = {
     "demo": "any laptop, minutes, no network",
     "small": "two CPU cores, hours",
-    "large": "one GPU, under an hour",
+    "large": "one GPU",
     "paper": "days of GPU",
 }
 
