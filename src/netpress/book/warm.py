@@ -9,6 +9,7 @@ import tempfile
 from multiprocessing import get_context
 from multiprocessing.process import BaseProcess
 from pathlib import Path
+from threading import RLock
 from typing import Any, cast
 
 from jupyter_client.connect import KernelConnectionInfo
@@ -99,7 +100,9 @@ class WarmManager(AsyncKernelManager):
 def kernel(arguments: list[str], environment: dict[str, str], folder: str) -> None:
     """What the forked process does: it leads a group of its own, as kernels do, and ends when its parent has."""
     from ipykernel.kernelapp import IPKernelApp
+    from tqdm import tqdm
 
+    tqdm.set_lock(RLock())  # its own is the system's, and a kernel that is killed would leave it behind
     os.setsid()
     os.environ.clear()
     os.environ.update(environment | {"JPY_PARENT_PID": str(os.getppid())})
