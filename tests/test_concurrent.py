@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import invented
 import pytest
 import sweeps
 from sweeps import EDITION, found, parent, tiny
@@ -15,7 +16,7 @@ from sweeps import EDITION, found, parent, tiny
 from netpress import sweep
 from netpress.runs import records
 from netpress.runs.perform import Progress
-from netpress.runs.run import Run
+from netpress.runs.run import Run, described
 from netpress.runs.weights import WeightStore
 from netpress.sweep import executors, jobs, leases
 from netpress.sweep.leases import Leases
@@ -130,7 +131,8 @@ def test_a_killed_owner_is_replaced_within_ten_seconds(folder: Path) -> None:
 def test_a_run_that_another_sweep_took_over_is_not_recorded_twice(folder: Path) -> None:
     """We were stopped for long; another sweep has done our run meanwhile."""
     run = parent()
-    theirs = records.encode({"name": run.name, "fingerprint": run.fingerprint, "status": "done", "made": {}})
+    head = {"name": run.name, "fingerprint": run.fingerprint, "edition": EDITION, "run": described(run)}
+    theirs = records.encode(head | invented.content(run, 0.5))
 
     class Slow(executors.Here):
         def start(self, job: jobs.Job) -> None:

@@ -164,6 +164,8 @@ WRONG_CONTENT = [
     {"measures": []},
     {"edition": None},
     {"status": "finished"},
+    {"run": 5},
+    {"parameters": "many"},
 ]
 
 
@@ -175,6 +177,9 @@ def test_a_sealed_record_of_wrong_content_is_named_and_the_rest_is_shown(
     path.write_bytes(with_sum((records.read(path) or {}) | wrong))
     with caplog.at_level(logging.WARNING):
         table = records.frame((parent(), child()), EDITION)
+    assert records.state(parent(), EDITION) == "unreadable"
+    jobs, summary = sweep.planned((parent(), child()), EDITION, path.parents[3])
+    assert jobs == [] and "move it away" in summary.outcomes[0].reason and summary.before == 1
     assert list(table["status"]) == ["unreadable", "done"] and table["best"].notna().tolist() == [False, True]
     assert any(str(path) in record.getMessage() for record in caplog.records)
     records.history((parent(), child()), EDITION), list(records.every(EDITION))

@@ -6,6 +6,7 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
+import invented
 import pytest
 import sweeps
 from sweeps import EDITION, BadMeasure, Trouble, child, grid, parent, tiny
@@ -213,8 +214,8 @@ def test_ten_thousand_records_are_looked_at_in_a_second(results: Path) -> None:
     for run in runs:
         path = file_of(run)
         path.parent.mkdir(parents=True, exist_ok=True)
-        head = {"name": run.name, "fingerprint": run.fingerprint, "status": "done"}
-        path.write_bytes(records.encode(head | {"history": history}))
+        head = {"name": run.name, "fingerprint": run.fingerprint, "edition": EDITION, "run": {}}
+        path.write_bytes(records.encode(head | invented.content(run, 0.5) | {"history": history}))
     fresh = tuple(tiny("one", seed) for seed in range(10_000))
     began = time.process_time()
     counts = status.survey(fresh, EDITION, results).counts

@@ -3,13 +3,12 @@
 import logging
 import math
 import os
-import re
 import stat
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from netpress import editions, paths, sealed
 from netpress.atomic import CannotWrite, set_aside, write_atomic
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 Record = dict[str, Any]
+Found = TypeVar("Found")
 FORMAT = 1  # raised when older versions could not read what is written; a record without a number has the first
 UNREADABLE = "unreadable"  # the state of a run in whose record's place lies something else
 MADE = ("device", "commit", "time")  # what every record says of where it was made
@@ -111,27 +111,31 @@ def decode(content: bytes) -> Record | None:
     return record
 
 
-def opened(path: str | Path) -> Record:
-    """The record at `path`. Raises FileNotFoundError and Unusable."""
-    record = decode(content_of(path))
+def decoded(content: bytes) -> Record:
+    """The record in a file's bytes. Raises Unusable where there is none."""
+    record = decode(content)
     if record is None:
         raise Unusable("is cut or was altered", remake=True)
     return record
 
 
-def complete(path: Path) -> Record | None:
-    """Like `read`, for a run's record. One that lacks what every run's record has counts as none too, and is named."""
-    record = read(path)
-    if record and (missing := lacking(record)):
-        tell(str(path), f"is sealed, but no run's record: {missing}")
-        return None
+def of_run(content: bytes) -> Record:
+    """The same, for a run's record. One that lacks what every run's record has is none either."""
+    record = decoded(content)
+    if missing := lacking(record):
+        raise Unusable(f"is sealed, but no run's record: {missing}")
     return record
+
+
+def complete(path: Path) -> Record | None:
+    """Like `read`, for a run's record."""
+    return usable(path, of_run)
 
 
 def lacking(record: Record) -> str:
     """What a run's record lacks that every one has; "" where it is whole."""
     texts = [record.get("fingerprint"), record.get("edition"), *(record_made(record).get(key) for key in MADE)]
-    if not all(isinstance(text, str) for text in texts):
+    if not all(isinstance(text, str) for text in texts) or not isinstance(record.get("run"), dict):
         return "it does not say what was run or where it was made"
     stages, history = record.get("stages", []), record.get("history", [])
     if not all(isinstance(rows, list) and all(isinstance(row, dict) for row in rows) for rows in (stages, history)):
@@ -141,6 +145,8 @@ def lacking(record: Record) -> str:
         return "its stages have no names or no times"
     if record["status"] == "done" and not all(isinstance(record.get(key), int | float) for key in ("best", "last")):
         return "it has no accuracy"
+    if not all(isinstance(record.get(key, 0), int | None) for key in ("parameters", "multiply_adds")):
+        return "its parameters or multiply-adds are no numbers"
     return "" if isinstance(record.get("measures", {}), dict) else "its measures have no names"
 
 
@@ -158,8 +164,13 @@ def tell(path: str, reason: str) -> None:
 
 def read(path: Path) -> Record | None:
     """The record at `path`; None where there is none. One that cannot be used is named on stderr and counts as none."""
+    return usable(path, decoded)
+
+
+def usable(path: str | Path, look: Callable[[bytes], Found]) -> Found | None:
+    """What `look` finds in a file; None where there is none, or where it is Unusable, which is named on stderr."""
     try:
-        return opened(path)
+        return look(content_of(path))
     except FileNotFoundError:
         return None
     except Unusable as trouble:
@@ -168,9 +179,9 @@ def read(path: Path) -> Record | None:
 
 
 def trouble_at(path: str | Path) -> Unusable | None:
-    """What keeps the file at `path` from being used; None where it is a record, or where nothing is."""
+    """What keeps the file at `path` from being used; None where it is a run's record, or where nothing is."""
     try:
-        opened(path)
+        of_run(content_of(path))
     except FileNotFoundError:
         return None
     except Unusable as trouble:
@@ -186,34 +197,21 @@ def bare(record: Record) -> Record:
 
 @dataclass(frozen=True)
 class RecordHeader:
-    """The start of a record, read without parsing the rest. `digest`: SHA-256 of the whole."""
+    """What a sweep needs of a record. `digest`: SHA-256 of the whole."""
 
     fingerprint: str
     status: str
     digest: str
 
 
-HEAD = re.compile(
-    rb'\{\n "name": "[^"]*",\n "fingerprint": "([0-9a-f]*)",\n "status": "('
-    + "|".join(FINISHED).encode()
-    + rb')",\n( "format": 1,\n)? "(?!format")'
-)
-
-
 def header(path: str | Path) -> RecordHeader | None:
-    """Fingerprint and status of the record at `path`, checked like `read` but many times as fast."""
-    try:
-        content = content_of(path)
-        digest, head = sealed.json_digest(content), HEAD.match(content)
-        if digest and head:
-            return RecordHeader(head[1].decode(), head[2].decode(), digest)
-        record = opened(path)  # not as this version writes it: looked at in full
-        return RecordHeader(record["fingerprint"], record["status"], digest or "")
-    except FileNotFoundError:
-        return None
-    except (Unusable, KeyError) as trouble:
-        tell(str(path), str(trouble) if isinstance(trouble, Unusable) else "is no run's record")
-        return None
+    """Fingerprint and status of the run's record at `path`, read like `complete`."""
+
+    def look(content: bytes) -> RecordHeader:
+        record = of_run(content)
+        return RecordHeader(record["fingerprint"], record["status"], sealed.json_digest(content) or "")
+
+    return usable(path, look)
 
 
 def fresh(runs: Iterable[Run], edition: str, results: Path | None = None) -> dict[Run, Record]:
@@ -271,9 +269,7 @@ def frame(runs: Sequence[Run], edition: str, results: Path | None = None) -> "pd
 def row_without(run: Run, edition: str, results: Path | None) -> dict[str, Any]:
     """The row of a run that has no fresh record."""
     settings = {key: getattr(run, key) for key in ("paper", "dataset", "model", "method", "seed", "epochs", "name")}
-    status = state(run, edition, results)
-    status = UNREADABLE if status in FINISHED else status  # sealed, with a content that is no run's
-    return settings | dict(run.factors) | {"edition": edition, "status": status}
+    return settings | dict(run.factors) | {"edition": edition, "status": state(run, edition, results)}
 
 
 def row_of(run: Run, record: Record) -> dict[str, Any]:

@@ -32,7 +32,7 @@ def blocks(model: str, px: int, classes: int, width: float) -> dict[str, list[in
     """
     if model not in nets.MODELS:
         return counted(model, px, classes, width)
-    path = paths.cache_dir() / f"sizes-{code()}.json"
+    path = paths.cache_dir() / f"sizes-{code()}"
     known, key = kept(path), f"{model} {px} {classes} {width}"
     if key not in known:
         known[key] = counted(model, px, classes, width)
