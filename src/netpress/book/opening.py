@@ -191,7 +191,8 @@ def settings(page: "Page") -> list[str]:
     total = int(cells["networks"].iloc[-1])
     return [
         f"{count(total, 'network')} have a record; they took about {number(cost_page.total_energy(), 2)} kWh.",
-        "Settings were chosen on uncompressed networks and validation images alone, and are the same for every method.",
+        "Settings were chosen on validation images alone, on uncompressed networks but for how long networks are "
+        "retrained until they settle, and are the same for every method.",
     ]
 
 
