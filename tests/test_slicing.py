@@ -348,3 +348,21 @@ def test_logits_must_be_as_many_as_classes(tmp_path) -> None:
     file.write_text("from netpress.nets import examples\ndef build(classes):\n    return examples.small_resnet(9)\n")
     with pytest.raises(UserError, match="gives 9 logits, and the images have 4 classes"):
         foreign.check(f"{file}:build", 16, 4)
+
+
+def test_a_quarter_of_the_channels_is_a_sixteenth_of_the_weights_between_them() -> None:
+    from netpress.nets.examples import narrow, resnet18_32, resnet18_quarter, vgg16_bn_quarter
+
+    whole, quarter = resnet18_32(10), resnet18_quarter(10)
+    for (name, theirs), (also, ours) in zip(whole.state_dict().items(), quarter.state_dict().items(), strict=True):
+        shape = [n if n in (3, 10) or (n < 16 and i > 1) else n // 4 for i, n in enumerate(theirs.shape)]
+        assert (also, list(ours.shape)) == (name, shape), name
+    assert [list(p.shape) for p in narrow(resnet18_32(10), 1).parameters()] == [
+        list(p.shape) for p in whole.parameters()
+    ]
+    convs = [(3, 16), (16, 16), (16, 32), (32, 32), (32, 64), *[(64, 64)] * 2, (64, 128), *[(128, 128)] * 5]
+    linear = (128 * 49 + 1) * 1024 + (1024 + 1) * 1024 + (1024 + 1) * 10
+    by_hand = sum(9 * i * o + o + 2 * o for i, o in convs) + linear
+    vgg = vgg16_bn_quarter(10)
+    assert sum(p.numel() for p in vgg.parameters()) == by_hand
+    assert vgg(torch.rand(2, 3, PX, PX)).shape == (2, 10)

@@ -61,4 +61,44 @@ def resnet18_32(classes: int) -> nn.Module:
     return net
 
 
-EXAMPLES: dict[str, Callable[[int], nn.Module]] = {"small_resnet": small_resnet, "resnet18_32": resnet18_32}
+def resnet18_quarter(classes: int) -> nn.Module:
+    """`resnet18_32` with a quarter of its channels, 16 to 128, as the edition `small` has every network of a paper."""
+    return narrow(resnet18_32(classes), 4)
+
+
+def vgg16_bn_quarter(classes: int) -> nn.Module:
+    """torchvision's VGG16 with BatchNorm, and a quarter of its channels: 16 to 128, and 1,024 between linear layers."""
+    return narrow(import_torchvision().models.vgg16_bn(weights=None, num_classes=classes), 4)
+
+
+def narrow(net: nn.Module, times: int) -> nn.Module:
+    """Make each layer anew with `times` fewer channels, but for the image's and the classes'. Weights are random:
+    of convolutions as torchvision draws them, of linear layers as torch does.
+
+    Works where every layer is a convolution in one group, a BatchNorm or linear, and the last linear layer comes last.
+    """
+    layers = [(name, layer) for name, layer in net.named_modules() if not list(layer.children())]
+    last = [name for name, layer in layers if isinstance(layer, nn.Linear)][-1]
+    for name, layer in layers:
+        if isinstance(layer, nn.Conv2d):
+            net.set_submodule(name, narrow_conv(layer, times))
+        elif isinstance(layer, nn.BatchNorm2d):
+            net.set_submodule(name, nn.BatchNorm2d(layer.num_features // times))
+        elif isinstance(layer, nn.Linear):
+            outputs = layer.out_features if name == last else layer.out_features // times
+            net.set_submodule(name, nn.Linear(layer.in_features // times, outputs))
+    return net
+
+
+def narrow_conv(conv: nn.Conv2d, times: int) -> nn.Conv2d:
+    """A convolution with `times` fewer channels, but for those of an image."""
+    inputs = conv.in_channels if conv.in_channels == 3 else conv.in_channels // times
+    bias = conv.bias is not None
+    new = nn.Conv2d(inputs, conv.out_channels // times, conv.kernel_size, conv.stride, conv.padding, bias=bias)  # type: ignore[arg-type]
+    nn.init.kaiming_normal_(new.weight, mode="fan_out", nonlinearity="relu")
+    return new
+
+
+EXAMPLES: dict[str, Callable[[int], nn.Module]] = {
+    build.__name__: build for build in (small_resnet, resnet18_32, resnet18_quarter, vgg16_bn_quarter)
+}
