@@ -12,10 +12,11 @@ from typing import Any
 import pytest
 from commanded import Command, command  # noqa: F401 - a fixture
 
-from netpress import benchmarks, papers, paths, sealed, sweep
+from netpress import benchmarks, nets, papers, paths, sealed, sweep
 from netpress.benchmarks import arms as both_arms
 from netpress.benchmarks import distillation, grid, host, imitation, overhead, remade, results
 from netpress.benchmarks.arms import Arms, arms
+from netpress.benchmarks.work import of_stage
 from netpress.book import benchmark_page
 from netpress.errors import UserError
 from netpress.runs import records
@@ -94,6 +95,24 @@ def test_both_arms_do_a_whole_block_of_the_grid(small: Arms) -> None:
     assert grid.part("triage-grid", rounds, "frozen", 1 / 8)["measured"] > 0
 
 
+def test_multiply_adds_that_remain_by_hand() -> None:
+    """VGG16 at a quarter of its width with block 4 replaced, 32 px: multiply-adds of each layer written out."""
+    block3 = [9 * 32 * 64 * 64, *[9 * 64 * 64 * 64] * 2]
+    early = [9 * 3 * 16 * 1024, 9 * 16 * 16 * 1024, 9 * 16 * 32 * 256, 9 * 32 * 32 * 256, *block3]
+    replacement, block4 = 9 * 64 * 128 * 16, 9 * 64 * 128 * 16 + 2 * 9 * 128 * 128 * 16
+    late = [*[9 * 128 * 128 * 4] * 3, 128 * 1024, 1024 * 1024, 1024 * 10]
+    network, parent = (nets.build(model, 32, 10, 1 / 4) for model in ("vgg16-block4", "vgg16"))
+    frozen = of_stage(Stage("retrain", trains=("block4",)), network, 32)
+    behind = replacement + sum(late)
+    ours = behind + replacement + sum(late) + behind  # forwards, the one layer's weights, back to it, evaluation
+    assert (frozen.plain, frozen.ours) == (ours + 2 * sum(early), ours)
+    thawed = of_stage(Stage("retrain"), network, 32)
+    assert thawed.plain == thawed.ours == 4 * (sum(early) + behind) - early[0]
+    taught = of_stage(imitation.stage_of("block4"), network, 32, parent)
+    assert taught.ours == 2 * replacement
+    assert taught.plain == 2 * replacement + sum(early) + sum(early) + block4
+
+
 def test_a_bar_is_met_by_the_median() -> None:
     assert results.bar("n", "w", [1.0, 3.5, 3.0], least=3) == {
         "name": "n", "what": "w", "measured": 3.0, "low": 1.0, "high": 3.5, "bar": "at least 3", "met": True,
@@ -109,10 +128,25 @@ def test_a_measurement_leaves_a_record_and_is_told(
     monkeypatch.setattr(overhead, "ROUNDS", 2)
     benchmarks.command("step-overhead", as_json=True, results=tmp_path)
     told = json.loads(capsys.readouterr().out)
-    assert told == results.read(told["made"]["kind"], "step-overhead", tmp_path)
+    assert told == results.read(results.place("cpu", told["made"]["precision"]), "step-overhead", tmp_path)
     assert told["bars"][0]["bar"] == "at most 50" and told["bars"][0]["measured"] > 0
     benchmarks.tell([told], as_json=False)
     assert "step-overhead" in capsys.readouterr().out
+
+
+def test_a_cpu_in_fp32_is_a_place_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, digits: Any) -> None:
+    monkeypatch.setattr(overhead, "STEPS", 20)
+    monkeypatch.setattr(overhead, "ROUNDS", 1)
+    monkeypatch.setenv("NETPRESS_RESULTS", str(tmp_path))
+    for precision, where in (("fp32", "cpu-fp32"), ("bf16", "cpu")):
+        monkeypatch.setenv("NETPRESS_PRECISION", precision)
+        benchmarks.command("step-overhead")
+        found = results.read(where, "step-overhead")
+        assert found and found["made"]["precision"] == precision
+    assert list(benchmark_page.table_bars().to_frame().reset_index()["on"]) == ["CPU with bf16", "CPU, fp32"]
+    table = benchmark_page.table_of("step-overhead", "Both.")
+    fp32 = [bar["measured"] for bar in (results.read("cpu-fp32", "step-overhead") or {})["bars"]]
+    assert list(table.to_frame().reset_index()["in fp32"]) == fp32 and "fp32" in table.note
 
 
 def test_host_work_is_told_of_both_arms(tmp_path: Path) -> None:
@@ -169,7 +203,7 @@ def test_the_page_tells_what_was_measured_on_a_gpu_and_nothing_else(nothing_meas
     results.write(record | {"made": record["made"] | {"kind": "cuda", "device": "NVIDIA Example 9"}})
     assert "NVIDIA Example 9" in benchmark_page.on_a_gpu()
     table = benchmark_page.table_bars().to_frame().reset_index()
-    assert table[["what", "measured", "reached", "on"]].values.tolist() == [["share", 0.45, "yes", "cuda"]]
+    assert table[["what", "measured", "reached", "on"]].values.tolist() == [["share", 0.45, "yes", "CUDA"]]
 
 
 def test_an_unknown_measurement_is_refused_with_the_nearest_name() -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 from netpress.benchmarks import results
 from netpress.benchmarks.arms import Arms, arms, source
-from netpress.nets.describe import describe
+from netpress.benchmarks.work import of_stage
 from netpress.nets.network import Network
 from netpress.training.cache import Cache
 from netpress.training.stage import Stage
@@ -69,12 +69,10 @@ def costs(rounds: list[dict[str, dict[str, float]]], block: str) -> dict[str, fl
 
 
 def work(both: Arms, block: str) -> dict[str, float]:
-    """Multiply-adds of a frozen network behind a cached prefix, as a share of a thawed one's, for an image trained on
-    and one evaluated: forwards through block and suffix twice, back through the suffix, the weights of the block."""
-    rows = describe(both.network(f"vgg16-{block}"), both.train_test.train.x.shape[-1]).layers
-    behind = (*BLOCKS[BLOCKS.index(block) :], "head")
-    passed = sum(row.multiply_adds for row in rows if row.name.startswith(behind))
-    return {"work": round(3 * passed / (4 * sum(row.multiply_adds for row in rows)), 4)}
+    """Multiply-adds of a frozen network behind a cached prefix, as a share of a thawed one's."""
+    network, px = both.network(f"vgg16-{block}"), both.train_test.train.x.shape[-1]
+    frozen = of_stage(Stage("retrain", trains=(block,)), network, px)
+    return {"work": round(frozen.ours / of_stage(Stage("retrain"), network, px).ours, 4)}
 
 
 def why(table: list[dict[str, Any]], bars: list[dict[str, Any]]) -> str | None:

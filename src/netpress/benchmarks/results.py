@@ -1,4 +1,4 @@
-"""What a measurement leaves: one record per kind of device and name, results/bench/<kind>/<name>.json."""
+"""What a measurement leaves: one record per place and name, results/bench/<place>/<name>.json."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -13,24 +13,36 @@ from netpress.training.compute import ComputeConfig
 
 T = TypeVar("T")
 QUICK = "quick"  # the folder of what was tried and not measured
+PLACES = {"cpu": "CPU with bf16", "cpu-fp32": "CPU, fp32", "cuda": "CUDA", "mps": "MPS"}
 LIMIT = 240.0  # seconds on a GPU's clock after which no further round begins: a measurement is to end in eight minutes
 
 
-def path_of(kind: str, name: str, results: Path | None = None) -> Path:
-    """Where a record lies; `kind` is "cpu", "cuda" or "mps"."""
-    return (results or paths.results_dir()) / "bench" / kind / f"{name}.json"
+def place(kind: str, precision: str) -> str:
+    """Where a measurement belongs, one of PLACES: a CPU that computes in fp32 is a machine of its own."""
+    return "cpu-fp32" if (kind, precision) == ("cpu", "fp32") else kind
+
+
+def path_of(where: str, name: str, results: Path | None = None) -> Path:
+    """The file of a record; `where` is one of PLACES, or QUICK."""
+    return (results or paths.results_dir()) / "bench" / where / f"{name}.json"
 
 
 def write(record: dict[str, Any], results: Path | None = None, quick: bool = False) -> dict[str, Any]:
     """Put a record in its place; a new measurement replaces the old. What was only tried is kept apart."""
-    kind = QUICK if quick else record["made"]["kind"]
-    write_atomic(path_of(kind, record["name"], results), records.encode(record))
+    made = record["made"]
+    where = QUICK if quick else place(made["kind"], made["precision"])
+    write_atomic(path_of(where, record["name"], results), records.encode(record))
     return record
 
 
-def read(kind: str, name: str, results: Path | None = None) -> dict[str, Any] | None:
+def read(where: str, name: str, results: Path | None = None) -> dict[str, Any] | None:
     """A record; None where nothing was measured."""
-    return records.read(path_of(kind, name, results))
+    return records.read(path_of(where, name, results))
+
+
+def first(name: str) -> dict[str, Any] | None:
+    """A record of the first of PLACES that has one; None where nothing was measured."""
+    return next((found for where in PLACES if (found := read(where, name))), None)
 
 
 def bar(name: str, what: str, values: Sequence[float], least: float | None = None, most: float | None = None) -> dict:

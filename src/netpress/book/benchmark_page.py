@@ -11,7 +11,6 @@ from netpress.report.figures import Figure, bars
 from netpress.report.tables import Table, listing
 from netpress.report.theme import Words
 
-KINDS = ("cpu", "cuda", "mps")
 WITH_BARS = (
     "triage-grid", "triage-grid-full", "frozen-ratio", "student-teacher", "distillation", "step-overhead", "host-work",
     "rebuild", "step-512", "whole-grid", "shrink-cost", "shrink",
@@ -21,14 +20,18 @@ ARMS = {"plain": "plain loop", "ours": "netpress"}
 
 def record(name: str) -> dict[str, Any]:
     """A measurement, of a CPU where there is one; empty where nothing was measured."""
-    found = (results.read(kind, name) for kind in KINDS)
-    return next((each for each in found if each), {})
+    return results.first(name) or {}
 
 
 def table_bars() -> Table:
-    """What was aimed at and what was measured, on every kind of device that has records."""
-    measured = [results.read(kind, name) for kind in KINDS for name in WITH_BARS]
-    rows = [line(bar) | {"on": each["made"]["kind"]} for each in measured if each for bar in each["bars"] if bar["bar"]]
+    """What was aimed at and what was measured, in every place that has records."""
+    rows = [
+        line(bar) | {"on": title}
+        for where, title in results.PLACES.items()
+        for name in WITH_BARS
+        for bar in (results.read(where, name) or {"bars": []})["bars"]
+        if bar["bar"]
+    ]
     return listing(rows, "What was aimed at, and what was measured.", NOTE, digits=3)
 
 
@@ -37,8 +40,12 @@ NOTE = "Measured is the median of the rounds; lowest and highest are rounds too.
 
 
 def table_of(name: str, caption: str) -> Table:
-    """All lines of one measurement."""
-    return listing([line(bar) for bar in record(name).get("bars", [])], caption, NOTE, digits=3)
+    """All lines of one measurement, and beside them what a CPU gave in fp32."""
+    measured, other = record(name), results.read("cpu-fp32", name) or {"bars": []}
+    fp32 = {bar["what"]: bar["measured"] for bar in other["bars"]} if measured != other else {}
+    rows = [line(bar) | ({"in fp32": fp32.get(bar["what"])} if fp32 else {}) for bar in measured.get("bars", [])]
+    note = f"{NOTE} In fp32: {made_by(other)}." if fp32 else NOTE
+    return listing(rows, caption, note, digits=3)
 
 
 def line(bar: dict[str, Any]) -> dict[str, Any]:
@@ -73,7 +80,13 @@ def conditions(name: str) -> str:
     if "dataset" in own:
         images = f"with {own['images']:,} training images of {own['dataset']} and as many to test, "
     unit = "seconds of the processor with one thread" if made["kind"] == "cpu" else "seconds on the clock"
-    return f"Measured {images}in {unit}: {made['device']}, {made['precision']}, PyTorch {made['torch']}."
+    return f"Measured {images}in {unit}: {made_by(measured)}."
+
+
+def made_by(measured: dict[str, Any]) -> str:
+    """Device, precision and version of torch of a measurement."""
+    made = measured["made"]
+    return f"{made['device']}, {made['precision']}, PyTorch {made['torch']}"
 
 
 def on_a_gpu() -> str:
@@ -82,7 +95,7 @@ def on_a_gpu() -> str:
     if not measured:
         return "Nothing was measured on a GPU yet: what is said here has been written and not yet run on one."
     devices = " and ".join(sorted({each["made"]["device"] for each in measured}))
-    return f'What was measured on {devices} and has an aim stands in the lines "cuda" of the table above.'
+    return f'What was measured on {devices} and has an aim stands in the lines "CUDA" of the table above.'
 
 
 def unmeasured(name: str) -> str:

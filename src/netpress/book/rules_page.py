@@ -16,7 +16,7 @@ def rules_text() -> str:
 
 def table_errors() -> Table:
     """The chance that any claim of a paper is decided wrongly, with the planned seeds."""
-    record = results.read("cpu", NAME)
+    record = results.first(NAME)
     rows = [
         {"paper": bar["name"].removeprefix("rules-"), "wrong decisions, %": 100 * bar["measured"], "at most, %": 5.0}
         for bar in (record["bars"] if record else ())
@@ -27,7 +27,7 @@ def table_errors() -> Table:
 
 def table_power() -> Table:
     """Error and power of every claim that the pilot could be drawn from."""
-    record = results.read("cpu", NAME)
+    record = results.first(NAME)
     rows = [
         {
             "claim": row["claim"], "planned seeds": row["seeds"],
