@@ -21,14 +21,13 @@ from netpress.report.tables import listing
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 BOOK = books.ROOT / "_build" / "html"
 MOST_BYTES = 3_000_000  # of one page with everything that it loads
+AT_ONCE = 4  # pages open in the browser
 
 pytestmark = [
     pytest.mark.browser,
     pytest.mark.timeout(1200),
 ]
 needs_browser = pytest.mark.skipif(BROWSER is None, reason="no Chromium here: `make setup-browser` installs it")
-ways = pytest.mark.parametrize("width", [1300, 390])
-themes = pytest.mark.parametrize("theme", ["light", "dark"])
 
 
 @pytest.fixture(scope="session")
@@ -146,48 +145,6 @@ def served(site):
     server.shutdown()
 
 
-def looked_at(context, root: str, name: str, axe: str = "") -> list[str]:
-    """What is wrong with a page."""
-    wrong: list[str] = []
-    size = 0
-
-    def answered(response):
-        nonlocal size
-        if response.status >= 400:
-            wrong.append(f"{response.status} {response.url}")
-        size += int(response.headers.get("content-length", 0))
-
-    page = context.new_page()
-    page.on("console", lambda m: wrong.append(f"console: {m.text}") if m.type in ("error", "warning") else None)
-    page.on("pageerror", lambda error: wrong.append(f"exception: {error}"))
-    page.on("request", lambda r: None if r.url.startswith((root, "data:", "blob:")) else wrong.append(f"asks {r.url}"))
-    page.on("requestfailed", lambda r: wrong.append(f"failed {r.url}"))
-    page.on("response", answered)
-    page.goto(root + name)
-    page.wait_for_load_state("networkidle")
-    wide = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
-    if wide > 0:
-        wrong.append(f"{wide} px too wide")
-    if size > MOST_BYTES:
-        wrong.append(f"loads {size:,} bytes")
-    if axe:
-        page.evaluate(axe)
-        found = page.evaluate("async () => (await axe.run(document, {preload: false})).violations")
-        wrong += [f"axe {v['id']}: {node['html'][:120]}" for v in found for node in v["nodes"]]
-    page.close()
-    return [f"{name}: {line}" for line in wrong]
-
-
-@needs_browser
-@themes
-@ways
-def test_every_page(site, served, chromium, axe, theme, width):
-    context = chromium.new_context(viewport={"width": width, "height": 900}, color_scheme=theme)
-    wrong = [line for name in pages_of(site) for line in looked_at(context, served, name, axe)]
-    context.close()
-    assert not wrong, "\n".join(wrong)
-
-
 # every visible table: its label, how many columns it has, and how many of them end beyond what is shown of it
 COLUMNS = """() => [...document.querySelectorAll(".bd-article table")].filter(t => t.offsetParent).map(table => {
   const frame = (table.closest(".np-scroll") || table.closest(".pst-scrollable-table-container") || table.parentElement)
@@ -208,23 +165,88 @@ def must_be_whole(label: str, columns: int, cards: bool, width: int) -> bool:
     return cards if width < 600 else columns <= MOST_COLUMNS or bool(PRINTED.search(label))
 
 
-@needs_browser
-@themes
-@ways
-def test_tables_are_shown_whole(site, served, chromium, theme, width):
+class Visit:
+    """A page that is opened, and what is wrong with it."""
+
+    def __init__(self, context, root: str, name: str):
+        self.name, self.size = name, 0
+        self.wrong: list[str] = []
+        self.page = context.new_page()
+        self.page.on("console", lambda m: self.note(f"console: {m.text}") if m.type in ("error", "warning") else None)
+        self.page.on("pageerror", lambda error: self.note(f"exception: {error}"))
+        self.page.on(
+            "request", lambda r: None if r.url.startswith((root, "data:", "blob:")) else self.note(f"asks {r.url}")
+        )
+        self.page.on("requestfailed", lambda r: self.note(f"failed {r.url}"))
+        self.page.on("response", self.answered)
+        self.page.goto(root + name, wait_until="commit")
+
+    def note(self, line: str) -> None:
+        self.wrong.append(line)
+
+    def answered(self, response) -> None:
+        if response.status >= 400:
+            self.note(f"{response.status} {response.url}")
+        self.size += int(response.headers.get("content-length", 0))
+
+    def look(self, axe: str, width: int) -> list[str]:
+        """Wait until it is there, look, and close it."""
+        self.page.wait_for_load_state("networkidle")
+        wide = self.page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+        if wide > 0:
+            self.note(f"{wide} px too wide")
+        if self.size > MOST_BYTES:
+            self.note(f"loads {self.size:,} bytes")
+        for label, columns, hidden, cards in self.page.evaluate(COLUMNS):
+            if hidden and must_be_whole(label, columns, cards, width):
+                self.note(f"#{label}: {hidden} of {columns} columns are hidden")
+        if axe:
+            self.page.evaluate(axe)
+            found = self.page.evaluate("async () => (await axe.run(document, {preload: false})).violations")
+            self.wrong += [f"axe {v['id']}: {node['html'][:120]}" for v in found for node in v["nodes"]]
+        self.page.close()
+        return [f"{self.name}: {line}" for line in self.wrong]
+
+
+def looked_at(chromium, site: Path, root: str, width: int, theme: str = "light", axe: str = "") -> list[str]:
+    """What is wrong with the pages of a site. Some are open at a time, so that one is read while others load."""
     context = chromium.new_context(viewport={"width": width, "height": 900}, color_scheme=theme)
-    page, wrong, seen = context.new_page(), [], 0
-    for name in pages_of(site):
-        page.goto(served + name)
-        tables = page.evaluate(COLUMNS)
-        seen += len(tables)
-        wrong += [
-            f"{name}#{label}: {hidden} of {columns} columns are hidden"
-            for label, columns, hidden, cards in tables
-            if hidden and must_be_whole(label, columns, cards, width)
-        ]
+    names, wrong = pages_of(site), []
+    for i in range(0, len(names), AT_ONCE):
+        visits = [Visit(context, root, name) for name in names[i : i + AT_ONCE]]
+        wrong += [line for visit in visits for line in visit.look(axe, width)]
     context.close()
-    assert seen and not wrong, "\n".join(wrong)
+    return wrong
+
+
+@needs_browser
+@pytest.mark.parametrize(("width", "theme"), [(1300, "light"), (390, "dark")])
+def test_every_page(site, served, chromium, axe, width, theme):
+    wrong = looked_at(chromium, site, served, width, theme, axe)
+    assert not wrong, "\n".join(wrong)
+
+
+@needs_browser
+@pytest.mark.parametrize(("width", "theme"), [(1300, "dark"), (390, "light")])
+def test_every_page_in_the_other_theme(site, served, chromium, width, theme):
+    """Without axe, which has seen both widths and both themes above."""
+    wrong = looked_at(chromium, site, served, width, theme)
+    assert not wrong, "\n".join(wrong)
+
+
+@needs_browser
+@pytest.mark.slow
+@pytest.mark.parametrize(("width", "theme"), [(1300, "dark"), (390, "light")])
+def test_every_page_in_the_other_theme_with_axe(site, served, chromium, axe, width, theme):
+    wrong = looked_at(chromium, site, served, width, theme, axe)
+    assert not wrong, "\n".join(wrong)
+
+
+@needs_browser
+def test_there_are_tables_to_be_seen(site, served, chromium):
+    page = chromium.new_page()
+    assert any(page.goto(served + name) and page.evaluate(COLUMNS) for name in pages_of(site))
+    page.close()
 
 
 @needs_browser
@@ -246,9 +268,7 @@ def test_a_table_that_is_cut_shows_it_by_its_edge_and_keeps_its_first_column(tmp
 
 @needs_browser
 def test_every_page_from_the_disk(site, chromium):
-    context = chromium.new_context(viewport={"width": 1300, "height": 900})
-    wrong = [line for name in pages_of(site) for line in looked_at(context, f"{site.as_uri()}/", name)]
-    context.close()
+    wrong = looked_at(chromium, site, f"{site.as_uri()}/", 1300)
     assert not wrong, "\n".join(wrong)
 
 
