@@ -383,6 +383,38 @@ def test_a_site_is_built_once_and_the_same_again(project, invent, capfd):
     assert "98.7%" in again["triage/sample.html"].decode() and "98.7%" in again["index.html"].decode()
     assert again["editions/small/triage/sample.html"] == first["editions/small/triage/sample.html"]
 
+    # one page alone, as a full build makes it; a chapter that fails leaves the site as it was
+    said = "Words that its writer wants to see."
+    append(folder, nbformat.v4.new_markdown_cell(said))
+    assert book.preview("triage/sample").name == "sample.html"
+    shown = built(folder)
+    assert said in shown["triage/sample.html"].decode() and shown["index.html"] == again["index.html"]
+    chapter = folder / "chapters" / "triage" / "sample.ipynb"
+    whole = chapter.read_bytes()
+    append(folder, nbformat.v4.new_code_cell("1 / 0"))
+    with pytest.raises(UserError, match="ZeroDivisionError"):
+        book.preview("triage/sample")
+    assert built(folder) == shown
+    chapter.write_bytes(whole)
+    with pytest.raises(UserError, match="did you mean 'triage/sample'"):
+        book.preview("triage/samples")
+    assert book.build() == 0
+    assert built(folder)["triage/sample.html"] == shown["triage/sample.html"]
+
+
+def append(folder: Path, cell: nbformat.NotebookNode) -> None:
+    """Put a cell at the end of the sample chapter."""
+    chapter = folder / "chapters" / "triage" / "sample.ipynb"
+    notebook = nbformat.read(chapter, as_version=4)
+    notebook.cells.append(cell)
+    nbformat.write(notebook, chapter)
+
+
+def test_one_page_needs_a_site(project, invent):
+    invent("demo", ("triage",))
+    with pytest.raises(UserError, match="no site with a page triage/sample yet: build it with `netpress book`"):
+        book.preview("triage/sample")
+
 
 def test_a_warning_of_sphinx_fails_the_build(project, invent):
     folder = project

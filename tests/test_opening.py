@@ -172,3 +172,15 @@ def test_a_fresh_verdict_takes_the_place_of_the_pilots(monkeypatch):
     known = papers.pilot_verdicts("pyramid", "small")["P6"]
     assert finding(counted, known).by == "" and finding(counted, known).by != BY_PILOT
     assert spoken(finding(counted, known)) == "contradicted (7.59 times fewer parameters; counted)"
+
+
+def test_claims_are_judged_once_and_again_when_a_record_changes(invent, monkeypatch):
+    runs = invent("demo", ("triage",))
+    calls = []
+    judge = papers.verdicts_on
+    monkeypatch.setattr(papers, "verdicts_on", lambda *given: calls.append(1) or judge(*given))
+    before = papers.verdicts("triage", "demo")
+    assert [v.result for v in papers.verdicts("triage", "demo")] == [v.result for v in before] and len(calls) == 1
+    path = records.path_of(runs[-1], "demo")
+    path.write_bytes(records.encode(records.read(path) | {"best": 0.111}))
+    assert [v.result for v in papers.verdicts("triage", "demo")] != [v.result for v in before] and len(calls) == 2

@@ -104,7 +104,7 @@ def why(rounds: list[list[dict]], bar: dict[str, Any]) -> str | None:
         return None
     share = sum(row["ours_work"] for row in rounds[0]) / sum(row["plain_work"] for row in rounds[0])
     return (
-        f"of the plain loop's multiply-adds {share:.0%} remain: networks that train whole cannot be cached, so the gain "
-        "there is that of the precision and the layout alone; "
-        "the frozen networks of a ResNet, whose early layers are the costly ones, gain from the cache only behind them."
+        f"of the plain loop's multiply-adds {share:.0%} remain: networks that train whole cannot be cached, so the "
+        "gain there is that of the precision and the layout alone; the frozen networks of a ResNet, whose early layers "
+        "are the costly ones, gain from the cache only behind them."
     )

@@ -12,7 +12,7 @@ from netpress.book.page import Page
 from netpress.book.parameters import parameter
 from netpress.book.your_page import YourPage
 
-__all__ = ["Page", "YourPage", "build", "check_parameters", "in_short", "parameter", "rerun"]
+__all__ = ["Page", "YourPage", "build", "check_parameters", "in_short", "parameter", "preview", "rerun"]
 
 
 def __dir__() -> list[str]:
@@ -24,4 +24,8 @@ def __getattr__(name: str) -> Any:
         from netpress.book import site
 
         return getattr(site, name)
+    if name == "preview":
+        from netpress.book.one_page import preview
+
+        return preview
     raise AttributeError(name)

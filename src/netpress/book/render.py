@@ -60,7 +60,11 @@ def key_of(book: Path) -> str:
 def sphinx(book: Path, builder: str = "html") -> None:
     """Render everything, nit-picking, each warning an error."""
     words = [sys.executable, "-c", COMMAND, "build", str(book), "--builder", builder]
-    words += ["-W", "-n", "--keep-going", "--all", "-q"]
+    sphinx_with([*words, "-W", "-n", "--keep-going", "--all", "-q"], book)
+
+
+def sphinx_with(words: list[str], book: Path) -> None:
+    """Run Sphinx as a process; UserError with what it warned of where it fails."""
     environment = {**os.environ, "PYTHONHASHSEED": "0"}
     done = subprocess.run(words, capture_output=True, text=True, stdin=subprocess.DEVNULL, env=environment)
     if done.returncode == 0:

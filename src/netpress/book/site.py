@@ -4,7 +4,7 @@ import hashlib
 import json
 import shutil
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
@@ -150,13 +150,14 @@ def exists(paper: str) -> bool:
     return find_spec(f"netpress.papers.{paper}") is not None
 
 
-def executed(plan: Plan) -> dict[tuple[str, str], Path]:
-    """(edition, chapter) -> executed notebook; only what changed is run, two kernels at a time."""
+def executed(plan: Plan, wanted: Collection[tuple[str, str]] = ()) -> dict[tuple[str, str], Path]:
+    """(edition, chapter) -> executed notebook, of all or of those that are `wanted`; only what changed is run."""
     code = digest(Path(netpress.__file__).parent.rglob("*"), (".py", ".csv", ".css", ".js"))
     jobs = {
         (edition, chapter): job_of(plan.project, chapter, edition, code)
         for chapter, names in plan.editions.items()
         for edition in names
+        if not wanted or (edition, chapter) in wanted
     }
     todo = [job for job in jobs.values() if notebooks.key_of(job.target) != job.key]
     for job in todo:
@@ -173,7 +174,8 @@ def run_all(todo: Sequence[Job]) -> None:
 
     if not todo:
         return
-    pool = ProcessPoolExecutor(min(KERNELS, len(todo)), get_context("spawn"), warm.begin)
+    begin = warm.begin if len(todo) > 1 else None  # one kernel begins sooner cold
+    pool = ProcessPoolExecutor(min(KERNELS, len(todo)), get_context("spawn"), begin)
     try:
         with unreached_by_ctrl_c():
             waiting = [pool.submit(notebooks.perform, job) for job in todo]

@@ -18,12 +18,6 @@ from jupyter_client.provisioning import LocalProvisioner
 
 from netpress import paths
 
-IMPORTED = (
-    "ipykernel.kernelapp", "matplotlib.pyplot", "matplotlib_inline.backend_inline", "pandas", "torch",
-    "netpress.book.page", "netpress.nets.vgg", "netpress.papers.triage", "netpress.papers.pyramid.tables",
-    "netpress.papers.compressing", "netpress.report.claims", "netpress.report.figures", "netpress.yours.story",
-)  # fmt: skip
-
 _begun = False
 
 
@@ -33,7 +27,7 @@ def begin() -> None:
     if sys.platform == "win32":
         return
     tempfile.tempdir = str(paths.short_folder())  # a socket is made there
-    get_context("forkserver").set_forkserver_preload(list(IMPORTED))
+    get_context("forkserver").set_forkserver_preload(["netpress.book.warmed"])
     _begun = True
 
 

@@ -8,6 +8,7 @@ the others are imported when they are needed. CONTRIBUTING.md says how a paper i
 import json
 from collections.abc import Callable, Sequence
 from fnmatch import fnmatchcase
+from functools import lru_cache
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -145,8 +146,14 @@ def pilot_verdicts(paper: str, edition: str, results: Path | None = None) -> "di
 
 
 def verdicts(paper: str, edition: str, results: Path | None = None) -> "list[Verdict]":
-    """Every claim of a paper, judged on the fresh seeds of an edition."""
-    return verdicts_on(judged(paper, edition), edition, results)
+    """Every claim of a paper, judged on the fresh seeds of an edition; once in a process, until a record changes."""
+    folder = (results or paths.results_dir()) / edition / paper
+    return list(_judged_once(paper, edition, results, records.signature(folder)))
+
+
+@lru_cache(maxsize=16)
+def _judged_once(paper: str, edition: str, results: Path | None, _signature: str) -> "tuple[Verdict, ...]":
+    return tuple(verdicts_on(judged(paper, edition), edition, results))
 
 
 def verdicts_on(runs: tuple[Run, ...], edition: str, results: Path | None = None) -> "list[Verdict]":

@@ -1,5 +1,6 @@
 """Records: what finished runs leave. One JSON file a run, whole or absent, sealed by a SHA-256 in its last entry."""
 
+import hashlib
 import logging
 import math
 import os
@@ -246,6 +247,12 @@ def every(edition: str, results: Path | None = None) -> Iterator[Record]:
         record = read(path)
         if record and "run" in record and (record := complete(path)):
             yield record
+
+
+def signature(folder: Path) -> str:
+    """Another one as soon as a record in `folder` has come, gone or changed: by names, sizes and times of its files."""
+    files = ((str(path), path.stat()) for path in sorted(folder.rglob("*.json")))
+    return hashlib.sha256(repr([(name, s.st_size, s.st_mtime_ns, s.st_ino) for name, s in files]).encode()).hexdigest()
 
 
 COLUMNS = ("status", "best", "last", "epochs_to_99", "parameters", "multiply_adds", "peak_memory")
