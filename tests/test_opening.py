@@ -51,12 +51,10 @@ def named(part: str) -> Run:
 @pytest.mark.parametrize("chapter", OPEN)
 def test_every_page_opens_with_the_box(chapter):
     cells = json.loads(CHAPTERS[chapter].read_text(encoding="utf-8"))["cells"]
-    before = [
-        cell for cell in cells[: [cell["id"] for cell in cells].index("in-short")] if cell["cell_type"] == "markdown"
-    ]
-    assert ["".join(cell["source"]).count("\n") for cell in before] == [1]  # a label, and the title
-    (box,) = (cell for cell in cells if cell["id"] == "in-short")
-    assert box["source"] == ["book.in_short(page)"] and "remove-input" in box["metadata"]["tags"]
+    title, parameters_cell, page_cell = cells[:3]
+    assert "".join(title["source"]).count("\n") == 1  # a label, and the title
+    assert parameters_cell["id"] == "parameters" and page_cell["id"] == "page"
+    assert page_cell["source"][-1] == "book.in_short(page)" and "remove-input" in page_cell["metadata"]["tags"]
 
 
 def test_made_with_is_said_once_a_page():

@@ -173,12 +173,9 @@ class Page(BaseModel):
         return Live(self.editions, self.run_missing)
 
     def made_with(self) -> Html:
-        """The box "made with": edition, data, seeds, runs and what was not run, devices, commits, dates, cost."""
-        return made_with.made_with(self.parts, self.table())
-
-    def rerun(self) -> Html:
-        """The exact command that remakes this page."""
-        return made_with.rerun(self.command())
+        """What a page ends with: the box "made with" (edition, data, seeds, runs and what was not run, devices, commits,
+        dates, cost), and the exact command that remakes it."""
+        return made_with.made_with(self.parts, self.table()) + made_with.rerun(self.command())
 
     def command(self, out: str = "out.ipynb") -> str:
         """The papermill command that remakes this page, to be typed in the project's folder."""
