@@ -173,8 +173,10 @@ class Page(BaseModel):
         return Live(self.editions, self.run_missing)
 
     def made_with(self) -> Html:
-        """What a page ends with: the box "made with" (edition, data, seeds, runs and what was not run, devices, commits,
-        dates, cost), and the exact command that remakes it."""
+        """What a page ends with: the box "made with", and the exact command that remakes it.
+
+        The box has edition, data, seeds, runs and what was not run, devices, commits, dates and cost.
+        """
         return made_with.made_with(self.parts, self.table()) + made_with.rerun(self.command())
 
     def command(self, out: str = "out.ipynb") -> str:
