@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as some
 
 from netpress import book, editions, papers
-from netpress.book import best_edition, evidence_links, parameters, scoreboard
+from netpress.book import best_edition, cost_page, evidence_links, made_with, parameters, scoreboard
 from netpress.book.page import Page
 from netpress.errors import UserError
 from netpress.papers.together import latency
@@ -227,6 +227,17 @@ def test_every_paper_has_its_claims_on_the_board(results):
     assert sum(shown.count(word) for word in scoreboard.VERDICTS) == len(ids)
     cards = "".join(shown.cards(paper).html for paper in papers.PAPERS)
     assert all(cards.count(f'id="claim-{i}"') == 1 and shown.forest().html.count(f'#claim-{i}"') == 1 for i in ids)
+
+
+def test_pages_and_the_table_of_cost_count_the_same_time(results):
+    """Where a page shows all runs that have a record: each invented one took 3.5 seconds."""
+    cells = cost_page.table_cost().cells
+    assert len(cells) == len(papers.PAPERS) + 1
+    for paper in papers.PAPERS:
+        shown = Page(chapter=f"{paper}/verdicts", edition="demo", run_missing=False)
+        time = made_with.duration(3.5 * len(shown.runs))
+        assert f"Cost: {time} for the runs above" in shown.made_with().text
+        assert list(cells.loc[cells["paper"] == paper, "time"]) == [time]
 
 
 def test_claims_lead_to_their_figures():

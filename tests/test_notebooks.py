@@ -92,6 +92,16 @@ def test_the_second_code_cell_checks_them(path):
 
 
 @every_notebook
+def test_one_hidden_cell_sets_up_and_one_closes(path):
+    cells = code(read(path))
+    assert [cell.id for cell in (*cells[:2], cells[-1])] == ["parameters", "page", "made-with"]
+    assert all(tags(cell)[-1] == "remove-input" for cell in (*cells[:2], cells[-1]))
+    assert cells[-1].source == "page.made_with()"
+    repeated = re.compile(r"in_short|made_with|Page\(|^from netpress", re.MULTILINE)
+    assert not [cell.id for cell in cells[2:-1] if repeated.search(cell.source)]
+
+
+@every_notebook
 def test_each_code_cell_is_under_a_screen_and_hidden_in_the_site(path):
     for cell in code(read(path)):
         assert len(cell.source.splitlines()) <= 30, cell.id

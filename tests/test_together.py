@@ -51,6 +51,29 @@ def test_the_common_data_set_is_that_of_most_papers():
     assert together.common(dict.fromkeys(EDITIONS, "small")) == "cifar10"
 
 
+@pytest.mark.parametrize("edition", ["demo", "small", "paper"])
+@pytest.mark.parametrize("paper", list(EDITIONS))
+def test_networks_that_are_compared_have_names_of_their_own(paper, edition):
+    runs = [run for run in papers.shown(paper, edition) if together.approach(run)]
+    named = {(papers.get(paper).called(run), run.dataset, run.model, run.method) for run in runs}
+    assert len({name[:2] for name in named}) == len(named)
+
+
+@pytest.mark.parametrize(
+    ("label", "name"),
+    [
+        ("vgg16-block3 mean-thawed", "VGG16, block 3 mean-thawed"),
+        ("svgg14-forward gram-thawed", "SVGG14 forward, Gram, thawed"),
+        ("six-layer shared-4b-5x-tuned", "six layers pruned 5x, 4 bits"),
+        ("cnn-16-32 distilled-t10-a0.9-squared", "CNN 16-32 distilled, T = 10, alpha = 0.9, T squared"),
+        ("vgg16 narrow-20x-alone", "VGG16 narrow 20x, alone"),
+    ],
+)
+def test_networks_are_called_in_words(label, name):
+    runs = [run for paper in EDITIONS for run in papers.grid(paper, "demo") if f"{run.model} {run.method}" == label]
+    assert [papers.get(run.paper).called(run) for run in runs] == [name]
+
+
 @pytest.fixture
 def frame(invent):
     invent("demo")
@@ -61,19 +84,19 @@ def frame(invent):
 def test_sizes_are_those_of_the_records(frame):
     run = next(r for r in papers.grid("compressing", "demo") if r.method == "pruned-5x-global-retrained")
     record = records.fresh([run], "demo")[run]
-    rows = frame[frame["network"] == f"{run.model} {run.method}"]
+    rows = frame[frame["network"] == "six layers pruned 5x, global"]
     assert len(rows) == 1
     row, held = rows.iloc[0], record["measures"]
     assert row["parameters"] == record["parameters"] * (1 - held["sparsity"])
     assert row["bytes"] == min(held["bytes_dense32"], held["bytes_sparse32"]) and row["written"]
     assert row["accuracy"] == record["last"] and pd.isna(row["latency"])
-    integers = frame[frame["network"] == f"{run.model} {run.method} int8"].iloc[0]
+    integers = frame[frame["network"] == "six layers pruned 5x, global, int8"].iloc[0]
     assert (integers["approach"], integers["accuracy"], integers["bytes"]) == (INTEGERS, 0.8, held["bytes_int8"])
     triage = frame[frame["paper"] == "triage"]
     assert not triage["written"].any() and (triage["latency"] > 0).all()
     sizes = dict(zip(triage["network"], triage["bytes"], strict=True))
     parent = next(r for r in papers.grid("triage", "demo") if r.method == "parent")
-    assert sizes["vgg16 parent"] == 4 * records.fresh([parent], "demo")[parent]["parameters"]
+    assert sizes["VGG16"] == 4 * records.fresh([parent], "demo")[parent]["parameters"]
 
 
 def small(rows) -> pd.DataFrame:

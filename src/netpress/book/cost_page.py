@@ -12,6 +12,10 @@ from netpress.runs import records
 WATTS_PER_CORE = 12.0
 WATTS_OF_GPUS = {"H200": 700.0, "H100": 700.0, "A100": 400.0}
 WATTS_OF_GPU = 350.0  # of one that is not listed
+COUNTED = (
+    "Every record counts here, those of fresh seeds and of the search for settings too; the box at the end of a page "
+    "has the time of the runs that the page shows."
+)
 
 
 def table_cost() -> Table:
@@ -25,7 +29,7 @@ def table_cost() -> Table:
     everything = [record for own in kept.values() for record in own]
     totals = cost(everything)
     rows += [{"edition": "all", "paper": "", "device": ""} | totals] if rows else []
-    return listing(rows, "What the records cost.", energy_text(), digits=3)
+    return listing(rows, "What the records cost.", f"{COUNTED} {energy_text()}", digits=3)
 
 
 def having_records() -> list[str]:
@@ -47,7 +51,7 @@ def cost(own: list[records.Record]) -> dict[str, Any]:
 
 
 def seconds(own: list[records.Record]) -> float:
-    """What records took, measuring included: what every page sums up."""
+    """What records took, measuring included."""
     return sum(record["made"].get("seconds", 0.0) for record in own)
 
 

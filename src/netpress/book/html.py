@@ -18,6 +18,10 @@ class Html:
     def __repr__(self) -> str:
         return self.text
 
+    def __add__(self, other: "Html") -> "Html":
+        """One below the other."""
+        return Html(self.html + other.html, f"{self.text}\n\n{other.text}")
+
 
 def listing(title: str, rows: Iterable[tuple[str, str]], kind: str) -> Html:
     """A titled list of names and values."""

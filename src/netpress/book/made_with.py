@@ -28,7 +28,7 @@ def made_with(parts: Mapping[str, Sequence[Run]], table: "pd.DataFrame") -> Html
             ("Device", names(made["device"])),
             ("Code", "commit " + names(made["commit"])),
             ("Made", dates(made["time"])),
-            ("Cost", duration(float(made["took"].sum())) + ", measuring included"),
+            ("Cost", f"{duration(float(made['took'].sum()))} for the runs above, measuring included"),
         ]
     if "empty_layers" in made and len(emptied := made.dropna(subset=["empty_layers"])):
         pairs = zip(emptied["name"], emptied["empty_layers"], strict=True)

@@ -173,12 +173,11 @@ class Page(BaseModel):
         return Live(self.editions, self.run_missing)
 
     def made_with(self) -> Html:
-        """The box "made with": edition, data, seeds, runs and what was not run, devices, commits, dates, cost."""
-        return made_with.made_with(self.parts, self.table())
+        """What a page ends with: the box "made with", and the exact command that remakes it.
 
-    def rerun(self) -> Html:
-        """The exact command that remakes this page."""
-        return made_with.rerun(self.command())
+        The box has edition, data, seeds, runs and what was not run, devices, commits, dates and cost.
+        """
+        return made_with.made_with(self.parts, self.table()) + made_with.rerun(self.command())
 
     def command(self, out: str = "out.ipynb") -> str:
         """The papermill command that remakes this page, to be typed in the project's folder."""

@@ -73,6 +73,26 @@ def tidy(runs: "pd.DataFrame", results: Path | None = None) -> "pd.DataFrame":
     )
 
 
+NETWORKS = {"six-layer": "six layers", "vgg16": "VGG16", "cnn-16-32": "CNN 16-32", "cnn-256-512": "CNN 256-512"}
+
+
+def called(run: Run) -> str:
+    """ "VGG16 pruned 5x, global", "six layers pruned 5x, 3 bits", "CNN 16-32 distilled, T = 4, alpha = 0.9"."""
+    facts = dict(run.factors)
+    network, role = NETWORKS.get(run.model, run.model), facts.get("role")
+    if role == "distilled":
+        squared = ", T squared" if facts["squared"] else ""
+        return f"{network} distilled, T = {facts['temperature']:g}, alpha = {facts['alpha']:g}{squared}"
+    if role == "pruned":
+        return f"{network} pruned {facts['ratio']}x, {facts['how']}"
+    if role == "shared":
+        base = "" if facts["base"] == "dense" else f" pruned {facts['base']}"
+        return f"{network}{base}, {facts['bits']} bits"
+    if role == "narrow":
+        return f"{network} narrow {facts['ratio']}x, {facts['finish']}"
+    return network if role in ("parent", "teacher") else f"{network} {run.method}"
+
+
 # THE PAPER, as the registry has it ------------------------------------------------------------------------------------
 
 PAPER = Paper(
@@ -85,5 +105,5 @@ PAPER = Paper(
         INTEGERS: (),  # no runs of their own: measured on some of the above
         DISTILLED: ({"role": "distilled"}, {"role": "narrow", "finish": "distilled"}),
     },
-    headline=("K2b", "K1", "K6", "K3", "K5a", "K4a"),
+    headline=("K2b", "K1", "K6", "K3", "K5a", "K4a"), called=called,
 )  # fmt: skip

@@ -293,6 +293,16 @@ def from_random(runs: "pd.DataFrame") -> "pd.DataFrame":
     return runs[native | top]
 
 
+def called(run: Run) -> str:
+    """ "SVGG14 backward, Gram"."""
+    facts = dict(run.factors)
+    approach, thawed = str(facts["approach"]), ", thawed" if run.method.endswith(THAWED) else ""
+    if approach == PARENT:
+        return TOP.upper()
+    named = {**NAMES, NATIVE: "from random weights"}.get(approach, approach)
+    return f"{str(facts['level']).upper()} {facts['direction']}".strip() + f", {named}{thawed}"
+
+
 # THE PAPER, as the registry has it ------------------------------------------------------------------------------------
 
 PAPER = Paper(
@@ -303,5 +313,5 @@ PAPER = Paper(
         paper.DIRECT: ({"approach": ("scratch", "fitnet", "gram-direct")},),
         paper.SMALL: ({"approach": NATIVE, "level": LEVELS},),
     },
-    headline=("P5a", "P4a", "P9", "P3", "P1a", "P2", "P6"),
+    headline=("P5a", "P4a", "P9", "P3", "P1a", "P2", "P6"), called=called,
 )  # fmt: skip

@@ -3,6 +3,7 @@
 Every function takes the frame of `tidy` (or that of `speed.frame`) and returns what a chapter shows.
 """
 
+from itertools import product
 from typing import Any
 
 import pandas as pd
@@ -226,20 +227,18 @@ def table_sizes(px: int = PX, classes: int = CLASSES, width: float = WIDTH) -> T
 
 
 def table_thawed(runs: pd.DataFrame, value: str = "best") -> Table:
-    """Forward with the compressed layers frozen, thawed in stage 2, and the difference paired by seed."""
-    data = thawed_on(runs)[-1]
-    shown = runs[runs["dataset"] == data]
-    table = by_seed(shown, value, FACTORS) if len(finished(runs)) else pd.DataFrame()
+    """Forward with the compressed layers frozen, thawed in stage 2, and the difference paired by seed: on every data
+    set with the variant."""
+    table = by_seed(runs, value, ("dataset", *FACTORS)) if len(finished(runs)) else pd.DataFrame()
+    nothing = pd.Series(dtype="float64")
     listed = []
-    for approach in PYRAMID:
-        for level in LEVELS[1:]:
-            keys = [(level, FORWARD, approach, regime) for regime in (FROZEN, THAWED)]
-            kept, free = (table.get(key, pd.Series(dtype="float64")) for key in keys)
-            frozen, thawed, gain = (interval(each).times(100) for each in (kept, free, (free - kept).dropna()))
-            named = {"network": f"{level.upper()} {NAMES[approach]}", "frozen": frozen, "thawed in stage 2": thawed}
-            listed.append(named | {"difference": gain})
-    title = DATASETS[data].title
-    caption = f"Forward on {title}: earlier compressed layers frozen (section 3.1) or thawed in stage 2, %."
+    for data, approach, level in product(thawed_on(runs), PYRAMID, LEVELS[1:]):
+        kept, free = (table.get((data, level, FORWARD, approach, kind), nothing) for kind in (FROZEN, THAWED))
+        named = {"network": f"{DATASETS[data].title}: {level.upper()} {NAMES[approach]}"}
+        listed.append(
+            named | {"frozen": points(kept), "thawed in stage 2": points(free), "difference": points(free - kept)}
+        )
+    caption = "Forward: earlier compressed layers frozen (section 3.1) or thawed in stage 2, %."
     note = "The difference is taken within seeds. At SVGG17 nothing was compressed before."
     return listing(listed, caption, note, digits=2)
 

@@ -72,16 +72,15 @@ def described(run: Run, record: records.Record, times: Mapping[tuple, float]) ->
     written = [measures[f"bytes_{form}"] for form in FORMS if measures.get(f"bytes_{form}")]
     row = {
         "paper": run.paper, "edition": record["edition"], "approach": approach(run),
-        "network": f"{run.model} {run.method}", "seed": run.seed, "images": run.images, "accuracy": record["last"],
-        "parameters": record["parameters"] * (1 - measures.get("sparsity", 0.0)),
+        "network": papers.get(run.paper).called(run), "seed": run.seed, "images": run.images,
+        "accuracy": record["last"], "parameters": record["parameters"] * (1 - measures.get("sparsity", 0.0)),
         "multiply_adds": record["multiply_adds"], "bytes": min(written, default=FLOAT * record["parameters"]),
         "written": bool(written), "latency": times.get(latency.key(run)),
     }  # fmt: skip
     if not measures.get("int8_accuracy"):
         return [row]
-    integers = {"approach": INTEGERS, "network": f"{run.model} {run.method} int8",
-                "accuracy": measures["int8_accuracy"], "bytes": measures["bytes_int8"], "written": True,
-                "latency": None}  # fmt: skip
+    integers = {"approach": INTEGERS, "network": f"{row['network']}, int8", "accuracy": measures["int8_accuracy"],
+                "bytes": measures["bytes_int8"], "written": True, "latency": None}  # fmt: skip
     return [row, row | integers]
 
 

@@ -201,10 +201,16 @@ def tidy(runs: "pd.DataFrame", results: Path | None = None) -> "pd.DataFrame":
     return convergence.with_settling(runs.assign(over_parent=runs["best"] - runs["baseline"]))
 
 
+def called(run: Run) -> str:
+    """ "VGG16, block 3 mean-thawed"."""
+    block = str(dict(run.factors).get("block", ""))
+    return f"VGG16, {block.replace('block', 'block ')} {run.method}" if block else "VGG16"
+
+
 # THE PAPER, as the registry has it ------------------------------------------------------------------------------------
 
 PAPER = Paper(
     key="triage", title="Deep Net Triage", authors="Nowak and Corso", year=2018, grid=grid, tidy=tidy,
     approaches={UNCOMPRESSED: ({"method": "parent"},), BLOCK: ({"block": BLOCKS},)},
-    headline=("T1", "T2", "T3", "T6b", "T5", "T4", "T8", "T9"),
+    headline=("T1", "T2", "T3", "T6b", "T5", "T4", "T8", "T9"), called=called,
 )  # fmt: skip
