@@ -61,7 +61,7 @@ def card(shrunk: Shrunk, wanted: Wanted, written: export.Written) -> str:
         *(f"- {note}" for note in (*story.warnings(shrunk), *shrunk.prepared.notes)), "",
         "| | as it was | as it is |", "|---|---|---|",
         *(f"| {name} | {old} | {new} |" for name, old, new in rows), "",
-        f"Retrained for as long as the small one, the network as it was is right on {accuracy['retrained']} %. "
+        f"Retrained for as long as the small one, the network as it was has an accuracy of {accuracy['retrained']}. "
         f"Time: {shrunk.timed_on}. Seeds: {', '.join(map(str, task.seeds))}; the files hold seed "
         f"{decision.chosen.seed}.",
         "", "## What was done", "",

@@ -156,7 +156,7 @@ def table_steps(shrunk: "Shrunk") -> Table:
     rows = [start(shrunk), *(step(shrunk, tried) for tried in shrunk.decision.tried)]
     return listing(
         rows,
-        f"Step by step, until {shrunk.prepared.task.most:g} points are used up on validation images.",
+        f"Step by step, within a budget of {shrunk.prepared.task.most:g} points on validation images.",
         f"Points are lost beside {reference_text(shrunk)}. Bytes: of the weights as written to disk.",
         digits=2,
     )
@@ -249,12 +249,13 @@ def factors(shrunk: "Shrunk") -> dict[str, float]:
 
 def summary(shrunk: "Shrunk") -> str:
     """What came out, in two sentences."""
-    decision, parts = shrunk.decision, [f"{value:.1f} times {word}" for word, value in words_of(factors(shrunk))]
+    gains = [f"{value:.1f} times {word}" for word, value in words_of(factors(shrunk)) if f"{value:.1f}" != "1.0"]
     before, after = (100 * sum(shrunk.tests[name]) / len(shrunk.tests[name]) for name in ("parent", "best"))
-    cut = listed(decision.removed) or "no block"
+    removed = shrunk.decision.removed
+    cut = f"One layer{' each' if len(removed) > 1 else ''} has taken the place of {listed(removed)}"
     return (
-        f"One layer has taken the place of {cut}; the network has {', '.join(parts)}. On test images it is right on "
-        f"{after:.1f} %, where the network as it was is right on {before:.1f} %."
+        f"{cut if removed else 'No block was replaced'}; the network has {', '.join(gains) or 'not become smaller'}. "
+        f"On test images it is right on {after:.1f} %, where the network as it was is right on {before:.1f} %."
     )
 
 
