@@ -22,10 +22,11 @@ from netpress.report.claim_tests import (
     noninferiority_test,
     trend_test,
 )
-from netpress.report.claims import LEVEL, VERDICTS, Claim, judge_all
+from netpress.report.claims import LEVEL, VERDICTS, Claim, Pilot, judge_all
 from netpress.report.comparisons import ACCURACY, EPOCHS, Comparison, Measure
 from netpress.report.evidence import ClaimTest, Contrast, Findings
 from netpress.report.findings import finding, of_pilot
+from netpress.report.labels import WHOLE, Label, against, at, less
 
 DATASETS = ("mnist", "cifar10", "cifar100", "dogs")
 THAWED, FROZEN, PARENT = {"regime": "thawed"}, {"regime": "frozen"}, {"method": "parent"}
@@ -122,7 +123,7 @@ def test_every_part_must_hold():
     runs.loc[lost, "best"] -= 0.04
     found = verdict(difference_test(Contrast(THAWED, PARENT, every=("dataset",))), runs)
     assert found.verdict == "contradicted"
-    assert found.result.decided_by == "dogs"
+    assert str(found.result.decided_by) == "dogs"
     assert verdict(difference_test(Contrast(THAWED, PARENT)), runs).verdict == "supported"
 
 
@@ -148,7 +149,7 @@ def test_equivalence_over_blocks_and_its_opposite():
     assert (verdict(equal, frame()).verdict, verdict(different, frame()).verdict) == ("supported", "contradicted")
     broken = verdict(equal, frame(block5=0.03))
     assert broken.verdict == "contradicted"
-    assert "block5" in broken.result.decided_by
+    assert "block5" in broken.result.decided_by.pair
     assert verdict(different, frame(block5=0.03)).verdict == "supported"
 
 
@@ -202,10 +203,10 @@ def test_all_of_needs_all():
     good = difference_test(Contrast(THAWED, FROZEN))
     bad = difference_test(Contrast(FROZEN, PARENT))
     reaches = noninferiority_test(Contrast(THAWED, PARENT), 1)
-    assert verdict(all_of(better=good, reaches=reaches), frame()).verdict == "supported"
-    both = all_of(better=good, frozen_wins=bad)
+    assert verdict(all_of({Label("better"): good, Label("reaches"): reaches}), frame()).verdict == "supported"
+    both = all_of({Label("better"): good, Label("frozen wins"): bad})
     found = verdict(both, frame())
-    assert (found.verdict, found.result.decided_by) == ("contradicted", "frozen wins")
+    assert (found.verdict, str(found.result.decided_by)) == ("contradicted", "frozen wins")
     assert "frozen wins: best, regime frozen minus method parent" in both.rule
     shown = rules(judge_all([claim(both), claim(good)], frame()), "Rules").cells["the exact rule"]
     assert [line.split(":")[0] for line in shown.iloc[0].lines] == ["better", "frozen wins"]
@@ -225,31 +226,29 @@ PILOT = {"verdict": "contradicted", "effect": -5.648, "interval": [-6.84, -4.45]
 @pytest.mark.parametrize(
     ("effect", "unit", "decided_by", "than", "said"),
     [
-        (-5.648, "points", "forward, against FitNet", {}, "5.6 points below FitNet (forward)"),
-        (0.7167, "epochs", "faster than mean frozen", {}, "0.72 epochs slower than mean frozen"),
-        (-0.5, "epochs", "faster", {"epochs": "random"}, "0.50 epochs faster than random"),
-        (-2.24, "points", "block1 less block5", {}, "2.2 points less with block 1 than with block 5"),
-        (0.3, "points", "cifar100, against the parent", {}, "0.3 points above the parent (CIFAR-100)"),
-        (-0.8, "tau", "knowledge", {"tau": "agreement {} as T rises"}, "agreement falls as T rises, tau −0.80"),
-        (0.018, "CKA", "output", {"CKA": "random"}, "0.018 more alike than random (output)"),
-        (7.586, "times", "", {"times": "fewer parameters"}, "7.59 times fewer parameters"),
-        (math.nan, "points", "", {}, ""),
+        (-5.648, "points", at("forward").within(against("FitNet")), {}, "5.6 points below FitNet (forward)"),
+        (0.7167, "epochs", against("mean frozen", "faster than"), {}, "0.72 epochs slower than mean frozen"),
+        (-0.5, "epochs", Label("faster"), {"epochs": "random"}, "0.50 epochs faster than random"),
+        (-0.5, "epochs", WHOLE, {}, "0.50 epochs faster"),
+        (-2.24, "points", less("block1", "block5"), {}, "2.2 points less with block 1 than with block 5"),
+        (0.3, "points", at("cifar100").within(against("the parent")), {}, "0.3 points above the parent (CIFAR-100)"),
+        (-0.8, "tau", Label("knowledge"), {"tau": "agreement {} as T rises"}, "agreement falls as T rises, tau −0.80"),
+        (0.018, "CKA", at("output"), {"CKA": "random"}, "0.018 more alike than random (output)"),
+        (0.3, "points", WHOLE, {"points": ("better than six", "worse than six")}, "0.3 points better than six"),
+        (-0.3, "points", WHOLE, {"points": ("better than six", "worse than six")}, "0.3 points worse than six"),
+        (7.586, "times", WHOLE, {"times": "fewer parameters"}, "7.59 times fewer parameters"),
+        (math.nan, "points", WHOLE, {}, ""),
     ],
 )
 def test_effects_are_told_in_words(effect, unit, decided_by, than, said):
-    one = replace(claim(planted(1.0)), than=than)
+    one = replace(claim(planted(1.0)), than=than, names={"block1": "block 1", "block5": "block 5"})
     made = of_pilot(one, PILOT | {"effect": effect, "unit": unit})
     assert replace(made, decided_by=decided_by).words == said
 
 
-def test_the_pilots_machine_sentences_become_plain():
-    """Its notes name the part that decides, and its rules on which side of what a claim holds."""
-    said = PILOT | {
-        "note": "weakest of 2: above fitnet; weakest of 2: forward",
-        "rule": "All hold: above scratch: best: supported if less than 9 points; and above fitnet: best, method "
-        "two-stages or gram minus method fitnet: supported if more than 0 points in every direction.",
-    }
-    made = of_pilot(claim(planted(1.0)), said)
+def test_the_pilot_is_told_by_the_facts_that_its_claim_has_of_it():
+    part = Pilot((0.0, None), at("forward").within(against("FitNet")))
+    made = of_pilot(replace(claim(planted(1.0)), pilot=part), PILOT)
     assert made.where == "forward, against FitNet" and made.holds == (0.0, None)
     assert spoken(made) == (
         "in the pilot, by the first rules, contradicted (5.6 points below FitNet (forward); −6.8 to −4.5, n = 3)"
@@ -301,7 +300,7 @@ def planted(distance, seeds=6):
     """A claim's test whose one comparison has its mean `distance` standard errors above 0."""
     values = np.array([-1.0, 1.0] * (seeds // 2))
     values = values + distance * values.std(ddof=1) / math.sqrt(seeds)
-    return ClaimTest(lambda runs, history: Findings((Comparison("", {"a": values}, EPOCHS),)), "planted")
+    return ClaimTest(lambda runs, history: Findings((Comparison(WHOLE, {"a": values}, EPOCHS),)), "planted")
 
 
 def test_holm_is_applied_within_a_paper():
@@ -343,7 +342,8 @@ def test_undecided_says_how_many_seeds_would_decide():
 
 def test_what_lies_on_its_threshold_is_never_decided():
     on = ClaimTest(
-        lambda runs, history: Findings((Comparison("", {"a": np.array([-1.0, 1.0, -1.0, 1.0])}, ACCURACY, 0.0),)), "on"
+        lambda runs, history: Findings((Comparison(WHOLE, {"a": np.array([-1.0, 1.0, -1.0, 1.0])}, ACCURACY, 0.0),)),
+        "on",
     )
     assert verdict(on, frame()).seeds == "no number would"
 

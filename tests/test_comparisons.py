@@ -12,6 +12,7 @@ from scipy import stats
 
 from netpress.errors import UserError
 from netpress.report.comparisons import Comparison, Family, Measure, stratified
+from netpress.report.labels import WHOLE, at
 from netpress.report.trends import Trend
 
 POINTS = Measure("best", "points", equal=0.5)
@@ -19,7 +20,7 @@ POINTS = Measure("best", "points", equal=0.5)
 
 def comparison(values, threshold=0.0, more=True, equal=None, name="one"):
     held = {key: np.asarray(each, dtype=float) for key, each in values.items()}
-    return Comparison(name, held, POINTS, threshold, more, equal)
+    return Comparison(at(name), held, POINTS, threshold, more, equal)
 
 
 def test_one_data_set_is_students_t_test():
@@ -121,7 +122,7 @@ def test_the_interval_is_the_one_that_decides(rows, threshold, alpha, more):
 
 def test_a_trend_against_enumeration():
     table = pd.DataFrame([[1.0, 2.0, 4.0, 3.0], [2.0, 1.0, 3.0, 4.0]])
-    found = Trend("", (0.0, 1.0, 2.0, 3.0), table)
+    found = Trend(WHOLE, (0.0, 1.0, 2.0, 3.0), table)
     each = [
         sum(np.sign(row[j] - row[i]) for i, j in itertools.combinations(range(4), 2))
         for row in itertools.permutations(range(4))
@@ -136,7 +137,7 @@ def test_a_trend_against_enumeration():
 
 def test_a_trend_with_ties_is_tau_b():
     row = [1.0, 1.0, 2.0, 3.0, 2.5]
-    found = Trend("", (0.0, 1.0, 2.0, 3.0, 4.0), pd.DataFrame([row]))
+    found = Trend(WHOLE, (0.0, 1.0, 2.0, 3.0, 4.0), pd.DataFrame([row]))
     assert found.tau == pytest.approx(stats.kendalltau(range(5), row).statistic)
     assert (found.p, found.interval(0.05)) == (None, None)  # one row decides nothing
 
@@ -147,7 +148,7 @@ def test_a_trend_with_ties_is_tau_b():
     st.sampled_from([0.05, 0.01]), st.booleans(),
 )  # fmt: skip
 def test_the_interval_of_a_trend_leaves_out_0_exactly_where_it_decides(rows, alpha, rising):
-    found = Trend("", (0.0, 1.0, 2.0, 3.0), pd.DataFrame(rows), rising)
+    found = Trend(WHOLE, (0.0, 1.0, 2.0, 3.0), pd.DataFrame(rows), rising)
     low, high = found.interval(alpha)
     assert low <= found.tau <= high
     supports, against = (low > 0, high < 0) if rising else (high < 0, low > 0)
@@ -157,12 +158,12 @@ def test_the_interval_of_a_trend_leaves_out_0_exactly_where_it_decides(rows, alp
 
 def test_falling_is_rising_reversed():
     table = pd.DataFrame([[4.0, 3.0, 1.0], [9.0, 8.0, 7.0], [3.0, 2.0, 1.0]])
-    falling, rising = Trend("", (0.0, 1.0, 2.0), table, rising=False), Trend("", (0.0, 1.0, 2.0), table)
+    falling, rising = Trend(WHOLE, (0.0, 1.0, 2.0), table, rising=False), Trend(WHOLE, (0.0, 1.0, 2.0), table)
     assert (falling.p, falling.p_against, falling.tau) == (rising.p_against, rising.p, rising.tau)
 
 
 def test_a_trend_needs_three_groups():
     with pytest.raises(UserError, match="3 to 8 groups"):
-        Trend("", (0.0, 1.0), pd.DataFrame([[1.0, 2.0]]))
+        Trend(WHOLE, (0.0, 1.0), pd.DataFrame([[1.0, 2.0]]))
     with pytest.raises(UserError, match="3 numbers for 2 groups"):
-        Trend("", (0.0, 1.0, 2.0), pd.DataFrame([[1.0, 2.0]]))
+        Trend(WHOLE, (0.0, 1.0, 2.0), pd.DataFrame([[1.0, 2.0]]))

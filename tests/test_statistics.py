@@ -8,6 +8,7 @@ from scipy import stats
 
 from netpress.report.comparisons import Comparison
 from netpress.report.estimates import interval
+from netpress.report.labels import WHOLE
 from netpress.report.statistics import MOST_SEEDS, holm, power_of, rank_correlation, seeds_needed
 
 
@@ -76,7 +77,7 @@ def test_holm_textbook():
 def seen(mean, sd, seeds=12, equal=None):
     """A comparison with this mean and this standard deviation of one seed."""
     values = np.tile([-1.0, 1.0], seeds // 2)
-    return Comparison("", {"a": mean + sd * values / values.std(ddof=1)}, equal=equal)
+    return Comparison(WHOLE, {"a": mean + sd * values / values.std(ddof=1)}, equal=equal)
 
 
 # n for a two-sided paired t test at 5 % and 80 % power, as G*Power prints it for these effect sizes

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from html import escape
 
 from netpress.report.boards import tag
-from netpress.report.findings import Finding, Side
+from netpress.report.evidence import Side
+from netpress.report.findings import Finding
 from netpress.report.tables import number
 from netpress.report.tables import tag as tag_html
 

@@ -6,13 +6,14 @@ import pandas as pd
 
 from netpress import data, editions, papers, paths
 from netpress.papers import printed
+from netpress.papers.paper import UNCOMPRESSED
 from netpress.papers.triage import CONSTANT, convergence
 from netpress.report.estimates import interval
 from netpress.report.figures import Encoding, Figure, Words, curves
 from netpress.report.tables import Link, Printed, Signed, Table, Whole, listing
 from netpress.runs import records
+from netpress.runs.run import Run
 
-UNCOMPRESSED = ("parent", "teacher")
 LENGTHS = (8, 12, 14, 16, 20, 24)  # epochs after which retraining at a constant rate might end
 CONTROL = "small+images=all"  # what the number of training images alone does to a parent
 
@@ -49,14 +50,14 @@ def table_settling() -> Table:
     """How long, and at what rate, networks retrained until they settle were retrained: tried on validation images."""
     rows = [
         {
-            "network": f"{run['model']} {run['method'].removesuffix(f'-{CONSTANT}')}",
-            "data set": run["dataset"],
-            "rate": f"{step['rate']:g}",
-            **{f"{n} epochs": drift_after(record, n) for n in LENGTHS if n <= step["epochs"]},
+            "network": f"{run.model} {facts['initialisation']}-{facts['regime']}",
+            "data set": run.dataset,
+            "rate": f"{run.stages[-1].lr:g}",
+            **{f"{n} epochs": drift_after(record, n) for n in LENGTHS if n <= run.stages[-1].epochs},
         }
-        for record in judged_on_validation()
-        for run, step in [(record["run"], record["run"]["steps"][-1])]
-        if run["method"].endswith(CONSTANT)
+        for run, record in judged_on_validation().items()
+        for facts in [dict(run.factors)]
+        if facts.get("retraining") == CONSTANT
     ]
     note = (
         "Points by which accuracy on validation images rises (+) or falls over the last fifth, if retraining ends "
@@ -76,17 +77,24 @@ def drift_after(record: records.Record, epochs: int) -> Signed:
 
 def search() -> list[records.Record]:
     """The records of uncompressed networks that were judged on validation images."""
-    return [record for record in judged_on_validation() if record["run"]["method"] in UNCOMPRESSED]
+    return [record for run, record in judged_on_validation().items() if is_whole(run)]
 
 
-def judged_on_validation() -> list[records.Record]:
+def is_whole(run: Run) -> bool:
+    """Whether a run's network is uncompressed, or the teacher of one that is smaller from the start."""
+    return papers.get(run.paper).approach(run) == UNCOMPRESSED or dict(run.factors).get("role") == "teacher"
+
+
+def judged_on_validation() -> dict[Run, records.Record]:
     """The records of all runs with which settings were searched for."""
-    return [
-        record
+    tried = [
+        (edition, paper)
         for edition in records.changed_editions()
-        for record in records.every(edition)
-        if record["run"].get("judged_on") == "validation"
+        for paper in papers.PAPERS
+        if (paths.results_dir() / edition / paper).is_dir()
     ]
+    found = [records.fresh(papers.grid(paper, edition), edition) for edition, paper in tried]
+    return {run: record for part in found for run, record in part.items() if run.judged_on == "validation"}
 
 
 def tried(record: records.Record) -> dict[str, Any]:
@@ -128,9 +136,7 @@ def parents(edition: str, paper: str, dataset: str, model: str) -> list[records.
     if not (paths.results_dir() / edition / paper / dataset).is_dir():
         return []
     runs = [
-        run
-        for run in papers.shown(paper, edition)
-        if (run.dataset, run.model) == (dataset, model) and run.method in UNCOMPRESSED
+        run for run in papers.shown(paper, edition) if (run.dataset, run.model) == (dataset, model) and is_whole(run)
     ]
     return [record for record in records.fresh(runs, edition).values() if record["status"] == "done"]
 

@@ -19,6 +19,7 @@ from netpress.report.comparisons import ACCURACY, EPOCHS, Comparison, Measure
 from netpress.report.estimates import Estimate, interval
 from netpress.report.evidence import ClaimTest, Contrast, Count, Findings, several
 from netpress.report.frames import Where, finished, one_edition, require_columns, rows_where
+from netpress.report.labels import WHOLE, Label, at, less
 from netpress.report.trends import Trend
 
 
@@ -36,8 +37,8 @@ def difference_test(contrast: Contrast, threshold: float = 0.0, direction: str =
     def run(runs: pd.DataFrame, history: pd.DataFrame) -> Findings:
         sides = _pick(runs, contrast.left, measure), _pick(runs, contrast.right, measure)
         parts = tuple(
-            Comparison(name, values, measure, measure.to_test(threshold), direction == "more", equal)
-            for name, left, right in _parts(*sides, contrast)
+            Comparison(label, values, measure, measure.to_test(threshold), direction == "more", equal)
+            for label, left, right in _parts(*sides, contrast)
             if (values := by_dataset(_paired(left, right, contrast), runs))
         )
         return _findings(parts, *sides)
@@ -73,8 +74,8 @@ def equivalence_test(
     def run(runs: pd.DataFrame, history: pd.DataFrame) -> Findings:
         rows = _pick(runs, where, measure)
         parts = tuple(
-            Comparison(", ".join(filter(None, (name, f"{a} less {b}"))), values, measure, bound, bound < 0)
-            for name, part in _split(rows, every)
+            Comparison(label.within(less(a, b)), values, measure, bound, bound < 0)
+            for label, part in _split(rows, every)
             for (a, b), values in _pairs(part, over, by, runs).items()
             for bound in (-margin, margin)
         )
@@ -113,7 +114,7 @@ def trend_test(
         rows = rows[rows[over].isin(list(order))]
         table = _table(rows, over, by)
         numbers = tuple(order[name] for name in table)
-        parts = (Trend("", numbers, table, rising),) if len(numbers) >= 3 else ()
+        parts = (Trend(WHOLE, numbers, table, rising),) if len(numbers) >= 3 else ()
         return _findings(parts, rows)
 
     return ClaimTest(run, rule)
@@ -137,7 +138,7 @@ def correlation_test(where: Where, left: Measure, right: Measure, by: tuple[str,
             key: part["value"].corr(part["other"], method="kendall") for key, part in pairs.groupby(["dataset", "seed"])
         }
         values = by_dataset(pd.Series(taus, dtype="float64"), runs)
-        return _findings((Comparison("", values, tau),) if values else (), one)
+        return _findings((Comparison(WHOLE, values, tau),) if values else (), one)
 
     return ClaimTest(run, rule)
 
@@ -157,18 +158,17 @@ def count_test(
         if value is None:
             return Findings()
         side = (at_least if at_least > -math.inf else None, at_most if at_most < math.inf else None)
-        return Findings((Count("", float(value), unit, at_least <= value <= at_most, side),))
+        return Findings((Count(WHOLE, float(value), unit, at_least <= value <= at_most, side),))
 
     return ClaimTest(run, rule)
 
 
-def all_of(**tests: ClaimTest) -> ClaimTest:
+def all_of(tests: Mapping[Label, ClaimTest]) -> ClaimTest:
     """A claim with several parts, each with its test: supported if all hold, contradicted if one does not."""
-    names = [name.replace("_", " ") for name in tests]
-    parts = tuple(f"{name}: {test.rule}" for name, test in zip(names, tests.values(), strict=True))
+    parts = tuple(f"{label}: {test.rule}" for label, test in tests.items())
 
     def run(runs: pd.DataFrame, history: pd.DataFrame) -> Findings:
-        return several([test.run(runs, history) for test in tests.values()], names)
+        return several({label: test.run(runs, history) for label, test in tests.items()})
 
     return ClaimTest(run, f"supported if all hold, contradicted if one does not: {'; and '.join(parts)}", parts)
 
@@ -207,24 +207,24 @@ def _pick(runs: pd.DataFrame, where: Where, measure: Measure) -> pd.DataFrame:
     return rows.assign(value=values.where(rows.index.isin(finished(rows).index)))
 
 
-def _split(rows: pd.DataFrame, every: tuple[str, ...]) -> Iterator[tuple[str, pd.DataFrame]]:
+def _split(rows: pd.DataFrame, every: tuple[str, ...]) -> Iterator[tuple[Label, pd.DataFrame]]:
     require_columns(rows, every)
     if not every:
-        yield "", rows
+        yield WHOLE, rows
         return
     for key, part in rows.groupby(list(every), sort=False):
-        yield ", ".join(map(str, key)), part
+        yield at(*map(str, key)), part
 
 
 def _parts(
     left: pd.DataFrame, right: pd.DataFrame, contrast: Contrast
-) -> Iterator[tuple[str, pd.DataFrame, pd.DataFrame]]:
+) -> Iterator[tuple[Label, pd.DataFrame, pd.DataFrame]]:
     shared = [column for column in contrast.every if column in contrast.by]
-    for name, part in _split(left, contrast.every):
+    for label, part in _split(left, contrast.every):
         match = right
         for column in shared:
             match = match[match[column] == part[column].iloc[0]]
-        yield name, part, match
+        yield label, part, match
 
 
 def _paired(left: pd.DataFrame, right: pd.DataFrame, contrast: Contrast) -> pd.Series:
@@ -238,7 +238,7 @@ def _paired(left: pd.DataFrame, right: pd.DataFrame, contrast: Contrast) -> pd.S
 
 def _pairs(
     rows: pd.DataFrame, over: str, by: tuple[str, ...], runs: pd.DataFrame
-) -> dict[tuple[Any, Any], dict[str, np.ndarray]]:
+) -> dict[tuple[str, str], dict[str, np.ndarray]]:
     """Two values of `over` -> data set -> one difference a seed."""
     table = _table(rows, over, by)
     return {(a, b): by_dataset(table[a] - table[b], runs) for a, b in itertools.combinations(table.columns, 2)}

@@ -15,8 +15,9 @@ from typing import Any
 import pandas as pd
 
 from netpress.report.comparisons import Comparison
-from netpress.report.evidence import ClaimTest, Findings, TestResult, deciding, shown, tested
+from netpress.report.evidence import ClaimTest, Findings, Side, TestResult, deciding, shown, tested
 from netpress.report.frames import one_edition
+from netpress.report.labels import WHOLE, Label
 from netpress.report.statistics import holm, seeds_needed
 from netpress.report.tables import number
 
@@ -42,12 +43,24 @@ DECISION = (
 
 
 @dataclass(frozen=True)
+class Pilot:
+    """Of a claim's pilot, what its record has in sentences alone.
+
+    `holds`: from where to where the effect supported the claim by the first rules; `decided_by`: the part that decided.
+    """
+
+    holds: Side
+    decided_by: Label = WHOLE
+
+
+@dataclass(frozen=True)
 class Claim:
     """A sentence of a paper and the test that decides it, stated before looking at any number.
 
     `where`: section or figure of the paper; `compares`, `statistic`, `margin`: the test in words; `rests_on`: our
     figures and tables; `than`: unit of an effect -> what it is measured against, in words, where the parts of the test
-    do not say; `own`: in how many of the paper's own printed cells it holds, and in how many it could.
+    do not say, or two of these, for an effect above 0 and below it; `names`: value of a factor -> how the book writes
+    it, where that is another; `own`: in how many of the paper's own printed cells it holds, and in how many it could.
     """
 
     id: str
@@ -59,8 +72,10 @@ class Claim:
     margin: str
     test: ClaimTest
     rests_on: tuple[str, ...] = ()
-    than: Mapping[str, str] = field(default_factory=dict)
+    than: Mapping[str, str | tuple[str, str]] = field(default_factory=dict)
+    names: Mapping[str, str] = field(default_factory=dict)
     own: Callable[[], tuple[int, int]] | None = None
+    pilot: Pilot | None = None
 
     @property
     def rule(self) -> str:
@@ -129,7 +144,7 @@ class Verdict:
             "n": self.n,
             "p": _plain(self.p),
             "seeds_needed": self.seeds_needed,
-            "decided_by": r.decided_by,
+            "decided_by": r.decided_by.text,
             "rests_on": list(claim.rests_on),
             "rule": claim.rule,
             "note": r.note,
@@ -187,7 +202,7 @@ def _decide(claim: Claim, findings: Findings, result: TestResult, p: float | Non
     verdict = word(result, level)
     part = deciding(findings, verdict == NO_DIFFERENCE)
     effect: Any = shown(findings, part, level, verdict == NO_DIFFERENCE)
-    result = replace(result, alpha=level, decided_by=part.name, **effect)
+    result = replace(result, alpha=level, decided_by=part.label, **effect)
     needed = seeds_needed(part, level) if verdict == UNDECIDED and isinstance(part, Comparison) else None
     return Verdict(claim, result, verdict, p, needed)
 

@@ -20,6 +20,8 @@ import numpy as np
 import pandas as pd
 from scipy import special
 
+from netpress.report.labels import Label
+
 DRAWS = 50_000  # of the largest t: a probability of 0.002 is then known to a tenth
 TINY = 1e-12
 
@@ -95,7 +97,7 @@ class Comparison:
     where the claim is not about a difference.
     """
 
-    name: str
+    label: Label
     values: Mapping[str, np.ndarray]
     measure: Measure = ACCURACY
     threshold: float = 0.0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
@@ -10,18 +10,21 @@ import pandas as pd
 
 from netpress.report.comparisons import ACCURACY, Comparison, Family, Measure
 from netpress.report.frames import Where
+from netpress.report.labels import WHOLE, Label
 from netpress.report.trends import Trend
+
+Side = tuple[float | None, float | None]  # from where to where an effect supports a claim, None where it is open
 
 
 @dataclass(frozen=True)
 class Count:
     """A number in which chance plays no part, whether it meets the claim, and from where to where it would."""
 
-    name: str
+    label: Label
     value: float
     unit: str
     holds: bool
-    side: tuple[float | None, float | None] = (None, None)
+    side: Side = (None, None)
 
 
 Part = Comparison | Trend | Count
@@ -111,9 +114,9 @@ class TestResult:
     low: float | None = None
     high: float | None = None
     alpha: float | None = None
-    decided_by: str = ""
+    decided_by: Label = WHOLE
     note: str = ""
-    holds: tuple[float | None, float | None] = (None, None)
+    holds: Side = (None, None)
 
     @property
     def best_p(self) -> float | None:
@@ -155,7 +158,7 @@ def deciding(findings: Findings, equal: bool) -> Part:
     return max(uncertain, key=lambda each: (each.p is None, each.p or 0.0, -(each.p_against or 0.0)))
 
 
-def holding(part: Comparison | Trend, opposite: bool) -> tuple[float | None, float | None]:
+def holding(part: Comparison | Trend, opposite: bool) -> Side:
     """From where to where the effect of a part supports the claim; `opposite`: the claim is that it does not hold."""
     more = part.rising if isinstance(part, Trend) else part.more
     threshold = 0.0 if isinstance(part, Trend) else part.measure.back(part.threshold)
@@ -177,12 +180,11 @@ def shown(findings: Findings, part: Part, alpha: float, equal: bool) -> dict[str
     return {"effect": effect, "unit": part.measure.unit, "low": low, "high": high, "holds": holds}
 
 
-def several(findings: Sequence[Findings], names: Sequence[str]) -> Findings:
-    """Findings of several tests as one; the parts carry the name of their test."""
-    parts = tuple(_named(part, name) for name, found in zip(names, findings, strict=True) for part in found.parts)
-    lost = "; ".join(dict.fromkeys(found.lost for found in findings if found.lost))
-    return Findings(parts, sum(f.lacking for f in findings), sum(f.asked for f in findings), lost)
-
-
-def _named(part: Part, name: str) -> Part:
-    return replace(part, name=", ".join(word for word in (part.name, name) if word))
+def several(findings: Mapping[Label, Findings]) -> Findings:
+    """Findings of several tests as one; the parts carry the label of their test."""
+    parts = tuple(
+        replace(part, label=part.label.within(label)) for label, found in findings.items() for part in found.parts
+    )
+    lost = "; ".join(dict.fromkeys(found.lost for found in findings.values() if found.lost))
+    every = findings.values()
+    return Findings(parts, sum(found.lacking for found in every), sum(found.asked for found in every), lost)

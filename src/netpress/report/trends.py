@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from netpress.errors import UserError
+from netpress.report.labels import Label
 
 MOST = 8  # groups whose orders are all gone through: 8! = 40,320
 
@@ -25,7 +26,7 @@ class Trend:
     of the groups within a row would be as likely: the distribution of S is exact, a convolution over the rows.
     """
 
-    name: str
+    label: Label
     order: tuple[float, ...]
     rows: pd.DataFrame
     rising: bool = True  # the claim; False: it falls

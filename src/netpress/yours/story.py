@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 CHANCE = 1.5  # times as often right as by guessing: not yet trained
 ROW, HEAD = 46, 110  # CSS pixels of a row of the picture, and of what is above and below
 TITLES = {
-    "random-frozen": "random, frozen",
-    "imitated-frozen": "imitated, frozen",
-    "random-thawed": "random, thawed",
-    "imitated-thawed": "imitated, thawed",
+    method: f"{beginning}, {regime}"
+    for wanted in grid.REGIMES
+    for method, (beginning, regime) in grid.METHODS.items()
+    if regime == wanted
 }
 
 
@@ -134,7 +134,7 @@ def paint_triage(canvas: Any, frame: pd.DataFrame, most: float) -> None:
     left.invert_yaxis()
     for i, (method, title) in enumerate(TITLES.items()):
         at = [p + 0.18 * (i - 1.5) for p in places]
-        thawed = method.endswith("thawed")
+        thawed = grid.METHODS[method][1] == "thawed"
         for p, row in zip(at, frame.to_dict("records"), strict=True):
             if pd.notna(row[f"{method} low"]):
                 right.plot([row[f"{method} low"], row[f"{method} high"]], [p, p], color=colour(i), lw=1.6)

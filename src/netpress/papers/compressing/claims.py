@@ -6,9 +6,10 @@ Accuracies are those after the last epoch: the paper does not say, and the examp
 from netpress.papers.compressing import distillation, matching, pruning
 from netpress.papers.compressing.distillation import ALPHA
 from netpress.report.claim_tests import all_of, difference_test, noninferiority_test, trend_test
-from netpress.report.claims import Claim
+from netpress.report.claims import Claim, Pilot
 from netpress.report.comparisons import LAST, Measure
 from netpress.report.evidence import ClaimTest, Contrast
+from netpress.report.labels import Label, against, at
 
 LITTLE = 1.0  # points: "minimal reduction"
 SMALL, LARGE = {"model": pruning.SMALL}, {"model": pruning.LARGE}
@@ -43,29 +44,41 @@ def hotter(squared: bool) -> ClaimTest:
     """
     students = DISTILLED | {"form": ("either", "squared" if squared else "printed")}
     hot, printed = (students | {"temperature": t} for t in (HOTTEST, float(distillation.TEMPERATURE)))
-    return all_of(
-        knowledge=trend_test(students, "temperature", RISING, AGREEMENT),
-        overfitting=difference_test(Contrast(hot, printed, OVERFIT)),
-    )
+    return all_of({
+        Label("knowledge"): trend_test(students, "temperature", RISING, AGREEMENT),
+        Label("overfitting"): difference_test(Contrast(hot, printed, OVERFIT)),
+    })  # fmt: skip
 
 
 # Unit of an effect -> what it is measured against, where the parts of a test do not say
-OF_T = {"tau": "agreement {} as T rises", "points": "T = 10 in overfitting"}
-THAN: dict[str, dict[str, str]] = {
-    name: {"points": than}
-    for name, than in {
-        "K1": "the parent", "K2a": "{better|worse} than six layers", "K2b": "{better|worse} than six layers",
-        "K3": "the student alone", "K5a": "the shortest schedule", "K5b": "the lead of the shortest schedule",
-        "K6": "the pruned ones of equal size",
-    }.items()
-} | {"K4a": OF_T, "K4b": OF_T}  # fmt: skip
+BY_SIX = ("better than six layers", "worse than six layers")
+OF_T: dict[str, str | tuple[str, str]] = {"tau": "agreement {} as T rises", "points": "T = 10 in overfitting"}
+THAN: dict[str, dict[str, str | tuple[str, str]]] = {
+    "K1": {"points": "the parent"}, "K2a": {"points": BY_SIX}, "K2b": {"points": BY_SIX},
+    "K3": {"points": "the student alone"}, "K4a": OF_T, "K4b": OF_T, "K5a": {"points": "the shortest schedule"},
+    "K5b": {"points": "the lead of the shortest schedule"}, "K6": {"points": "the pruned ones of equal size"},
+}  # fmt: skip
+
+# What decided the pilot by the first rules
+ABOVE = (0.0, None)
+PILOT = {
+    "K1": Pilot((-1.0, None), against("the parent")),
+    "K2b": Pilot((None, 0.0)),
+    "K3": Pilot(ABOVE, at("cifar10", "accuracy")),
+    "K4a": Pilot(ABOVE, Label("knowledge")),
+    "K5a": Pilot(ABOVE),
+    "K6": Pilot(ABOVE),
+}
 
 
 def claim(
     name: str, statement: str, where: str, compares: str, statistic: str, margin: str, test: ClaimTest, *rests_on: str
 ) -> Claim:
     """One claim of this paper."""
-    return Claim(name, "compressing", statement, where, compares, statistic, margin, test, rests_on, THAN.get(name, {}))
+    than, pilot = THAN.get(name, {}), PILOT.get(name)
+    return Claim(
+        name, "compressing", statement, where, compares, statistic, margin, test, rests_on, than, pilot=pilot
+    )  # fmt: skip
 
 
 CLAIMS = (
@@ -74,10 +87,10 @@ CLAIMS = (
         "The network of six layers, pruned 5x (all layers ranked together, at once) and retrained, against its parent "
         "and against the parent retrained for as long",
         "Mean difference", "1 point",
-        all_of(
-            against_the_parent=noninferiority_test(Contrast(SMALL | AT_5X, SMALL | PARENT, LAST), LITTLE),
-            against_the_parent_retrained=noninferiority_test(Contrast(SMALL | AT_5X, SMALL | CONTROL, LAST), LITTLE),
-        ),
+        all_of({
+            against(name): noninferiority_test(Contrast(SMALL | AT_5X, SMALL | other, LAST), LITTLE)
+            for name, other in (("the parent", PARENT), ("the parent retrained", CONTROL))
+        }),
         "sparsity",
     ),
     claim(
@@ -97,10 +110,10 @@ CLAIMS = (
         "K3", "Distilled students come nearest to the accuracies of their teachers.", "section III.C; Table I",
         "The student taught as printed, against the same student trained alone: accuracy, agreement with the teacher",
         "Mean differences on every data set", "0 points",
-        all_of(
-            accuracy=difference_test(Contrast(TAUGHT, ALONE, LAST, every=("dataset",))),
-            agreement=difference_test(Contrast(TAUGHT, ALONE, AGREEMENT, every=("dataset",))),
-        ),
+        all_of({
+            at("accuracy"): difference_test(Contrast(TAUGHT, ALONE, LAST, every=("dataset",))),
+            at("agreement"): difference_test(Contrast(TAUGHT, ALONE, AGREEMENT, every=("dataset",))),
+        }),
         "table_1", "agreement",
     ),
     *(

@@ -140,12 +140,12 @@ def matching_page(runs: pd.DataFrame) -> list[str]:
     first, last = column.iloc[0], column.iloc[-1]
     if not known(first) or not known(last):
         return []
-    epochs = [str(label).removesuffix(" epochs") for label in (cells.index[0], cells.index[-1])]
     gain = difference(runs, Contrast(LONG, SHORT, LAST))
     needs = "needs patience" if clear(gain) and gain.mean > 0 else "gains nothing clear from patience"
+    epochs = lengths(runs)
     lines = [
         f"Function matching, which imitates a teacher without labels, {needs}: {plain(first)} % after "
-        f"{epochs[0]} epochs, {plain(last)} % after {epochs[1]} ({runs_text(last)})."
+        f"{epochs[0]} epochs, {plain(last)} % after {epochs[-1]} ({runs_text(last)})."
     ]
     others = {
         "labels alone": "Labels alone reach",
@@ -153,14 +153,14 @@ def matching_page(runs: pd.DataFrame) -> list[str]:
     }
     for name, words in others.items():
         if name in cells:
-            at = [f"{plain(v)} % after {e}" for v, e in zip(cells[name], epochs_of(cells), strict=True) if known(v)]
+            at = [f"{plain(v)} % after {e}" for v, e in zip(cells[name], epochs, strict=True) if known(v)]
             lines += [f"{words} {listed(at)}."] if at else []
     return lines
 
 
-def epochs_of(cells: pd.DataFrame) -> list[str]:
-    """The lengths of the schedules."""
-    return [str(label).removesuffix(" epochs") for label in cells.index]
+def lengths(runs: pd.DataFrame) -> list[str]:
+    """The epochs of the schedules that were finished, the shortest first, as in `tables.schedules`."""
+    return [f"{epochs:g}" for epochs in tables.scheduled(runs)["epochs"].unique()]
 
 
 def pruned(runs: pd.DataFrame) -> str:

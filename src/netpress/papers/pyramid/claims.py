@@ -11,25 +11,22 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from netpress.nets.levels import LEVELS, NAMES, TOP
+from netpress.nets.levels import LEVELS, TOP
+from netpress.nets.levels import NAMES as NETWORKS
 from netpress.papers.pyramid import ENLARGED, from_random
+from netpress.papers.pyramid import NAMES as APPROACHES
 from netpress.papers.pyramid.own_numbers import COUNTS
 from netpress.papers.pyramid.speed import CLASSES, PX, WIDTH
 from netpress.papers.pyramid.training_cost import computation
 from netpress.report.claim_tests import all_of, count_test, difference_test, trend_test
-from netpress.report.claims import Claim
+from netpress.report.claims import Claim, Pilot
 from netpress.report.comparisons import ACCURACY, Comparison, Measure
 from netpress.report.evidence import ClaimTest, Contrast, Findings
+from netpress.report.labels import Label, against, at
 from netpress.runs import sizes
 
 # The methods that the claims are about, named here: one that is added to the grid later changes no test.
-FIVE = {
-    "scratch": "Scratch",
-    "two-stages": "2 stages",
-    "gram": "Gram",
-    "fitnet": "FitNet",
-    "gram-direct": "Gram Direct",
-}
+FIVE = ("scratch", "two-stages", "gram", "fitnet", "gram-direct")
 PYRAMID = ("two-stages", "gram")
 EARLY, LATE = LEVELS[:3], LEVELS[3:]
 CONVOLUTIONAL = LEVELS[1:]  # forward: the first level compresses the fully connected layers
@@ -61,7 +58,7 @@ def best_of_five(approach: str, direction: str, shared: tuple[str, ...], reading
         left, right = (runs_of(one, direction, both, reading) for one in (approach, other))
         return difference_test(Contrast(left, right, by=PER_LEVEL, every=("level",)))
 
-    return all_of(**{f"against {FIVE[other]}": than(other) for other in FIVE if other != approach})
+    return all_of({against(APPROACHES[other]): than(other) for other in FIVE if other != approach})
 
 
 def direction_test(better: str, worse: str, where: tuple[str, ...]) -> ClaimTest:
@@ -72,8 +69,8 @@ def direction_test(better: str, worse: str, where: tuple[str, ...]) -> ClaimTest
 
 def beats(other: str, reading: str) -> ClaimTest:
     """Is the pyramid above another approach, network by network, in each direction?"""
-    return all_of(**{
-        direction: difference_test(
+    return all_of({
+        at(direction): difference_test(
             Contrast(
                 runs_of(PYRAMID, direction, LEVELS, reading), runs_of(other, direction, LEVELS, reading),
                 by=PER_LEVEL, every=("approach",),
@@ -85,8 +82,8 @@ def beats(other: str, reading: str) -> ClaimTest:
 
 def grows(reading: str) -> ClaimTest:
     """Does the pyramid's gain over Scratch grow with compression, in each direction?"""
-    return all_of(**{
-        f"{direction}, growing": trend_test(
+    return all_of({
+        Label(f"{direction}, growing", (direction,)): trend_test(
             runs_of(PYRAMID, direction, LEVELS[1:], reading), "level",
             {level: COMPRESSION[level] for level in LEVELS[1:]}, OVER_SCRATCH, by=("approach",),
         )
@@ -96,7 +93,7 @@ def grows(reading: str) -> ClaimTest:
 
 def parameter_ratio(runs: pd.DataFrame) -> float:
     """How many times more parameters VGG19 has than SVGG5, at the paper's size."""
-    top, last = (sizes.parameters(NAMES[place], PX, CLASSES, WIDTH) for place in ((TOP, ""), LAST))
+    top, last = (sizes.parameters(NETWORKS[place], PX, CLASSES, WIDTH) for place in ((TOP, ""), LAST))
     return top / last
 
 
@@ -121,7 +118,7 @@ def time_test(slow_and_fast: Mapping[str, tuple[Place, Place]], threshold: float
         if not all(found.keys() >= set(pair) for pair in slow_and_fast.values()):
             return Findings()
         parts = tuple(
-            Comparison(name, {"passes": found[slow] - found[fast]}, TIMES, TIMES.to_test(threshold))
+            Comparison(at(name), {"passes": found[slow] - found[fast]}, TIMES, TIMES.to_test(threshold))
             for name, (slow, fast) in slow_and_fast.items()
         )
         return Findings(parts, lost="passes on one machine")
@@ -158,13 +155,31 @@ THAN: dict[str, dict[str, str]] = {
     "P10": {"times": "the computation of backward"}, "P11": {"times": "the seconds of the L2 loss"},
 }  # fmt: skip
 
+NAMES = APPROACHES | {level: level.upper() for level in LEVELS}  # as the book has them
+
+# What decided the pilot by the first rules
+ABOVE = (0.0, None)
+PILOT = {
+    "P1b": Pilot(ABOVE, at("svgg5").within(against("FitNet"))),
+    "P2": Pilot(ABOVE, at("svgg17").within(against("FitNet"))),
+    "P3": Pilot(ABOVE, at("cifar100", "forward early")),
+    "P4b": Pilot(ABOVE, at("gram", "forward").within(Label("beats"))),
+    "P5b": Pilot(ABOVE, at("forward").within(against("FitNet"))),
+    "P6": Pilot((9.5, None)),
+    "P7": Pilot((3.5, None)),
+    "P8": Pilot((1.0, None), at("SVGG17 forward over backward")),
+    "P9": Pilot(ABOVE),
+}
+
 
 def claim(
     name: str, statement: str, where: str, compares: str, statistic: str, margin: str, test: ClaimTest, *rests_on: str
 ) -> Claim:
     """One claim of this paper."""
-    than, own = THAN.get(name, {}), COUNTS.get(name.rstrip("ab"))
-    return Claim(name, "pyramid", statement, where, compares, statistic, margin, test, rests_on, than, own)
+    than, own, pilot = THAN.get(name, {}), COUNTS.get(name.rstrip("ab")), PILOT.get(name)
+    return Claim(
+        name, "pyramid", statement, where, compares, statistic, margin, test, rests_on, than, NAMES, own, pilot
+    )  # fmt: skip
 
 
 NO_FREEZING, FREEZING = "forward with nothing frozen in stage 2", "forward with frozen layers, as in section 3.1"
@@ -192,10 +207,10 @@ CLAIMS = (
         "P3", "Forward is better at the early levels (SVGG17 to SVGG11), backward at SVGG8 and SVGG5.", "section 5",
         "Best accuracy of forward (nothing frozen in stage 2) and backward, same level and pyramid method",
         "Mean difference over early and over late levels, on every data set", "0 points",
-        all_of(
-            forward_early=direction_test("forward", "backward", EARLY[1:]),
-            backward_late=direction_test("backward", "forward", LATE),
-        ),
+        all_of({
+            at("forward early"): direction_test("forward", "backward", EARLY[1:]),
+            at("backward late"): direction_test("backward", "forward", LATE),
+        }),
         *TABLES,
     ),
     *(
@@ -204,7 +219,8 @@ CLAIMS = (
             f"section 5, tables 1-4 ({label})",
             "Best accuracy of each pyramid method against Scratch, same network",
             "Mean difference per method and direction; Kendall's tau-b of it with the level", "0 points, tau 0",
-            all_of(beats=beats("scratch", reading), grows=grows(reading)), *TABLES, "levels", "over_scratch",
+            all_of({Label("beats"): beats("scratch", reading), Label("grows"): grows(reading)}),
+            *TABLES, "levels", "over_scratch",
         )
         for name, reading, label in (("P4a", "thawed", NO_FREEZING), ("P4b", "frozen", FREEZING))
     ),
@@ -214,7 +230,7 @@ CLAIMS = (
             f"abstract; section 5, tables 1-4 ({label})",
             "Best accuracy of the pyramid methods against FitNet and against Gram Direct, same network",
             "Mean difference over levels and data sets, for each method in each direction", "0 points",
-            all_of(**{f"against {FIVE[other]}": beats(other, reading) for other in ("fitnet", "gram-direct")}),
+            all_of({against(APPROACHES[other]): beats(other, reading) for other in ("fitnet", "gram-direct")}),
             *TABLES, "readings",
         )
         for name, reading, label in (("P5a", "thawed", NO_FREEZING), ("P5b", "frozen", FREEZING))
@@ -257,8 +273,8 @@ CLAIMS = (
         "P11", "The L2 loss of 2 stages is faster to calculate than the Gram loss.", "section 5",
         "Seconds of stage 1 with the Gram loss and with the L2 loss, same network and data set",
         "Their quotient, over levels and data sets, in each direction", "above 1",
-        all_of(**{
-            direction: difference_test(
+        all_of({
+            at(direction): difference_test(
                 Contrast(
                     runs_of("gram", direction, levels, "thawed"), runs_of("two-stages", direction, levels, "thawed"),
                     IMITATING, PER_LEVEL,

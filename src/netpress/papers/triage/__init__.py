@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 # PAPER ---------------------------------------------------------------------------------------------------------------
 
 BLOCKS = ("block1", "block2", "block3", "block4", "block5")
+BLOCK_NAMES = {block: f"block {number}" for number, block in enumerate(BLOCKS, start=1)}  # as the book has them
 INITIALISATIONS = ("random", "mean", "student-teacher")
 REGIMES = ("frozen", "thawed")
 ONE_CYCLE, CONSTANT = "one-cycle", "constant"  # retraining: a few epochs, as in the figures; until the network settles
@@ -196,7 +197,7 @@ def tidy(runs: "pd.DataFrame", results: Path | None = None) -> "pd.DataFrame":
     runs = runs.reindex(columns=list(dict.fromkeys([*runs.columns, "curve", *FACTORS, *MEASURED])))
     runs = runs.assign(**{name: runs[name].astype("object").fillna("") for name in FACTORS})
     keys = ["dataset", "seed"]
-    parents = runs[runs["method"] == "parent"].drop_duplicates(keys).set_index(keys)["best"].rename("baseline")
+    parents = runs[runs["block"] == ""].drop_duplicates(keys).set_index(keys)["best"].rename("baseline")
     runs = runs.join(parents, on=keys)
     return convergence.with_settling(runs.assign(over_parent=runs["best"] - runs["baseline"]))
 

@@ -1,6 +1,6 @@
 """What Deep Net Triage claims, and the tests that decide it, stated before any number they judge was looked at."""
 
-from netpress.papers.triage import CONSTANT, ONE_CYCLE
+from netpress.papers.triage import BLOCK_NAMES, CONSTANT, ONE_CYCLE
 from netpress.report.claim_tests import (
     all_of,
     any_difference_test,
@@ -10,10 +10,11 @@ from netpress.report.claim_tests import (
     noninferiority_test,
     trend_test,
 )
-from netpress.report.claims import Claim
+from netpress.report.claims import Claim, Pilot
 from netpress.report.comparisons import Measure
 from netpress.report.evidence import ClaimTest, Contrast
 from netpress.report.frames import Where
+from netpress.report.labels import Label, against, at, less
 
 GRANULARITY = {"mnist": 0, "cifar10": 1, "cifar100": 2, "dogs": 3}  # coarse to fine, as the paper orders them
 PARENT = {"method": "parent"}
@@ -64,12 +65,29 @@ THAN: dict[str, dict[str, str]] = {
     "T11": {"tau": "accuracy {} with the rate"},
 }  # fmt: skip
 
+# What decided the pilot by the first rules
+ABOVE, BELOW = (0.0, None), (None, 0.0)
+PILOT = {
+    "T1": Pilot((-1.0, 1.0), less("block1", "block5")),
+    "T2": Pilot((-0.5, None), at("cifar10").within(against("the parent"))),
+    "T3": Pilot((-5.0, None), at("cifar10")),
+    "T4": Pilot(BELOW, Label("faster")),
+    "T5": Pilot(BELOW, at("dogs").within(against("mean"))),
+    "T6a": Pilot(BELOW, at("cifar100")), "T6b": Pilot(BELOW, at("cifar100")),
+    "T7": Pilot(ABOVE),
+    "T8": Pilot(BELOW, against("mean frozen")),
+    "T9": Pilot(ABOVE, at("output")),
+}  # fmt: skip
+
 
 def claim(
     name: str, statement: str, where: str, compares: str, statistic: str, margin: str, test: ClaimTest, *rests_on: str
 ) -> Claim:
     """One claim of this paper."""
-    return Claim(name, "triage", statement, where, compares, statistic, margin, test, rests_on, THAN.get(name, {}))
+    than, pilot = THAN.get(name, {}), PILOT.get(name)
+    return Claim(
+        name, "triage", statement, where, compares, statistic, margin, test, rests_on, than, BLOCK_NAMES, pilot=pilot
+    )  # fmt: skip
 
 
 OTHERS = (("random", "frozen"), ("random", "thawed"), ("mean", "frozen"), ("mean", "thawed"), (IMITATED, "frozen"))
@@ -85,43 +103,43 @@ CLAIMS = (
         "T2", "Thawed training is best on every data set, and reaches or passes the baseline.", "section 4, figure 2",
         "The best accuracy of thawed networks, against frozen ones and against the parent",
         "Mean difference on every data set", "0 points to frozen, 0.5 points below the parent",
-        all_of(
-            against_frozen=difference_test(Contrast(THAWED, FROZEN, every=("dataset",))),
-            against_the_parent=noninferiority_test(Contrast(THAWED, PARENT, every=("dataset",)), margin=0.5),
-        ),
+        all_of({
+            against("frozen"): difference_test(Contrast(THAWED, FROZEN, every=("dataset",))),
+            against("the parent"): noninferiority_test(Contrast(THAWED, PARENT, every=("dataset",)), margin=0.5),
+        }),
         "figure_2",
     ),
     claim(
         "T3", "Frozen networks stay within about 5 points of the baseline.", "section 4, figure 2",
         "The best accuracy of frozen networks, against the parent",
         "Mean difference for every block on every data set, and on average over blocks", "5 points",
-        all_of(
-            each_block=noninferiority_test(Contrast(FROZEN, PARENT, every=PER_BLOCK), margin=5.0),
-            on_average=noninferiority_test(Contrast(FROZEN, PARENT, every=("dataset",)), margin=5.0),
-        ),
+        all_of({
+            at("each block"): noninferiority_test(Contrast(FROZEN, PARENT, every=PER_BLOCK), margin=5.0),
+            at("on average"): noninferiority_test(Contrast(FROZEN, PARENT, every=("dataset",)), margin=5.0),
+        }),
         "figure_2", "criticality",
     ),
     claim(
         "T4", "Mean initialisation converges only slightly faster than random.", "section 4, figure 3",
         "Epochs until networks settle, retrained at a constant rate: mean against random", "Mean difference",
         "faster by more than 0 and less than 1 epoch",
-        all_of(
-            faster=difference_test(
+        all_of({
+            Label("faster"): difference_test(
                 Contrast(began("mean", RETRAINED_LONG), began("random", RETRAINED_LONG), EPOCHS_TO_SETTLE, PER_NETWORK),
                 direction="less",
             ),
-            only_slightly=difference_test(
+            Label("only slightly"): difference_test(
                 Contrast(began("mean", RETRAINED_LONG), began("random", RETRAINED_LONG), EPOCHS_TO_SETTLE, PER_NETWORK),
                 threshold=-1.0,
             ),
-        ),
+        }),
         "settling",
     ),
     claim(
         "T5", "Student-teacher networks converge fastest.", "section 4, figure 3; poster",
         "Epochs of retraining until networks settle, at a constant rate: student-teacher against random and mean",
         "Mean difference on every data set", "0 epochs",
-        all_of(against_random=sooner("random"), against_mean=sooner("mean")), "settling",
+        all_of({against(than): sooner(than) for than in ("random", "mean")}), "settling",
     ),
     claim(
         "T6a", "Distillation caps accuracy at the parent's: no frozen student-teacher network beats its parent.",
@@ -149,9 +167,9 @@ CLAIMS = (
         "T8", "A student-teacher network that is then thawed converges fastest and reaches the highest accuracy.",
         "section 4 (a hypothesis)", "Student-teacher thawed against every other method",
         "Mean differences of epochs until networks settle and of best accuracy", "0 epochs, 0 points",
-        all_of(
+        all_of({
             **{
-                f"faster than {initialisation} {regime}": difference_test(
+                against(f"{initialisation} {regime}", "faster than"): difference_test(
                     Contrast(
                         began(IMITATED, RETRAINED_LONG | {"regime": "thawed"}),
                         began(initialisation, RETRAINED_LONG | {"regime": regime}), EPOCHS_TO_SETTLE, PER_BLOCK,
@@ -161,21 +179,21 @@ CLAIMS = (
                 for initialisation, regime in OTHERS
             },
             **{
-                f"above {initialisation} {regime}": difference_test(
+                against(f"{initialisation} {regime}", "above"): difference_test(
                     Contrast(
                         began(IMITATED, THAWED), began(initialisation, FIGURE_2 | {"regime": regime}), by=PER_BLOCK
                     )
                 )
                 for initialisation, regime in OTHERS
             },
-        ),
+        }),
         "figure_2", "settling",
     ),
     claim(
         "T9", "The student learns the parent's filters rather than other, better ones.", "poster",
         "Student-teacher against random, both frozen: likeness to the parent of the filters and of the block's output",
         "Mean difference of the cosine of matched filters and of linear CKA", "0",
-        all_of(filters=likeness(FILTERS), output=likeness(OUTPUT)), "filters", "similarity",
+        all_of({at("filters"): likeness(FILTERS), at("output"): likeness(OUTPUT)}), "filters", "similarity",
     ),
     claim(
         "T10", "Every network above the baseline was fine-tuned as a whole: no frozen one is.", "section 4, figure 2",

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from netpress.data.registry import DATASETS, titles
-from netpress.papers.triage import BLOCKS, CONSTANT, NAMES, ONE_CYCLE
+from netpress.papers.triage import BLOCK_NAMES, BLOCKS, CONSTANT, NAMES, ONE_CYCLE
 from netpress.report.estimates import interval
 from netpress.report.figures import (
     Box,
@@ -76,15 +76,20 @@ def in_order(rows: pd.DataFrame, *first: str) -> pd.DataFrame:
 
 def compressed(runs: pd.DataFrame) -> pd.DataFrame:
     """The runs without the parents."""
-    return runs[runs["method"] != "parent"]
+    return runs[runs["block"] != ""]
+
+
+def parents(runs: pd.DataFrame) -> pd.DataFrame:
+    """The uncompressed networks, which have no block replaced."""
+    return runs[runs["block"] == ""]
 
 
 def against_parent(runs: pd.DataFrame) -> pd.DataFrame:
     """The compressed runs of the figures with `gain` and `last_gain`: points above the parent of the same data set and
     seed, the best against the best and the last against the last."""
     rows = named(runs)
-    parents = rows[rows["method"] == "parent"].drop_duplicates(["dataset", "seed"]).set_index(["dataset", "seed"])
-    rows = compressed(rows).join(parents[["best", "last"]].add_prefix("parent_"), on=["dataset", "seed"])
+    whole = parents(rows).drop_duplicates(["dataset", "seed"]).set_index(["dataset", "seed"])
+    rows = compressed(rows).join(whole[["best", "last"]].add_prefix("parent_"), on=["dataset", "seed"])
     return rows.assign(
         gain=100 * (rows["best"] - rows["parent_best"]), last_gain=100 * (rows["last"] - rows["parent_last"])
     )
@@ -157,7 +162,7 @@ def learning_curves(history: pd.DataFrame, dataset: str) -> Figure:
     """Test accuracy against epoch of retraining, per block, one line a method (not in the paper)."""
     chosen = {"dataset": dataset, "stage": "retrain", "retraining": ONE_CYCLE}
     rows = in_order(rows_where(history, chosen), "block")
-    rows = rows.assign(block="block " + rows["block"].map(NUMBERS))
+    rows = rows.assign(block=rows["block"].map(BLOCK_NAMES))
     encoding = Encoding(x="epoch", y="test_accuracy", series="method", panel="block", scale=100.0, columns=3)
     alt = f"Learning curves on {DATASETS[dataset].title}: one panel a compressed block, one line a method."
     caption = f"Test accuracy during retraining on {DATASETS[dataset].title}, by compressed block; {spread(rows)}."
@@ -234,11 +239,11 @@ def criticality(runs: pd.DataFrame) -> Table:
 def cost(runs: pd.DataFrame) -> Table:
     """What each block's compression saves: parameters and multiply-adds of the network, beside the parent's."""
     rows = named(runs).drop_duplicates(["dataset", "model"])
-    parents = rows[rows["method"] == "parent"]
+    whole = parents(rows)
     caption = "What the compression of one block saves."
-    if parents.empty:
+    if whole.empty:
         return Table(pd.DataFrame(), caption)
-    parent = parents.iloc[0]
+    parent = whole.iloc[0]
     rows = rows[rows["dataset"] == parent["dataset"]]
     share: dict[str, Any] = {
         "parameters": rows["parameters"],

@@ -9,8 +9,8 @@ from pathlib import Path
 import pandas as pd
 
 from netpress import editions, papers
-from netpress.papers.triage import REGIMES, tidy
-from netpress.papers.triage.figures import NUMBERS, compressed, named, spread
+from netpress.papers.triage import BLOCK_NAMES, CONSTANT, REGIMES, tidy
+from netpress.papers.triage.figures import compressed, named, spread
 from netpress.report.estimates import Estimate, interval
 from netpress.report.figures import Encoding, Figure, Words, lines, nothing
 from netpress.report.tables import number
@@ -48,8 +48,8 @@ def runs_of(edition: str, images: int | None) -> tuple[Run, ...]:
 def belongs(run: Run) -> bool:
     """Whether a run is one of a rung, or its parent."""
     facts = dict(run.factors)
-    kept = run.method == "parent" or (facts["block"] in BLOCKS and facts["initialisation"] == BEGIN)
-    return kept and run.dataset == DATASET and run.seed in SEEDS and facts.get("retraining") != "constant"
+    kept = not facts or (facts["block"] in BLOCKS and facts["initialisation"] == BEGIN)
+    return kept and run.dataset == DATASET and run.seed in SEEDS and facts.get("retraining") != CONSTANT
 
 
 def frame(edition: str, results: Path | None = None) -> pd.DataFrame:
@@ -76,7 +76,7 @@ def figure_ladder(rungs: pd.DataFrame) -> Figure:
     words = Words(alt, caption, "training images", "points above the parent")
     if rungs.empty:
         return nothing(words)
-    rows = rungs.assign(block="block " + rungs["block"].map(NUMBERS), n=rungs["regime"].map(REGIMES.index))
+    rows = rungs.assign(block=rungs["block"].map(BLOCK_NAMES), n=rungs["regime"].map(REGIMES.index))
     rows = rows.sort_values(["n", "block", "images"], kind="stable")
     encoding = Encoding(x="images", y="over_parent", series="block", panel="regime", shared=True)
     parents = rows[["regime", "seed"]].drop_duplicates().assign(over_parent=0.0)
