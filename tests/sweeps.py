@@ -80,7 +80,7 @@ def intricate(epochs: int = 4) -> tuple[Run, ...]:
 
 @dataclass(frozen=True)
 class Trouble:
-    """An edit that goes wrong in one of several ways as long as a file is there, and afterwards does nothing."""
+    """An edit that has a fault as long as a file is there, and afterwards does nothing."""
 
     how: str
     file: str
@@ -104,7 +104,7 @@ class BadMeasure:
 
 
 def make_trouble(how: str, network: Any) -> None:
-    """One of the ways to fail."""
+    """A fault that was asked for."""
     import torch
 
     if how == "raise":

@@ -105,9 +105,9 @@ def settings():
 
 
 def test_the_last_gradual_step_prunes_to_the_ratio() -> None:
-    ways = pruning.pruning(settings(), "cifar10")
+    methods = pruning.pruning(settings(), "cifar10")
     for ratio in (2, 5, 10, 20):
-        cuts = [step.ratio for step in ways[pruning.pruned(ratio, "gradual", "retrained")] if hasattr(step, "ratio")]
+        cuts = [step.ratio for step in methods[pruning.pruned(ratio, "gradual", "retrained")] if hasattr(step, "ratio")]
         assert len(cuts) == 3 and cuts == sorted(cuts) and cuts[-1] == ratio
 
 

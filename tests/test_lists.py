@@ -9,10 +9,10 @@ from netpress import cli, papers, sweep, words
 from netpress.errors import UserError
 from netpress.sweep import Summary
 
-WAYS = [("0,1",), ("0 1",), ("0, 1",), ("0", "1"), ("0,", "1"), (" 0 ", ",1,"), ("0,1", "1")]
+SPELLINGS = [("0,1",), ("0 1",), ("0, 1",), ("0", "1"), ("0,", "1"), (" 0 ", ",1,"), ("0,1", "1")]
 
 
-@pytest.mark.parametrize("given", WAYS)
+@pytest.mark.parametrize("given", SPELLINGS)
 def test_commas_spaces_and_repetition(given: tuple[str, ...]) -> None:
     assert words.parts(given, "--x") == ("0", "1") and words.numbers(given, "--x") == (0, 1)
 
@@ -59,7 +59,7 @@ def options(name: str, given: tuple[str, ...]) -> list[str]:
     return [word for text in given for word in (name, text)]
 
 
-@pytest.mark.parametrize("given", WAYS)
+@pytest.mark.parametrize("given", SPELLINGS)
 def test_seeds(command: Command, asked: list[dict], given: tuple[str, ...]) -> None:  # noqa: F811
     assert command("run", "triage", *options("--seeds", given)).status == 0
     assert asked[0]["seeds"] == {0, 1}
@@ -93,7 +93,7 @@ def test_editions(command: Command, monkeypatch: pytest.MonkeyPatch, given: tupl
     assert built == [("demo", "small")]
 
 
-@pytest.mark.parametrize("given", WAYS)
+@pytest.mark.parametrize("given", SPELLINGS)
 def test_blocks_and_seeds_of_a_network_of_ones_own(
     command: Command,  # noqa: F811
     monkeypatch: pytest.MonkeyPatch,

@@ -1,4 +1,4 @@
-"""Function matching: what student and teacher see, in the three ways that the third paper compares."""
+"""Function matching: what student and teacher see, by the three methods that the third paper compares."""
 
 import pytest
 

@@ -19,7 +19,7 @@ from netpress.training.loop import train
 from netpress.training.objectives import OBJECTIVES
 from netpress.training.stage import Stage
 
-ABOVE = {model: above for way in (FORWARD, BACKWARD) for above, model in pairwise(("vgg19", *way))}
+ABOVE = {model: above for models in (FORWARD, BACKWARD) for above, model in pairwise(("vgg19", *models))}
 
 
 @pytest.fixture(scope="module")

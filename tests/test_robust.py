@@ -181,8 +181,8 @@ def test_thirty_runs_of_which_five_fail_in_five_ways(folder: Path) -> None:
     trouble = folder / "trouble"
     trouble.touch()
     train = Stage("train", batch_size=32)
-    ways = ("raise", "memory", "diverge", "kill")
-    bad = tuple(tiny(how, steps=(Trouble(how, str(trouble)), train)) for how in ways)
+    faults = ("raise", "memory", "diverge", "kill")
+    bad = tuple(tiny(how, steps=(Trouble(how, str(trouble)), train)) for how in faults)
     bad += (tiny("measure", steps=(train,), measures=(BadMeasure(str(trouble)),)),)
     runs = (*grid(25)[:20], *bad, *grid(25)[20:])
     first = sweep.ensure(runs, EDITION, workers=2)

@@ -147,8 +147,8 @@ def test_fixed_width_round_trip(width: int, data: st.DataObject) -> None:
 def test_every_way_holds_every_bit(values: list[float], dimensions: int) -> None:
     raw = np.array(values, dtype="<f4").tobytes()
     shape = [len(values)] + [1] * (dimensions - 1)
-    for ways in (coding.sparse_ways, coding.shared_ways, coding.huffman_ways):
-        assert all(coding.raw_bytes(parts, shape) == raw for parts in ways(raw, dimensions))
+    for codings in (coding.sparse_codings, coding.shared_codings, coding.huffman_codings):
+        assert all(coding.raw_bytes(parts, shape) == raw for parts in codings(raw, dimensions))
 
 
 def network_of(seed: int) -> Network:

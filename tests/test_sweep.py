@@ -118,8 +118,8 @@ def test_failures_stay_visible_and_can_be_retried(results: Path, tmp_path: Path)
     trouble = tmp_path / "trouble"
     trouble.touch()
     train = Stage("train", batch_size=32)
-    ways = ("raise", "memory", "diverge")
-    bad = {how: tiny(how, steps=(Trouble(how, str(trouble)), train)) for how in ways}
+    faults = ("raise", "memory", "diverge")
+    bad = {how: tiny(how, steps=(Trouble(how, str(trouble)), train)) for how in faults}
     bad["measure"] = tiny("measure", steps=(train,), measures=(BadMeasure(str(trouble)),))
     after = tiny("after", steps=(train,), needs=(("parent", bad["raise"]),))
     good = tuple(tiny("good", seed) for seed in range(3))

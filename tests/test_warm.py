@@ -52,19 +52,19 @@ def chapter(folder: Path, name: str) -> None:
     path.write_text(nbformat.writes(nbformat.v4.new_notebook(cells=cells, metadata=spec)), "utf-8")
 
 
-def run(folder: Path, way: str, *chapters: str) -> str:
+def run(folder: Path, kernel: str, *chapters: str) -> str:
     """What is said while chapters run in kernels of one kind."""
     (folder / "program.py").write_text(PROGRAM, "utf-8")
-    command = [sys.executable, "program.py", way, *chapters]
+    command = [sys.executable, "program.py", kernel, *chapters]
     surroundings = os.environ | {"PYTHONPATH": str(books.ROOT / "src")}
     done = subprocess.run(command, cwd=folder, env=surroundings, capture_output=True, text=True, timeout=280)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
 
-def printed(folder: Path, way: str, name: str) -> list[str]:
+def printed(folder: Path, kernel: str, name: str) -> list[str]:
     """What a chapter printed."""
-    notebook = json.loads((folder / f"{way}-{name}.ipynb").read_text("utf-8"))
+    notebook = json.loads((folder / f"{kernel}-{name}.ipynb").read_text("utf-8"))
     return "".join(notebook["cells"][-1]["outputs"][0]["text"]).splitlines()
 
 

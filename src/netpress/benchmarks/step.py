@@ -40,8 +40,8 @@ def measure(name: str, batch: int, px: int, quick: bool = False) -> dict[str, An
     config, size = choose(), Tried if quick else Size
     batch, least = (4, None) if quick else (batch, LEAST.get(batch))
     rate = matrix_rate(config, size)
-    ways = (True, False) if config.capture else (False,)
-    rows = [row_of(batch, px, replace(config, capture=capture), size) for capture in ways]
+    arms = (True, False) if config.capture else (False,)
+    rows = [row_of(batch, px, replace(config, capture=capture), size) for capture in arms]
     rows = [row | {"share": row["flops"] / rate} for row in rows]
     bars = [
         results.bar(name, f"VGG16, {px} px, batch {batch}, {row['how']}: share of matrix products", [row["share"]],

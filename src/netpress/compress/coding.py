@@ -23,7 +23,7 @@ class TooManyValues(ValueError):
     """A layer has more values than a code book holds."""
 
 
-def sparse_ways(raw: bytes, dimensions: int) -> list[Parts]:
+def sparse_codings(raw: bytes, dimensions: int) -> list[Parts]:
     """All weights, or those that are not zero and the gaps between them."""
     bits = np.frombuffer(raw, dtype="<u4")
     kept = np.flatnonzero(bits)
@@ -32,7 +32,7 @@ def sparse_ways(raw: bytes, dimensions: int) -> list[Parts]:
     return [{"values": raw}, {"values": bits[kept].tobytes(), "gaps": gaps}]
 
 
-def shared_ways(raw: bytes, dimensions: int, with_huffman: bool = False) -> list[Parts]:
+def shared_codings(raw: bytes, dimensions: int, with_huffman: bool = False) -> list[Parts]:
     """Indices of all weights, zero being a value like others, or of those that are not zero, and gaps."""
     bits = np.frombuffer(raw, dtype="<u4")
     kept = np.flatnonzero(bits)
@@ -41,9 +41,9 @@ def shared_ways(raw: bytes, dimensions: int, with_huffman: bool = False) -> list
     return [_indexed(bits, with_huffman), _indexed(bits[kept], with_huffman) | {"gaps": gaps}]
 
 
-def huffman_ways(raw: bytes, dimensions: int) -> list[Parts]:
-    """As `shared_ways`, with a Huffman code each for indices and gaps."""
-    return shared_ways(raw, dimensions, with_huffman=True)
+def huffman_codings(raw: bytes, dimensions: int) -> list[Parts]:
+    """As `shared_codings`, with a Huffman code each for indices and gaps."""
+    return shared_codings(raw, dimensions, with_huffman=True)
 
 
 def raw_bytes(parts: Parts, shape: list[int]) -> bytes:

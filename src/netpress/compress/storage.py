@@ -39,7 +39,7 @@ from netpress.errors import UserError
 
 MAGIC = b"NETPRES1"
 FORMS = ("dense32", "sparse32", "shared", "shared+huffman", "int8")
-WAYS = {"sparse32": coding.sparse_ways, "shared": coding.shared_ways, "shared+huffman": coding.huffman_ways}
+CODINGS = {"sparse32": coding.sparse_codings, "shared": coding.shared_codings, "shared+huffman": coding.huffman_codings}
 DAMAGE = (ValueError, KeyError, IndexError, TypeError, AttributeError, RuntimeError, struct.error, zlib.error)
 
 
@@ -115,12 +115,12 @@ def _content(network: nn.Module) -> tuple[dict[str, Any], dict[str, Tensor], set
 
 
 def _encode(name: str, tensor: Tensor, form: str) -> Parts:
-    """The smallest of the ways in which this form can hold the tensor."""
+    """The smallest coding of the tensor that this form has."""
     raw = tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes()
-    if form not in WAYS or tensor.dtype != torch.float32:
+    if form not in CODINGS or tensor.dtype != torch.float32:
         return {"values": raw}
     try:
-        return min(WAYS[form](raw, tensor.dim()), key=lambda parts: sum(map(len, parts.values())))
+        return min(CODINGS[form](raw, tensor.dim()), key=lambda parts: sum(map(len, parts.values())))
     except coding.TooManyValues as error:
         raise UserError(f"{name} has {error}: apply ShareWeights before storing it as {form!r}.") from error
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Source:
-    """One way to have a data set.
+    """Where a data set comes from.
 
     `counts` are its images by official split; `decode` names the function that makes images of the files, as
     "folder.cifar10" for the function `cifar10` of data/folder.py, which is imported when it is needed.

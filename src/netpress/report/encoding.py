@@ -17,7 +17,7 @@ class Encoding:
 
     `series`: colour and marker; `panel`: one small chart each, `columns` to a row; `beside`: a second value, drawn
     hollow (the last accuracy beside the best); `label`: the text at a point of a scatter; `shared`: one y axis for all
-    panels; `ways`: all series that there may be, so that each has the same colour and marker in several figures.
+    panels; `all_series`: those that there may be, so that each has the same colour and marker in several figures.
     """
 
     x: str
@@ -29,7 +29,7 @@ class Encoding:
     scale: float = 1.0
     columns: int = 2
     shared: bool = False
-    ways: tuple[str, ...] = ()
+    all_series: tuple[str, ...] = ()
 
     @property
     def keys(self) -> list[str]:
@@ -38,7 +38,7 @@ class Encoding:
 
     def ordered(self, shown: list[Any]) -> list[tuple[int, Any]]:
         """The series that are shown, each with the place that its colour and marker come from."""
-        every = [*self.ways, *(name for name in shown if name not in self.ways)]
+        every = [*self.all_series, *(name for name in shown if name not in self.all_series)]
         return [(place, name) for place, name in enumerate(every) if name in shown]
 
 

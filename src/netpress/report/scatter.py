@@ -86,7 +86,7 @@ def scatter(
 
 
 def _spoken(row: dict[Any, Any], encoding: Encoding, words: Words) -> str:
-    """What a point says under the mouse: its name, its way, both its values."""
+    """What a point says under the mouse: its name, its series, both its values."""
     keys = dict.fromkeys(key for key in (encoding.label, encoding.series) if key)
     name = ", ".join(str(row[key]) for key in keys if row[key])
     x, y = row[encoding.x], row[encoding.y]

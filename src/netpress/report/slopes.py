@@ -31,8 +31,8 @@ class Slopes:
     series: str
 
 
-def slopes(pairs: pd.DataFrame, where: Slopes, words: Words, ways: Sequence[str]) -> Figure:
-    """One small chart for each row and column; `ways` are the series in the order of their colours."""
+def slopes(pairs: pd.DataFrame, where: Slopes, words: Words, series: Sequence[str]) -> Figure:
+    """One small chart for each row and column; `series` are all of them in the order of their colours."""
     if pairs.empty:
         return nothing(words)
     downs, acrosses = (list(pairs[key].unique()) for key in (where.row, where.column))
@@ -48,18 +48,18 @@ def slopes(pairs: pd.DataFrame, where: Slopes, words: Words, ways: Sequence[str]
             axes.set_axis_off()
         for axes, (down, across) in zip(grid.flat, places, strict=False):
             own = pairs[(pairs[where.row] == down) & (pairs[where.column] == across)]
-            _panel(axes, own, where, ways)
+            _panel(axes, own, where, series)
             axes.set_title(str(across), loc="left")
             if phone or across == acrosses[0]:
                 axes.set_ylabel(str(down))
         canvas.supylabel(words.y, fontsize=13)
-        used = [way for way in ways if way in set(pairs[where.series])]
-        handles = [Line2D([], [], label=way, **_look(ways.index(way))) for way in used]
+        used = [name for name in series if name in set(pairs[where.series])]
+        handles = [Line2D([], [], label=name, **_look(series.index(name))) for name in used]
         canvas.legend(handles=handles, loc="outside upper center", ncols=1 if phone else min(4, len(handles)))
 
     rows = len(downs)
     narrow = -(-len(downs) * len(acrosses) // 2)
-    tall = narrow * HEIGHT + 20 * len(ways) + 20
+    tall = narrow * HEIGHT + 20 * len(series) + 20
     return figure(paint, (WIDTH, rows * HEIGHT + 60), words, pairs, narrow=(NARROW, tall))
 
 
@@ -67,11 +67,11 @@ def _look(i: int) -> dict[str, Any]:
     return {"color": colour(i), "marker": marker(i), "ls": LINES[i % len(LINES)], "ms": 5}
 
 
-def _panel(axes: Axes, own: pd.DataFrame, where: Slopes, ways: Sequence[str]) -> None:
+def _panel(axes: Axes, own: pd.DataFrame, where: Slopes, series: Sequence[str]) -> None:
     axes.axhline(0, color=INK, ls="--", lw=1)
     for row in own.to_dict("records"):
         name = row[where.series]
-        axes.plot([0, 1], [row["paper"], row["ours"]], **_look(ways.index(name)))
+        axes.plot([0, 1], [row["paper"], row["ours"]], **_look(series.index(name)))
         for x, end in enumerate(ENDS):
             text = f"{row[where.row]}, {row[where.column]}, {name}, {end}: {number(row[end], sign=True)}"
             hover(axes, (x, row[end]), text)

@@ -1,4 +1,4 @@
-"""A run: one network trained in one way, with one seed, as an immutable value with a name and a fingerprint."""
+"""A run: one network trained by one method, with one seed, as an immutable value with a name and a fingerprint."""
 
 import hashlib
 import json
@@ -38,7 +38,7 @@ class Measure(Protocol):
 
 @dataclass(frozen=True)
 class Run:
-    """One network, trained in one way, with one seed.
+    """One network, trained by one method, with one seed.
 
     `steps` are done in order: stages train, edits operate. `needs` pairs a role ("parent", "teacher") with the run
     whose network plays it. `measures` are taken at the end, `factors` say what the run varies, for tables and claims;

@@ -64,7 +64,7 @@ class Decision:
         return sorted(self.task.blocks, key=lambda block: (self.lost(runs[block]).mean, self.task.blocks.index(block)))
 
     def replaced(self, block: str, method: str) -> tuple[Run, ...]:
-        """The triage's runs of one block in one way."""
+        """The triage's runs of one block by one method."""
         return tuple(grid.replaced_run(self.task, parent, block, method) for parent in self.parents)
 
     def accuracy(self, run: Run) -> float | None:

@@ -68,7 +68,7 @@ class Task:
 
 
 def triage(task: Task, seed: int) -> tuple[Run, ...]:
-    """The parent, the parent retrained, and every block replaced in four ways."""
+    """The parent, the parent retrained, and every block replaced by four methods."""
     parent = parent_run(task, seed)
     return (
         parent,

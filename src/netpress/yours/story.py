@@ -57,7 +57,7 @@ def source(model: str) -> str:
 
 
 def table_triage(shrunk: "Shrunk") -> Table:
-    """Per block: what it would save, and the points lost in each way, beside the parent and the parent retrained."""
+    """Per block: what it would save, and the points lost by each method, beside the parent and the parent retrained."""
     decision = shrunk.decision
     rows = []
     for block in decision.order:

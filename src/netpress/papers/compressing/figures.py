@@ -134,7 +134,7 @@ def series(rows: pd.DataFrame, names: dict[tuple[str, str], str], column: str) -
     """The rows that have a name, by `column` and `finish`, in the order of the names."""
     keys = list(zip(rows[column], rows["finish"], strict=True))
     order = [list(names).index(key) if key in names else -1 for key in keys]
-    rows = rows.assign(way=[names.get(key, "") for key in keys], order=order)
+    rows = rows.assign(approach=[names.get(key, "") for key in keys], order=order)
     return rows[rows["order"] >= 0].sort_values("order", kind="stable")
 
 
@@ -149,7 +149,9 @@ def sparsity(runs: pd.DataFrame) -> Figure:
     points = points.loc[order.assign(model=places).sort_values(["finish", "model", "ratio"], kind="stable").index]
     parents = rows_where(rows, pruning.PARENT)
     parents = pd.concat([parents.assign(panel=parents["network"] + ", " + state) for state in states.values()])
-    encoding = Encoding(x="ratio", y="last", series="way", panel="panel", scale=100.0, ways=tuple(HOW.values()))
+    encoding = Encoding(
+        x="ratio", y="last", series="approach", panel="panel", scale=100.0, all_series=tuple(HOW.values())
+    )
     alt = "Four panels, six layers and VGG16, retrained and not: test accuracy against the ratio of pruning."
     caption = (
         "Test accuracy of pruned networks; at 5, one weight of five is left. At 1 nothing is pruned, but the network "
@@ -162,12 +164,12 @@ def sparsity(runs: pd.DataFrame) -> Figure:
 def bits(runs: pd.DataFrame) -> Figure:
     """Accuracy against bits per weight: k-means codebooks, tuned or not, and 8-bit integers."""
     rows = of_networks(runs)
-    whole = labelled(rows, INTEGERS, "way")
+    whole = labelled(rows, INTEGERS, "approach")
     integers = whole.assign(last=whole["measures.int8_accuracy"], bits=8.0)
     points = pd.concat([series(rows[rows["base"] != ""], SHARED, "base"), integers.dropna(subset="last")])
     points = points.sort_values("bits", ascending=False, kind="stable")
     points = points.assign(at=points["bits"].map("{:g}".format))
-    encoding = Encoding(x="at", y="last", series="way", panel="network", scale=100.0)
+    encoding = Encoding(x="at", y="last", series="approach", panel="network", scale=100.0)
     alt = "Two panels, six layers and VGG16: test accuracy against bits per weight, with and without pruning."
     caption = (
         "Test accuracy with few bits per weight. Shared weights: a code book of 2 to the power of so many values in "
@@ -180,8 +182,8 @@ def bits(runs: pd.DataFrame) -> Figure:
 def sizes(runs: pd.DataFrame) -> Figure:
     """Size on disk against accuracy of VGG16, pruned, quantised, and narrow networks taught by it."""
     points = stored(of_networks(runs))
-    encoding = Encoding(x="KiB", y="last", series="way", label="label", scale=100.0)
-    alt = "Bytes on disk against test accuracy of VGG16 made smaller in several ways, with the Pareto front."
+    encoding = Encoding(x="KiB", y="last", series="approach", label="label", scale=100.0)
+    alt = "Bytes on disk against test accuracy of VGG16 made smaller by several approaches, with the Pareto front."
     caption = (
         "VGG16: size of the stored file and test accuracy, means over seeds. Narrow networks have the size of a pruned "
         "one: 5x is to be compared with 5x."
@@ -190,7 +192,7 @@ def sizes(runs: pd.DataFrame) -> Figure:
 
 
 def stored(rows: pd.DataFrame) -> pd.DataFrame:
-    """VGG16 in all its stored forms: one row a run and form, with `way`, `label`, `KiB` and `last`."""
+    """VGG16 in all its stored forms: one row a run and form, with `approach`, `label`, `KiB` and `last`."""
     rows = rows[rows["model"] == pruning.LARGE]
     ratio, few = rows["ratio"].map("{:g}x".format), rows["bits"].map("{:g} bits".format)
     pruned = (rows["how"] == "global") & (rows["finish"] == "retrained") & (rows["ratio"] > 1)
@@ -204,11 +206,11 @@ def stored(rows: pd.DataFrame) -> pd.DataFrame:
         ("narrow, alone", rows["finish"] == "alone", "dense32", ratio),
     )
     found = [
-        rows[chosen].assign(way=way, label=label[chosen], KiB=rows.loc[chosen, f"measures.bytes_{form}"] / KIB)
-        for way, chosen, form, label in forms
+        rows[chosen].assign(approach=name, label=label[chosen], KiB=rows.loc[chosen, f"measures.bytes_{form}"] / KIB)
+        for name, chosen, form, label in forms
         if f"measures.bytes_{form}" in rows
     ]
-    return pd.concat(found) if found else rows.assign(way="", label="", KiB=float("nan"))
+    return pd.concat(found) if found else rows.assign(approach="", label="", KiB=float("nan"))
 
 
 # Function matching ---------------------------------------------------------------------------------------------------
@@ -227,8 +229,8 @@ def schedules(runs: pd.DataFrame) -> Figure:
     points = rows[rows["way"].isin(WAYS)].sort_values("length", kind="stable")
     points = points.assign(how=points["way"].map(WAYS))
     teachers = rows_where(rows, matching.TEACHES)
-    encoding = Encoding(x="epochs", y="value", series="how", panel="panel", ways=tuple(WAYS.values()))
-    alt = "Two panels, accuracy and agreement with the teacher, against epochs of training; four ways of teaching."
+    encoding = Encoding(x="epochs", y="value", series="how", panel="panel", all_series=tuple(WAYS.values()))
+    alt = "Two panels, accuracy and agreement with the teacher, against epochs of training; four methods of teaching."
     caption = (
         "Students of function matching over the length of their schedule: test accuracy, and share of test images on "
         "which they agree with their teacher. Dashed: the teacher. A fixed teacher answers once for each image, "

@@ -18,7 +18,7 @@ from netpress.training.stage import Stage
 LENGTHS = (1, 3, 10)  # times the epochs of the shortest schedule
 LONGEST = LENGTHS[-1]
 
-# way: (what the student sees, what the teacher sees; None: the very same pixels)
+# factor way: (what the student sees, what the teacher sees; None: the very same pixels)
 MATCHED = {
     "matched": ("inception-mixup", None),
     "consistent": ("inception", None),
@@ -98,7 +98,7 @@ def stage(epochs: int, rate: float, batch: int, told: dict) -> Stage:
 
 
 def told(way: str, dataset: str) -> dict:
-    """What a way of teaching sets in the stage."""
+    """What a method of teaching sets in the stage."""
     if way not in MATCHED:
         return {"view": DATASETS[dataset].view}
     view, teacher_view = MATCHED[way]

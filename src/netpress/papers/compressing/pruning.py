@@ -73,7 +73,7 @@ def judged(run: Run) -> bool:
 
 
 def compressed(chosen: Compressing, parent: Run) -> Iterator[Run]:
-    """The parent pruned in every way, and with shared weights."""
+    """The parent pruned by every method, and with shared weights."""
     place = (parent.dataset, parent.seed)
     pruned = [
         run_of(chosen, place, parent.model, method, steps, parent)
@@ -119,7 +119,7 @@ def run_of(
 
 @dataclass(frozen=True)
 class Method:
-    """A way of making a network smaller: its name, and what it varies. Ratio and bits are 0 where there are none.
+    """How a network is made smaller: its name, and what it varies. Ratio and bits are 0 where there are none.
 
     `against`: the network that it is compared with, a key of AGAINST: one that was trained for as long without being
     pruned or, where there is none, the one that it began from.
@@ -173,22 +173,22 @@ def pruned(ratio: int, how: str, finish: str) -> Method:
 
 
 def pruning(chosen: Compressing, dataset: str) -> dict[Method, tuple[Stage | Edit, ...]]:
-    """Every way of pruning, and its control.
+    """Every method of pruning, and its control.
 
     Gradual pruning ranks all layers together; its steps share the epochs of retraining.
     """
     after, epochs = retrain(chosen, dataset, chosen.retrain_epochs), chosen.retrain_epochs
-    ways: dict[Method, tuple[Stage | Edit, ...]] = {pruned(1, "global", "retrained"): (Inherit(), Prune(1.0), after)}
+    methods: dict[Method, tuple[Stage | Edit, ...]] = {pruned(1, "global", "retrained"): (Inherit(), Prune(1.0), after)}
     for ratio in chosen.ratios:
         for scope in SCOPES:
             cut = (Inherit(), Prune(float(ratio), scope))
-            ways |= {pruned(ratio, scope, "untouched"): cut, pruned(ratio, scope, "retrained"): (*cut, after)}
+            methods |= {pruned(ratio, scope, "untouched"): cut, pruned(ratio, scope, "retrained"): (*cut, after)}
         stepwise: list[Stage | Edit] = [Inherit()]
         for step, part in enumerate(gradual(float(ratio), STEPS), start=1):
             share = epochs * step // STEPS - epochs * (step - 1) // STEPS
             stepwise += [Prune(part), *([retrain(chosen, dataset, share, f"retrain-{step}")] if share else [])]
-        ways[pruned(ratio, "gradual", "retrained")] = tuple(stepwise)
-    return ways
+        methods[pruned(ratio, "gradual", "retrained")] = tuple(stepwise)
+    return methods
 
 
 def sharing(chosen: Compressing, dataset: str, bits: int) -> dict[str, tuple[Stage | Edit, ...]]:

@@ -54,9 +54,7 @@ def idea(runs: pd.DataFrame) -> list[str]:
     """What was trained, and how small the small ones are."""
     rows = finished(runs)
     large, small = (rows_where(rows, where)["parameters"] for where in (distillation.TEACHES, distillation.ALONE))
-    lines = [
-        f"{count(len(rows), 'network')} were trained to judge three ways: pruning, distillation, function matching."
-    ]
+    lines = [f"{count(len(rows), 'network')} were trained to judge pruning, distillation and function matching."]
     if len(large) and len(small):
         times = float(large.mean()) / float(small.mean())
         lines.append(f"The student of Table I has {number(times, 0)} times fewer weights than its teacher.")

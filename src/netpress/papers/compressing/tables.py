@@ -81,10 +81,10 @@ def named(runs: pd.DataFrame, names: Mapping[str, Where]) -> pd.DataFrame:
 
 
 def schedules(runs: pd.DataFrame) -> Table:
-    """Accuracy over the length of the schedule, for every way of teaching a student of function matching."""
+    """Accuracy over the length of the schedule, for every method of teaching a student of function matching."""
     rows = scheduled(runs)
     rows = rows.assign(at=rows["epochs"].map("{:g} epochs".format))
-    caption = "Test accuracy in % of the student over the length of its schedule, for every way of teaching it."
+    caption = "Test accuracy in % of the student over the length of its schedule, for every method of teaching it."
     found = estimates(rows, "at", "taught by", "last") if len(rows) else pd.DataFrame()
     note = "The longest schedule is the one of Table II. Labels alone is the control that the paper lacks."
     return Table(found[[title for title in WAYS.values() if title in found]], caption, note)

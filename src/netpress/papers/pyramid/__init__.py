@@ -1,7 +1,7 @@
 """The Pyramid (Ravindran & Fita Sanmartin 2018): VGG19 shrunk level by level, each level taught by the one above.
 
 Five sets of layers are compressed into one layer each, from the head to the image (forward) or from the image to the
-head (backward), and compared with three ways of going straight from VGG19:
+head (backward), and compared with three approaches that go straight from VGG19:
 2 data sets x (VGG19 + 2 directions x 5 levels x 5 methods - 4 cells that are not defined) = 2 x 47 networks per seed.
 Besides, 8 forward ones with everything thawed in stage 2, and on the last data set 5 or 6 from random weights at 32 px,
 with some fresh seeds also with the images enlarged.

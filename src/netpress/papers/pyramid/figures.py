@@ -68,42 +68,44 @@ def figure_3(speeds: pd.DataFrame, size: str = "parameters", time: str = "second
 
 
 def figure_levels(runs: pd.DataFrame) -> Figure:
-    """Tables 1-4 drawn: points over Scratch by level, one series a way of teaching, one panel a data set and direction.
+    """Tables 1-4 drawn: points over Scratch by level, one series a kind of teacher, one panel a data set and direction.
 
     Forward also with nothing frozen in stage 2, where that was run.
     """
     rows = in_order(over_scratch(finished(runs)))
     rows = rows.assign(panel=rows["dataset"].map(titles()) + ", " + rows["direction"], last=rows["last_over"])
-    alt = "One panel a data set and direction: points over Scratch at each level, for every way of teaching."
+    alt = "One panel a data set and direction: points over Scratch at each level, for every kind of teacher."
     caption = (
         "Points of best test accuracy above Scratch, the same network that learns alone (filled), and the same after "
-        f"the last epoch (hollow), by level and way of teaching; {spread(rows)}. Dashed: Scratch. Thawed: nothing is "
+        f"the last epoch (hollow), by level and kind of teacher; {spread(rows)}. Dashed: Scratch. Thawed: nothing is "
         "frozen in stage 2."
     )
-    encoding = Encoding(x="level name", y="points", series="way", panel="panel", beside="last", ways=ways())
+    encoding = Encoding(
+        x="level name", y="points", series="taught by", panel="panel", beside="last", all_series=kinds_of_teacher()
+    )
     line = rows.drop_duplicates(["panel", "seed"]).assign(points=0.0)
     return grouped_points(rows, encoding, Words(alt, caption, "level", "points over Scratch"), line)
 
 
 def over_scratch(runs: pd.DataFrame) -> pd.DataFrame:
     """The networks that somebody teaches, with `points` and `last_over`: points above Scratch of the same network and
-    seed, the best against the best and the last against the last; and `way`, who teaches."""
+    seed, the best against the best and the last against the last; and `taught by`, the kind of teacher."""
     keys = ["dataset", "model", "seed"]
     alone = runs[runs["approach"] == "scratch"].drop_duplicates(keys).set_index(keys)["last"].rename("last_alone")
-    rows = runs.assign(way=way_of(runs)).join(alone, on=keys)
+    rows = runs.assign(**{"taught by": taught_by(runs)}).join(alone, on=keys)
     rows = rows.assign(points=100 * rows["over_scratch"], last_over=100 * (rows["last"] - rows["last_alone"]))
-    return rows[rows["way"] != ""]
+    return rows[rows["taught by"] != ""]
 
 
-def way_of(runs: pd.DataFrame) -> pd.Series:
+def taught_by(runs: pd.DataFrame) -> pd.Series:
     """Who teaches each network, in few words; "" where nobody does."""
     names = {(direction, *kind): name for direction in DIRECTIONS for kind, name in kinds(direction).items()}
     keys = zip(runs["direction"], runs["approach"], runs["regime"], strict=True)
     return pd.Series([names.get(key, "") for key in keys], index=runs.index, dtype="object")
 
 
-def ways() -> tuple[str, ...]:
-    """Scratch and every way of teaching once: the order of colours in all figures of this paper."""
+def kinds_of_teacher() -> tuple[str, ...]:
+    """Scratch and every kind of teacher once: the order of colours in all figures of this paper."""
     return ("Scratch", *dict.fromkeys(name for direction in (BACKWARD, FORWARD) for name in kinds(direction).values()))
 
 
@@ -124,7 +126,7 @@ def figure_slopes(runs: pd.DataFrame) -> Figure:
         "A line that crosses the dashed one changed its sign. Forward as printed: frozen in stage 2."
     )
     words = Words(alt, caption, "", "points over Scratch")
-    return slopes(pd.DataFrame(found), Slopes("table", "level", "method"), words, ways())
+    return slopes(pd.DataFrame(found), Slopes("table", "level", "method"), words, kinds_of_teacher())
 
 
 def figure_cost(runs: pd.DataFrame) -> Figure:
@@ -137,9 +139,9 @@ def figure_cost(runs: pd.DataFrame) -> Figure:
     cost = [
         spent.get(key, float("nan")) / 1e12 for key in zip(rows["dataset"], rows["model"], rows["method"], strict=True)
     ]
-    way = way_of(rows).mask(rows["approach"] == "scratch", "Scratch")
-    rows = rows.assign(cost=cost, way=way).dropna(subset=["cost"])
-    rows = rows[rows["way"] != ""]
+    teacher = taught_by(rows).mask(rows["approach"] == "scratch", "Scratch")
+    rows = rows.assign(cost=cost, **{"taught by": teacher}).dropna(subset=["cost"])
+    rows = rows[rows["taught by"] != ""]
     network = [f"{level.upper()} {direction}" for level, direction in rows[["level", "direction"]].to_numpy()]
     rows = rows.assign(network=network)
     title = DATASETS[rows["dataset"].iloc[0]].title if len(rows) else ""
@@ -148,7 +150,9 @@ def figure_cost(runs: pd.DataFrame) -> Figure:
         f"Best accuracy on {title} over what training took: all stages of the network and of every level above it that "
         "taught it. VGG19's own training, which all need, is left out. Dotted: nothing is cheaper and better."
     )
-    encoding = Encoding(x="cost", y="best", series="way", label="network", scale=100.0, ways=ways())
+    encoding = Encoding(
+        x="cost", y="best", series="taught by", label="network", scale=100.0, all_series=kinds_of_teacher()
+    )
     words = Words(alt, caption, "multiply-adds of training, in 10¹²", "accuracy, %")
     return scatter(rows, encoding, words, log=True, named="front")
 

@@ -18,7 +18,7 @@ EARLY = LEVELS[:3]
 
 def printed(direction: str) -> list[pd.DataFrame]:
     """The tables of a direction, one a data set; nan where a cell holds no number. VGG19 is left out."""
-    tables = [as_printed(number).iloc[1:] for number, (way, _) in TABLES.items() if way == direction]
+    tables = [as_printed(number).iloc[1:] for number, (own, _) in TABLES.items() if own == direction]
     return [table.apply(pd.to_numeric, errors="coerce") for table in tables]
 
 

@@ -17,16 +17,16 @@ from netpress.report.tables import number
 
 LAST = LEVELS[-1]
 # the pyramid in 2 stages: forward as printed, forward with nothing frozen in stage 2, backward
-WAYS = {
+PYRAMIDS = {
     "forward as printed": {"direction": FORWARD, "regime": FROZEN},
     "forward with nothing frozen": {"direction": FORWARD, "regime": THAWED},
     "backward": {"direction": BACKWARD, "regime": THAWED},
 }
 
 
-def over(runs: pd.DataFrame, way: str, other: str) -> dict[str, Estimate]:
+def over(runs: pd.DataFrame, pyramid: str, other: str) -> dict[str, Estimate]:
     """Data set -> points of SVGG5 after the pyramid in 2 stages over SVGG5 by another method, where both were run."""
-    kind = WAYS[way] | {"level": LAST}
+    kind = PYRAMIDS[pyramid] | {"level": LAST}
     found = {}
     for dataset in runs["dataset"].drop_duplicates():
         here = runs[runs["dataset"] == dataset]
@@ -42,7 +42,7 @@ def by_set(found: Mapping[str, Estimate]) -> str:
 
 
 def verdict(found: Mapping[str, Estimate]) -> str:
-    """Whether a way pays: yes or no where every data set says so, else that it depends or cannot be told."""
+    """Whether a pyramid pays: yes or no where every data set says so, else that it depends or cannot be told."""
     values = found.values()
     if all(clear(value) for value in values):
         signs = {value.mean > 0 for value in values}
@@ -51,16 +51,16 @@ def verdict(found: Mapping[str, Estimate]) -> str:
 
 
 def accuracy(runs: pd.DataFrame) -> list[str]:
-    """What each way brings over Scratch and over FitNet at the smallest network; how strong the teacher is."""
-    gains = {way: over(runs, way, "scratch") for way in WAYS}
-    gains = {way: found for way, found in gains.items() if found}
+    """What each pyramid brings over Scratch and over FitNet at the smallest network; how strong the teacher is."""
+    gains = {pyramid: over(runs, pyramid, "scratch") for pyramid in PYRAMIDS}
+    gains = {pyramid: found for pyramid, found in gains.items() if found}
     if not gains:
         return []
-    answers = "; ".join(f"{way}: {verdict(found)} ({by_set(found)})" for way, found in gains.items())
+    answers = "; ".join(f"{pyramid}: {verdict(found)} ({by_set(found)})" for pyramid, found in gains.items())
     n = runs_text(*(value for found in gains.values() for value in found.values()))
     lines = [f"Is SVGG5 better after a pyramid in 2 stages than alone? {answers[0].upper()}{answers[1:]}; {n}."]
-    hints = {way: over(runs, way, "fitnet") for way in gains}
-    words = [f"{span(found.values())} points {way}" for way, found in hints.items() if found]
+    hints = {pyramid: over(runs, pyramid, "fitnet") for pyramid in gains}
+    words = [f"{span(found.values())} points {pyramid}" for pyramid, found in hints.items() if found]
     lines += [f"Over FitNet, a teacher without a pyramid, it is {listed(words)}."] if words else []
     return [*lines, weak_teacher(runs)]
 
@@ -126,10 +126,10 @@ def architectures(runs: pd.DataFrame) -> list[str]:
     """What the layers alone say of the paper's numbers."""
     sizes = tables.table_sizes().cells
     last, half = "SVGG5 forward", "SVGG11"
-    fewer = {way: sizes["times fewer"][f"{half} {way}"] for way in (FORWARD, BACKWARD)}
-    work = {way: sizes["times fewer multiply-adds"][f"{half} {way}"] for way in (FORWARD, BACKWARD)}
+    fewer = {name: sizes["times fewer"][f"{half} {name}"] for name in (FORWARD, BACKWARD)}
+    work = {name: sizes["times fewer multiply-adds"][f"{half} {name}"] for name in (FORWARD, BACKWARD)}
     millions = sizes["parameters"] / 1e6
-    less = {way: f"{number(fewer[way])} times fewer parameters and {number(work[way])} times" for way in fewer}
+    less = {name: f"{number(fewer[name])} times fewer parameters and {number(work[name])} times" for name in fewer}
     return [
         f"SVGG5 has {number(millions[last])} million parameters and VGG19 {number(millions['VGG19'])}: "
         f"{number(sizes['times fewer'][last])} times fewer, not the 10 times of the paper; multiply-adds fall "
@@ -161,8 +161,12 @@ def speed(runs: pd.DataFrame) -> list[str]:
 
 def headline(runs: pd.DataFrame) -> str:
     """What the paper's idea is worth here, in plain words."""
-    found = {way: over(runs, way, "scratch") for way in reversed(WAYS)}
-    lines = [f"{PAYS[verdict(each)]} {FROM[way]} ({span(each.values())} points)" for way, each in found.items() if each]
+    found = {pyramid: over(runs, pyramid, "scratch") for pyramid in reversed(PYRAMIDS)}
+    lines = [
+        f"{PAYS[verdict(each)]} {FROM[pyramid]} ({span(each.values())} points)"
+        for pyramid, each in found.items()
+        if each
+    ]
     if not lines:
         return ""
     n = runs_text(*(value for each in found.values() for value in each.values()))
@@ -176,13 +180,13 @@ def headline(runs: pd.DataFrame) -> str:
     )
 
 
-# a way as a plain sentence says it
+# a pyramid as a plain sentence says it
 FROM = {
     "forward as printed": "from the head on as printed",
     "forward with nothing frozen": "from the head on with nothing frozen",
     "backward": "from the image on",
 }
-# verdict of a way: how a plain sentence says it
+# verdict of a pyramid: how a plain sentence says it
 PAYS = {
     "yes": "gains accuracy", "no": "costs accuracy", "it depends on the data": "gains on some data and costs on others",
     "it cannot be told": "may gain or lose", "not on all data": "may gain or lose",

@@ -57,7 +57,7 @@ def against(networks: pd.DataFrame, size: str) -> Figure:
         f"and better.{missing}"
     )
     words = Words(alt, caption, SIZES[size], "points above or below the best")
-    encoding = Encoding(x=size, y="below", series="approach", label="network", ways=order())
+    encoding = Encoding(x=size, y="below", series="approach", label="network", all_series=order())
     return scatter(drawn, encoding, words, log=True, named="front")
 
 

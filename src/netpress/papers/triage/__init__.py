@@ -1,6 +1,6 @@
 """Deep Net Triage (Nowak & Corso 2018): how critical is each block of VGG16?
 
-One block is replaced by a single convolution, initialised in three ways, retrained in two, on four data sets:
+One block is replaced by a single convolution, with three initialisations and two regimes, on four data sets:
 4 x (1 parent + 5 blocks x 3 x 2) = 124 networks per seed.
 
     netpress run triage --edition small          372 networks of the pilot, 774 with fresh seeds: a day of one core

@@ -34,12 +34,12 @@ OUTPUT = Measure("measures.cka", "CKA")
 
 
 def began(initialisation: str, where: Where) -> Where:
-    """Those networks that began in one way."""
+    """Those networks that have an initialisation."""
     return {"initialisation": initialisation} | dict(where)
 
 
 def sooner(than: str, regime: Where = RETRAINED_LONG, every: tuple[str, ...] = ("dataset",)) -> ClaimTest:
-    """Do student-teacher networks settle in fewer epochs than those that began in another way?"""
+    """Do student-teacher networks settle in fewer epochs than those with another initialisation?"""
     contrast = Contrast(
         began(IMITATED, regime), began(than, regime), EPOCHS_TO_SETTLE, by=PER_NETWORK, every=every
     )  # fmt: skip
