@@ -1,5 +1,6 @@
 """Estimated costs against multiply-adds counted by hand."""
 
+import json
 import subprocess
 import sys
 from dataclasses import replace
@@ -7,6 +8,7 @@ from pathlib import Path
 
 import invented
 import pytest
+from commanded import Command, command  # noqa: F401 - a fixture
 
 from netpress import data, nets, papers
 from netpress.runs import records, sizes, work
@@ -127,3 +129,15 @@ def test_a_plan_needs_no_torch() -> None:
     for _ in range(2):
         ended = subprocess.run([sys.executable, "-c", code, "plan", "triage"], capture_output=True, text=True)
     assert ended.returncode == 0, ended.stderr
+
+
+def test_a_plan_takes_what_a_run_takes(command: Command, tmp_path: Path) -> None:  # noqa: F811
+    """Data sets, seeds, a pattern, a changed setting, and the folder whose records say what is done."""
+    chosen = ("--edition", "small", "--dataset", "mnist", "--seeds", "1", "--only", "*block2*", "--set", "epochs=2")
+    told = json.loads(command("plan", "triage", *chosen, "--results", str(tmp_path), "--json").out)
+    runs = [run for run in papers.grid("triage", "small+epochs=2", ("mnist",), (1,)) if run.model == "vgg16-block2"]
+    assert [row["name"] for row in told] == [run.name for run in runs] and len(runs) == 6
+    assert {row["state"] for row in told} == {"missing"}
+    records.write(runs[0], "small+epochs=2", invented.content(runs[0], 0.5), tmp_path)
+    told = json.loads(command("plan", "triage", *chosen, "--results", str(tmp_path), "--json").out)
+    assert [row["state"] for row in told] == ["done"] + ["missing"] * 5

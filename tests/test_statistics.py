@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from netpress.editions import MOST_SEEDS
 from netpress.report.comparisons import Comparison
 from netpress.report.estimates import interval
 from netpress.report.labels import WHOLE
-from netpress.report.statistics import MOST_SEEDS, holm, power_of, rank_correlation, seeds_needed
+from netpress.report.statistics import holm, power_of, rank_correlation, seeds_needed
 
 
 def test_interval_is_students():

@@ -12,7 +12,7 @@ WRONG = [
     ["nonsense"], ["--nonsense"], ["status", "--jsno"], ["plan"], ["describe"], ["rerun"], ["run"], ["results"],
     ["status", "triage", "pyramid"], ["editions", "demo"], ["doctor", "--json"], [ODD], [""],
     # papers, editions, models, chapters, measurements
-    ["plan", "traige"], ["plan", ""], ["plan", "all"], ["results", ODD], ["run", LONG], ["status", "TRIAGE"],
+    ["plan", "traige"], ["plan", ""], ["results", ODD], ["run", LONG], ["status", "TRIAGE"],
     ["plan", "triage", "--edition", "tiny"], ["plan", "triage", "--edition", ""], ["plan", "triage", "--edition", "+"],
     ["plan", "triage", "--edition", "demo+"], ["plan", "triage", "--edition", "demo+epochs"],
     ["plan", "triage", "--edition", "demo+epochs="], ["plan", "triage", "--edition", "demo+epcohs=2"],
@@ -45,6 +45,16 @@ WRONG = [
     ["run", "triage", "--ray", "nowhere:x", "--only", "*parent*"],
     ["run", "triage", "--ray", ":", "--only", "*parent*"],
     ["run", "triage", "--ray", "127.0.0.1:99999", "--only", "*parent*"],
+    # what contradicts itself
+    ["plan", "triage", "--set", "epochs=1", "--set", "epochs=2"], ["status", "--edition", "small+epochs=1+epochs=2"],
+    ["run", "triage", "--edition", "demo+epochs=1", "--set", "epochs=2"], ["book", "--editions", "demo+px=8+px=16"],
+    ["plan", "triage", "--edition", "demo", "--edition", "small"], ["run", "all", "--only", "*s0", "--only", "*s1"],
+    ["describe", "vgg16", "--input", "32", "--input=64"], ["claims", "--results", ".", "--results", ".."],
+    ["rerun", "triage/accuracy", "-p", "edition=demo", "-p", "edition=small"],
+    # what `plan` has of `run`
+    ["plan", "triage", "--only", "nothing*"], ["plan", "triage", "--dataset", "imagenet"],
+    ["plan", "triage", "--seeds", "0-2"], ["plan", "triage", "--set", "epochs=two"],
+    ["plan", "triage", "--results", "/dev/null"], ["run", "triage", "--set", "width=4.5"],
     # places
     ["claims", "--results", ""], ["status", "--results", " "], ["results", "triage", "--results", "/nowhere/at/all"],
     ["status", "--results", "~nobody-of-this-name"], ["status", "--results", "/dev/null"],

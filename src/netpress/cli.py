@@ -4,14 +4,19 @@ import json
 import os
 import sys
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from typer.core import TyperCommand, TyperOption
 
 import netpress
 from netpress import benchmarks, console, editions, ends, surroundings, words
 from netpress.errors import UserError
+
+if TYPE_CHECKING:
+    from netpress.runs.run import Run
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -19,6 +24,21 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+
+
+class Command(TyperCommand):
+    """A command that refuses an option which takes one value and is given twice."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """As click does; UserError for such an option."""
+        *_, given = self.make_parser(ctx).parse_args(list(args))
+        for option in given:
+            if given.count(option) > 1 and isinstance(option, TyperOption) and not (option.multiple or option.is_flag):
+                raise UserError(f"{option.opts[0]} takes one value: give it once.")
+        return super().parse_args(ctx, args)
+
+
+command = partial(app.command, cls=Command)
 
 BOOK_TOOLS = ("papermill", "ipykernel", "matplotlib", "altair", "pydantic", "jupyter_book")  # of the extra `book`
 
@@ -45,6 +65,12 @@ def there(text: str) -> Path:
     return place
 
 
+Papers = Annotated[str, typer.Argument(help="A paper, as triage, or all.")]
+DataSets = Annotated[list[str] | None, typer.Option("--dataset", help="Only these data sets, as mnist,dogs.")]
+Only = Annotated[str, typer.Option(help="Only runs whose name matches, as '*block2*'.")]
+Seeds = Annotated[list[str] | None, typer.Option(help="Seeds, as 0,1.")]
+Change = Annotated[list[str] | None, typer.Option("--set", help="Change a setting, as epochs=2.")]
+Workers = Annotated[int | None, typer.Option(min=1, max=1024, help="Worker processes.")]
 Results = Annotated[Path | None, typer.Option(parser=a_folder, metavar="FOLDER", help="Folder of the records.")]
 Recorded = Annotated[Path | None, typer.Option(parser=there, metavar="FOLDER", help="Folder of the records.")]
 
@@ -60,11 +86,11 @@ class Format(StrEnum):
 def main() -> None:
     """Entry point: whatever goes wrong is one sentence on stderr and exit status 2."""
 
-    def command() -> Any:
+    def asked() -> Any:
         surroundings.check()
         return app(standalone_mode=False)
 
-    ends.run(command)
+    ends.run(asked)
 
 
 def tell_version(asked: bool) -> None:
@@ -83,7 +109,7 @@ def options(
     """Rerun three papers on making convolutional networks smaller."""
 
 
-@app.command("editions")
+@command("editions")
 def show_editions(as_json: AsJson = False) -> None:
     """The editions and what they set."""
     columns = {
@@ -97,17 +123,46 @@ def show_editions(as_json: AsJson = False) -> None:
     console.print_table(rows, ("setting", *editions.EDITIONS))
 
 
-@app.command()
-def plan(paper: Paper, edition: Edition = "demo", as_json: AsJson = False) -> None:
-    """The runs of a paper: name, needs, state, estimated cost."""
-    from netpress import papers, paths
+def changed(edition: str, change: list[str] | None) -> str:
+    """The edition with the settings that --set changes."""
+    return editions.with_changes(edition, list(words.parts(change, "--set")))
+
+
+def chosen_runs(
+    paper: str, edition: str, dataset: list[str] | None, only: str, seeds: list[str] | None
+) -> "tuple[Run, ...]":
+    """The runs that the options choose, needs first. UserError for what chooses none, and for a change of nothing."""
+    from netpress import papers
+
+    sets, numbers = words.parts(dataset, "--dataset"), words.numbers(seeds, "--seeds")
+    names = papers.using(sets, edition) if paper == "all" else (paper,)
+    parts = {name: tuple(d for d in sets if paper != "all" or papers.uses(name, edition, d)) for name in names}
+    runs = tuple(run for name, own in parts.items() for run in papers.grid(name, edition, own, numbers))
+    runs = papers.matching(runs, only) if only else runs
+    papers.check_changes(
+        edition, lambda other: tuple(r for name in names for r in papers.grid(name, other, (), numbers))
+    )
+    return runs
+
+
+@command()
+def plan(
+    paper: Papers,
+    edition: Edition = "demo",
+    dataset: DataSets = None,
+    only: Only = "",
+    seeds: Seeds = None,
+    change: Change = None,
+    results: Results = None,
+    as_json: AsJson = False,
+) -> None:
+    """What `run` with the same options would do: names, needs, states, estimated cost."""
     from netpress.runs import records
     from netpress.sweep import cost
 
-    results = paths.results_dir()
-    runs = papers.grid(paper, edition)
-    papers.check_changes(edition, lambda other: papers.grid(paper, other))
-    costs = cost.estimates(runs, edition)
+    edition = changed(edition, change)
+    runs = chosen_runs(paper, edition, dataset, only, seeds)
+    costs = cost.estimates(runs, edition, results)
     rows = [
         {
             "name": run.name,
@@ -122,18 +177,19 @@ def plan(paper: Paper, edition: Edition = "demo", as_json: AsJson = False) -> No
         return console.print_json(rows)
     console.print_table(rows, ("name", "needs", "state", "epochs", "minutes"))
     missing = sum(costs[run] for run, row in zip(runs, rows, strict=True) if row["state"] == "missing")
-    print(f"{len(runs)} networks; {cost.spoken(missing)} of one core for what is missing. {cost.basis(runs, edition)}")
+    basis = cost.basis(runs, edition, results)
+    print(f"{len(runs)} networks; {cost.spoken(missing)} of one core for what is missing. {basis}")
 
 
-@app.command()
+@command()
 def run(
-    paper: Annotated[str, typer.Argument(help="A paper, as triage, or all.")],
+    paper: Papers,
     edition: Edition = "demo",
-    dataset: Annotated[list[str] | None, typer.Option(help="Only these data sets, as mnist,dogs.")] = None,
-    only: Annotated[str, typer.Option(help="Only runs whose name matches, as '*block2*'.")] = "",
-    seeds: Annotated[list[str] | None, typer.Option(help="Seeds, as 0,1.")] = None,
-    change: Annotated[list[str] | None, typer.Option("--set", help="Change a setting, as epochs=2.")] = None,
-    workers: Annotated[int | None, typer.Option(min=1, max=1024, help="Worker processes.")] = None,
+    dataset: DataSets = None,
+    only: Only = "",
+    seeds: Seeds = None,
+    change: Change = None,
+    workers: Workers = None,
     retry: Annotated[
         list[str] | None, typer.Option(help="Do again what ended so: failed (whatever went wrong), diverged ...")
     ] = None,
@@ -142,20 +198,12 @@ def run(
     results: Results = None,
 ) -> None:
     """Run what is missing. A list has commas or spaces between its words, or its option is repeated."""
-    from netpress import papers, sweep
+    from netpress import sweep
 
-    edition = editions.with_changes(edition, list(words.parts(change, "--set")))
-    chosen, again = words.parts(dataset, "--dataset"), words.parts(retry, "--retry")
+    edition, again = changed(edition, change), words.parts(retry, "--retry")
     if gpus and not ray:
         raise UserError("--gpus-per-run belongs to --ray: name a cluster with it, or leave it out.")
-    names = papers.using(chosen, edition) if paper == "all" else (paper,)
-    numbers = words.numbers(seeds, "--seeds")
-    parts = {name: tuple(d for d in chosen if paper != "all" or papers.uses(name, edition, d)) for name in names}
-    runs = tuple(run for name, sets in parts.items() for run in papers.grid(name, edition, sets, numbers))
-    runs = papers.matching(runs, only) if only else runs
-    papers.check_changes(
-        edition, lambda other: tuple(r for name in names for r in papers.grid(name, other, (), numbers))
-    )
+    runs = chosen_runs(paper, edition, dataset, only, seeds)
     cluster = sweep.Cluster(ray, gpus, workers) if ray else None
     with ends.stoppable("the same command goes on from there"):
         summary = sweep.ensure(runs, edition, results, workers, again, cluster)
@@ -165,7 +213,7 @@ def run(
         raise typer.Exit(1)
 
 
-@app.command()
+@command()
 def status(
     paper: Annotated[str, typer.Argument(help="A paper, as triage; all where left out.")] = "all",
     edition: Edition = "demo",
@@ -191,7 +239,7 @@ def status(
     console.printer().print(console.survey_table(look()))
 
 
-@app.command()
+@command()
 def results(
     paper: Paper,
     edition: Edition = "demo",
@@ -211,7 +259,7 @@ def results(
         console.print_table(json.loads(table.reindex(columns=columns).to_json(orient="records")), tuple(columns))
 
 
-@app.command()
+@command()
 def describe(
     model: Annotated[str, typer.Argument(help="A network, as vgg16-block3 or svgg11-backward.")],
     px: Annotated[int, typer.Option("--input", min=1, max=4096, help="Side of the images in pixels.")] = 32,
@@ -244,7 +292,7 @@ def describe(
     print(f"{model}: {size.parameters:,} parameters, {size.multiply_adds:,} multiply-adds an image")
 
 
-@app.command()
+@command()
 def claims(edition: Edition = "small", as_json: AsJson = False, results: Recorded = None) -> None:
     """Every claim of the papers, with its verdict."""
     from netpress import papers
@@ -274,7 +322,7 @@ def pages_of(command: str) -> Any:
     return book
 
 
-@app.command()
+@command()
 def book(
     chosen: Annotated[list[str] | None, typer.Option("--editions", help="Editions to show, as demo,small.")] = None,
     folder: Annotated[
@@ -299,7 +347,7 @@ def book(
         raise typer.Exit(1)
 
 
-@app.command()
+@command()
 def rerun(
     chapter: Annotated[str, typer.Argument(help="A chapter, as triage/accuracy.")],
     given: Annotated[list[str] | None, typer.Option("-p", metavar="NAME=VALUE", help="A parameter of it.")] = None,
@@ -310,11 +358,11 @@ def rerun(
     """Run one chapter with other parameters, which are checked before anything starts."""
     pages = pages_of("netpress rerun")
     with ends.stoppable("nothing was written"):
-        place = pages.rerun(chapter, dict(pages.parameter(text) for text in given or ()), to)
+        place = pages.rerun(chapter, words.once(map(pages.parameter, given or ()), "parameter"), to)
     print(place)
 
 
-@app.command()
+@command()
 def shrink(
     model: Annotated[str, typer.Argument(help="torchvision:NAME, timm:NAME or FILE.py:FUNCTION.")],
     pictures: Annotated[str, typer.Option("--data", help="Folder of pictures, or the name of a data set.")],
@@ -326,20 +374,20 @@ def shrink(
     seeds: Annotated[list[str] | None, typer.Option(help="Seeds, as 0,1,2; 0 where left out.")] = None,
     px: Annotated[int | None, typer.Option(help="Side of the images in pixels.")] = None,
     edition: Edition = "small",
-    change: Annotated[list[str] | None, typer.Option("--set", help="Change a setting, as epochs=2.")] = None,
+    change: Change = None,
     skip_broken: Annotated[bool, typer.Option("--skip-broken", help="Leave broken files out.")] = False,
     plan: Annotated[bool, typer.Option("--plan", help="Only say what would be done, and what it costs.")] = False,
     out: Annotated[
         Path | None, typer.Option(parser=words.place, metavar="FOLDER", help="Folder for the smaller network's files.")
     ] = None,
-    workers: Annotated[int | None, typer.Option(min=1, max=1024, help="Worker processes.")] = None,
+    workers: Workers = None,
     results: Results = None,
 ) -> None:
     """Shrink a network of your own: which blocks are spare, and the smallest network within the budget."""
     from netpress.yours.wanted import Wanted, check_words
 
     named, numbers = words.parts(blocks, "--blocks"), words.numbers(seeds, "--seeds") or (0,)
-    edition = editions.with_changes(edition, list(words.parts(change, "--set")))
+    edition = changed(edition, change)
     wanted = Wanted(model, pictures, weights, named, most, numbers, px, edition, skip_broken)
     check_words(wanted, out)
     from netpress import yours
@@ -350,7 +398,7 @@ def shrink(
         raise typer.Exit(1)
 
 
-@app.command(epilog=f"\b\n{benchmarks.listed()}")
+@command(epilog=f"\b\n{benchmarks.listed()}")
 def bench(
     name: Annotated[str, typer.Argument(help="One measurement; all where left out.")] = "",
     as_json: AsJson = False,
@@ -361,7 +409,7 @@ def bench(
         benchmarks.command(name, as_json, quick=quick)
 
 
-@app.command()
+@command()
 def doctor() -> None:
     """Device, versions, data found and missing, what to do about it."""
     from netpress import data, paths

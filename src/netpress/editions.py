@@ -11,13 +11,18 @@ from typing import Any, Literal, overload
 
 from netpress.data.registry import DATASETS
 from netpress.errors import UserError, known
+from netpress.words import once
 
 PerDataset = int | dict[str, int]  # one number for all, or one for each data set
 Network = tuple[str, float]  # name and width
 
 FRESH = 3  # the first fresh seed: rules and numbers of seeds were chosen on those before it, the pilot's
 LONGEST = 200  # bytes of an edition's name, which is a folder's: with what is put behind it 255
-MOST = {"seeds": 100, "fresh": 100, "px": 4096, "width": 16, "epochs": 100_000, "rate": 1000.0}  # by ending
+MOST_SEEDS = 100  # on a data set
+MOST_WIDTH = 4  # times the published channels
+MOST = {  # by ending
+    "seeds": MOST_SEEDS, "fresh": MOST_SEEDS, "px": 4096, "width": MOST_WIDTH, "epochs": 100_000, "rate": 1000.0,
+}  # fmt: skip
 EDITIONS = ("demo", "small", "large", "paper")
 YOURS: Literal["yours"] = "yours"  # a network of the user's own: no paper, but an edition sets its scale too
 
@@ -312,13 +317,13 @@ def parse(edition: str) -> tuple[str, dict[str, Any]]:
             f"An edition with {len(changes)} changes has a name of {len(edition.encode())} bytes, and folders may have "
             f"{LONGEST}: change fewer settings at a time."
         )
-    return base, dict(change(text) for text in changes)
+    return base, once(map(change, changes), "setting")
 
 
 def with_changes(edition: str, changes: list[str]) -> str:
     """The edition's name with changes such as "epochs=2" added, checked, in a fixed order and spelling."""
     base, before = parse(edition)
-    merged = before | dict(change(text) for text in changes)
+    merged = once([*before.items(), *map(change, changes)], "setting")
     name = "+".join([base, *(f"{name}={shown(value)}" for name, value in sorted(merged.items()))])
     parse(name)  # it may have become too long
     return name

@@ -2,8 +2,11 @@
 
 from collections.abc import Iterable
 from pathlib import Path
+from typing import TypeVar
 
 from netpress.errors import UserError
+
+Value = TypeVar("Value")
 
 
 def parts(given: Iterable[str] | None, option: str) -> tuple[str, ...]:
@@ -30,6 +33,15 @@ def numbers(given: Iterable[str] | None, option: str) -> tuple[int, ...]:
     for number in found:
         if not 0 <= number < 10**6:
             raise UserError(f"{option} {number}: a whole number from 0 to 999999 is expected.")
+    return found
+
+
+def once(pairs: Iterable[tuple[str, Value]], what: str) -> dict[str, Value]:
+    """Name -> value. Raises UserError for a name with two values; `what`: what the names are, as "setting"."""
+    found: dict[str, Value] = {}
+    for name, value in pairs:
+        if found.setdefault(name, value) != value:
+            raise UserError(f"The {what} {name} has two values: name it once.")
     return found
 
 

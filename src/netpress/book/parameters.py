@@ -11,7 +11,6 @@ from netpress.book import best_edition
 from netpress.errors import UserError, known
 
 INJECTED = "# Parameters"  # the first line of the cell that papermill puts behind the chapter's own
-MOST_SEEDS = 100
 
 
 def notebook(path: Path) -> dict[str, Any]:
@@ -134,8 +133,8 @@ def check_seeds(value: list[int]) -> None:
     """Different whole numbers from 0."""
     if len(set(value)) != len(value):
         raise UserError("a seed is named twice: name each once.")
-    if any(not 0 <= seed < MOST_SEEDS for seed in value):
-        raise UserError(f"a seed is a whole number from 0 to {MOST_SEEDS - 1}: give such numbers alone.")
+    if any(not 0 <= seed < editions.MOST_SEEDS for seed in value):
+        raise UserError(f"a seed is a whole number from 0 to {editions.MOST_SEEDS - 1}: give such numbers alone.")
 
 
 def injected() -> dict[str, Any]:

@@ -3,6 +3,7 @@
 import importlib
 from typing import TYPE_CHECKING
 
+from netpress.editions import MOST_WIDTH
 from netpress.errors import UserError, known
 from netpress.nets import levels
 
@@ -27,8 +28,8 @@ def build(model: str, px: int, classes: int, width: float = 1.0) -> "Network":
     family = family_of(model)
     if classes < 2:
         raise UserError(f"A classifier needs at least 2 classes, not {classes}.")
-    if not 0 < width <= 4:
-        raise UserError(f"The width multiplies all channels: it must be above 0 and at most 4, not {width}.")
+    if not 0 < width <= MOST_WIDTH:
+        raise UserError(f"The width multiplies all channels: it must be above 0 and at most {MOST_WIDTH}, not {width}.")
     return importlib.import_module(f"netpress.nets.{family}").build(model, px, classes, width)
 
 

@@ -10,10 +10,9 @@ import numpy as np
 import pandas as pd
 from scipy import special
 
+from netpress.editions import MOST_SEEDS
 from netpress.report.comparisons import Comparison
 from netpress.report.estimates import Estimate, check_level
-
-MOST_SEEDS = 100  # more are not run
 
 
 def rank_correlation(x: Any, y: Any, level: float = 0.95) -> Estimate:

@@ -2,6 +2,7 @@
 rate that records show."""
 
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from statistics import median
 
 from netpress.runs import records
@@ -35,13 +36,13 @@ def left_behind(run: Run) -> Iterator[tuple[str, int]]:
             yield f"{teacher.fingerprint} {step.loss} {step.at}", teacher_work(run, step, images_of(run)[0])
 
 
-def rates(runs: Sequence[Run], edition: str) -> dict[str, float]:
+def rates(runs: Sequence[Run], edition: str, results: Path | None = None) -> dict[str, float]:
     """Network -> multiply-adds per second, the median over its records; "" -> the median over all networks.
 
     Networks differ, since a small one spends much of its time on other work.
     """
     found: dict[str, list[float]] = {}
-    done = records.fresh(runs, edition)
+    done = records.fresh(runs, edition, results)
     for run, worked in works(tuple(done)).items():
         if seconds := sum(stage["seconds"] for stage in done[run].get("stages", [])):
             found.setdefault(run.model, []).append(worked / seconds)
@@ -49,15 +50,15 @@ def rates(runs: Sequence[Run], edition: str) -> dict[str, float]:
     return {"": median(known.values()) if known else NOMINAL} | known
 
 
-def estimates(runs: Sequence[Run], edition: str) -> dict[Run, float]:
+def estimates(runs: Sequence[Run], edition: str, results: Path | None = None) -> dict[Run, float]:
     """Seconds per run. What runs share is counted for the first of them."""
-    known = rates(runs, edition)
+    known = rates(runs, edition, results)
     return {run: worked / known.get(run.model, known[""]) for run, worked in works(runs).items()}
 
 
-def basis(runs: Sequence[Run], edition: str) -> str:
+def basis(runs: Sequence[Run], edition: str, results: Path | None = None) -> str:
     """What the estimates rest on, as a sentence."""
-    known = rates(runs, edition)
+    known = rates(runs, edition, results)
     networks = len(known) - 1
     source = f"from records of {networks} kinds of networks" if networks else "nominal, nothing was measured yet"
     return f"(at {known[''] / 1e9:.0f} billion multiply-adds a second: {source})"
