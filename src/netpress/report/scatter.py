@@ -7,22 +7,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from netpress.report import theme
 from netpress.report.encoding import Encoding
 from netpress.report.frames import finished, require_columns
 from netpress.report.tables import number
-from netpress.report.theme import (
-    INK,
-    LETTER,
-    NARROW,
-    WIDTH,
-    Figure,
-    Words,
-    colour,
-    figure,
-    hover,
-    legend_columns,
-    marker,
-)
+from netpress.report.theme import Figure, Words
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -62,11 +51,11 @@ def scatter(
         axes = canvas.subplots()
         if front:
             best = points[points["on the front"]].sort_values(encoding.x)
-            step: dict[str, Any] = {"where": "post", "color": INK, "ls": ":", "lw": 1.4}
+            step: dict[str, Any] = {"where": "post", "color": theme.INK, "ls": ":", "lw": 1.4}
             axes.step(best[encoding.x], best[encoding.y], **step, label=FRONT)
         for i, name in names:
             own = points[points[encoding.series] == name] if encoding.series else points
-            look: dict[str, Any] = {"ls": "none", "marker": marker(i), "color": colour(i)}
+            look: dict[str, Any] = {"ls": "none", "marker": theme.marker(i), "color": theme.colour(i)}
             axes.plot(own[encoding.x], own[encoding.y], **look, label=str(name))
         axes.set_xlabel(words.x)
         axes.set_ylabel(words.y)
@@ -74,15 +63,15 @@ def scatter(
             _logarithmic(axes)
         axes.margins(0.12, 0.10)
         for row in points.to_dict("records"):
-            hover(axes, (row[encoding.x], row[encoding.y]), _spoken(row, encoding, words))
+            theme.hover(axes, (row[encoding.x], row[encoding.y]), _spoken(row, encoding, words))
         if encoding.series or front:
-            canvas.legend(loc="outside upper center", ncols=legend_columns(texts, canvas.get_figwidth() * 72))
+            canvas.legend(loc="outside upper center", ncols=theme.legend_columns(texts, canvas.get_figwidth() * 72))
         if encoding.label:
             canvas.draw_without_rendering()  # the labels are placed in pixels: the layout must be known
             _names(axes, points, encoding, points["on the front"] | (named == "all"))
 
-    narrow = (NARROW, HEIGHT + 20 * len(texts))
-    return figure(paint, (WIDTH, HEIGHT), words, points, narrow=narrow)
+    narrow = (theme.NARROW, HEIGHT + 20 * len(texts))
+    return theme.figure(paint, (theme.WIDTH, HEIGHT), words, points, narrow=narrow)
 
 
 def _spoken(row: dict[Any, Any], encoding: Encoding, words: Words) -> str:
@@ -138,7 +127,7 @@ def _names(axes: Axes, points: pd.DataFrame, encoding: Encoding, chosen: pd.Seri
         box = next((box for box in inside if not any(_meet(box, other) for other in taken)), None)
         if box:
             taken.append(box)
-            axes.annotate(name, (box[0], box[1] + 0.2 * LINE), xycoords="figure points", fontsize=13, color=INK)
+            axes.annotate(name, (box[0], box[1] + 0.2 * LINE), xycoords="figure points", fontsize=13, color=theme.INK)
             _leader(axes, (x, y), box)
 
 
@@ -149,13 +138,13 @@ def _leader(axes: Axes, point: tuple[float, float], box: tuple[float, ...]) -> N
     if np.hypot(near[0] - x, near[1] - y) > 2 * NEAR:
         axes.annotate(
             "", point, near, xycoords="figure points", textcoords="figure points",
-            arrowprops={"arrowstyle": "-", "color": INK, "lw": 0.6, "shrinkA": 0, "shrinkB": 4},
+            arrowprops={"arrowstyle": "-", "color": theme.INK, "lw": 0.6, "shrinkA": 0, "shrinkB": 4},
         )  # fmt: skip
 
 
 def _box(x: float, y: float, letters: int, side: tuple[float, float], away: float) -> tuple[float, float, float, float]:
     """Left, bottom, right and top of a name that stands `away` from its point in a direction."""
-    width = letters * LETTER
+    width = letters * theme.LETTER
     left = x + side[0] * away if side[0] > 0 else x + side[0] * away - width
     bottom = y + side[1] * (away - NEAR) * 1.3 + (0 if abs(side[1]) < 1 else side[1] * 4) - LINE / 2
     return left, bottom, left + width, bottom + LINE
