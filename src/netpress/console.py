@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from netpress.sweep.status import Survey
 
 
-def print_json(value: Any) -> None:
+def print_json(value: object) -> None:
     """Print a value as JSON."""
     print(json.dumps(value, indent=2, allow_nan=False, ensure_ascii=False))
 
@@ -34,12 +34,12 @@ def print_table(rows: list[dict[str, Any]], columns: tuple[str, ...]) -> None:
     printer().print(table)
 
 
-def cell(value: Any) -> str:
+def cell(value: object) -> str:
     """A value in a cell."""
     return "" if value is None else f"{value:.4g}" if isinstance(value, float) else plain(str(value))
 
 
-def brief(value: Any) -> str:
+def brief(value: object) -> str:
     """A setting in a cell."""
     if isinstance(value, dict):
         return " ".join(sorted({str(v) for v in value.values()}))

@@ -344,7 +344,7 @@ def other(name: str, value: Any) -> Any:
     return value + 1 if isinstance(value, int) else value / 2
 
 
-def shown(value: Any) -> str:
+def shown(value: object) -> str:
     """A value as `change` reads it."""
     return "all" if value is None else str(value)
 

@@ -100,7 +100,7 @@ class Arms:
         """What the stage trains on."""
         return Feed(stage, network, teacher, self.train_test, self.config, cache)
 
-    def timed(self, work: Callable[[], Any]) -> float:
+    def timed(self, work: Callable[[], object]) -> float:
         """Seconds of the processor on a CPU, on the clock with the device waited for otherwise."""
         before = reading(self.config)
         work()

@@ -127,7 +127,7 @@ def must_be_done(content: dict[str, Any]) -> None:
         raise RuntimeError(content["reason"])
 
 
-def seconds(work: Callable[[], Any], config: ComputeConfig) -> float:
+def seconds(work: Callable[[], object], config: ComputeConfig) -> float:
     """Of this thread, on a CPU; on the clock elsewhere, where waiting for the disk is part of it."""
     now = time.thread_time if config.kind == "cpu" else time.perf_counter
     began = now()

@@ -59,7 +59,7 @@ def matrix_rate(config: ComputeConfig, size: type[Size]) -> float:
     return 2 * size.side**3 / per_call(lambda: one @ other, config, size)
 
 
-def per_call(work: Callable[[], Any], config: ComputeConfig, size: type[Size]) -> float:
+def per_call(work: Callable[[], object], config: ComputeConfig, size: type[Size]) -> float:
     """Seconds of one call, the median of the rounds after a warm-up, with the device waited for."""
     found = []
     for _ in range(ROUNDS + 1):

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from netpress import editions
 from netpress.book import parameters
@@ -10,7 +9,7 @@ from netpress.book.page import Page
 from netpress.book.your_page import YourPage
 
 
-def check_parameters(path: str | Path, given: Mapping[str, Any]) -> Page:
+def check_parameters(path: str | Path, given: Mapping[str, object]) -> Page:
     """Check parameters for a chapter without starting a kernel; return the Page that they make.
 
     Raises UserError, naming the parameter, for a name that the chapter does not take, a value of the wrong type,

@@ -13,7 +13,7 @@ INFINITE = "infinite"
 KEPT = "application/papermill.record/"  # before a mime type: kept for the prose, not displayed
 
 
-def glue(name: str, value: Any, form: str = "", caption: str = "") -> None:
+def glue(name: str, value: object, form: str = "", caption: str = "") -> None:
     """See `Page.glue`. Raises UserError for a number without `form`, and for what cannot be shown in HTML."""
     from IPython.display import display
 
@@ -26,7 +26,7 @@ def glue(name: str, value: Any, form: str = "", caption: str = "") -> None:
     display({KEPT + mime: content for mime, content in bundle.items()}, raw=True, metadata=metadata)
 
 
-def is_single(value: Any) -> bool:
+def is_single(value: object) -> bool:
     """Whether a value is missing, and no table or figure."""
     return value is None or type(value).__name__ in ("NAType", "NaTType")
 
@@ -53,7 +53,7 @@ def is_missing(value: Any) -> bool:
     return is_single(value) or math.isnan(float(value))
 
 
-def own_caption(value: Any) -> str:
+def own_caption(value: object) -> str:
     """The caption that a figure or table of `netpress.report` carries."""
     return str(getattr(getattr(value, "words", value), "caption", "") or "")
 

@@ -139,7 +139,7 @@ def place(run: Run) -> Path:
     return paths.weights_dir().parent / "live" / f"{run.fingerprint}.json"
 
 
-def row_of(step: Any) -> dict[str, Any]:
+def row_of(step: object) -> dict[str, Any]:
     """A step of a run as a row."""
     if not isinstance(step, Stage):
         return {"step": repr(step)} | dict.fromkeys((*SHOWN, "more"), "–")

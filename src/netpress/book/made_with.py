@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from netpress import editions
 from netpress.book.html import Html, listing
@@ -43,7 +43,7 @@ def edition_text(edition: str) -> str:
     return f"{base} ({editions.MEANT_FOR[base]}){changed}"
 
 
-def names(values: Iterable[Any], most: int = 6, between: str = ", ") -> str:
+def names(values: Iterable[object], most: int = 6, between: str = ", ") -> str:
     """Each value once, in the order in which it comes."""
     once = [str(value) for value in dict.fromkeys(values)]
     more = f" and {len(once) - most} more" if len(once) > most else ""

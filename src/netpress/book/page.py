@@ -145,7 +145,7 @@ class Page(BaseModel):
         ((paper, edition),) = self.editions.items()
         return papers.pilot_verdicts(paper, edition)
 
-    def glue(self, name: str, value: Any, form: str = "", caption: str = "") -> None:
+    def glue(self, name: str, value: object, form: str = "", caption: str = "") -> None:
         """Keep a number, a sentence, a table or a figure under `name` for the prose.
 
         A number needs `form`, such as ".1%", and is used as {glue:text}`name`; a missing one (None, nan) reads
@@ -206,7 +206,7 @@ class Page(BaseModel):
         return shlex.join(words)
 
 
-def checked(name: str, value: Any, check: Callable[[], object]) -> None:
+def checked(name: str, value: object, check: Callable[[], object]) -> None:
     """Do a check; its UserError names the parameter and its value."""
     try:
         check()

@@ -26,7 +26,7 @@ def notebook(path: Path) -> dict[str, Any]:
     return cells
 
 
-def is_cell(cell: Any) -> bool:
+def is_cell(cell: object) -> bool:
     """Whether it is a cell's object, with a text as notebooks keep it."""
     return (
         isinstance(cell, dict)

@@ -27,7 +27,7 @@ def named(key: str, name: str) -> dict[str, Any]:
     return {"setting": Whole(name)} | {edition: setting_text(value) for edition, value in values.items()}
 
 
-def setting_text(value: Any) -> str:
+def setting_text(value: object) -> str:
     """A setting in a cell."""
     if isinstance(value, dict):
         return by_dataset(value)

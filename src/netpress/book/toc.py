@@ -38,7 +38,7 @@ def files(toc: Mapping[str, Any]) -> list[str]:
     return found
 
 
-def moved(toc: Any, folder: str) -> Any:
+def moved(toc: object, folder: str) -> Any:
     """The same without a folder in front of the pages: the landing page is the site's index.html."""
     if isinstance(toc, dict):
         return {key: moved(value, folder) for key, value in toc.items()}

@@ -90,7 +90,7 @@ class YourPage(Page):
             words += ["-p", "edition", self.edition]
         if self.weights:
             words += ["-p", "weights", self.weights]
-        lists: tuple[tuple[str, Sequence[Any]], ...] = (("blocks", self.blocks), ("seeds", self.seeds))
+        lists: tuple[tuple[str, Sequence[object]], ...] = (("blocks", self.blocks), ("seeds", self.seeds))
         for name, values in lists:
             words += ["-y", f"{name}: {list(values)}"] if values else []
         return shlex.join([*words, "-p", "most", f"{self.most:g}", *(["-p", "px", str(self.px)] if self.px else [])])

@@ -103,7 +103,7 @@ class progress:
     def __init__(self, total: int):
         self.total = total
 
-    def __enter__(self) -> Callable[[], Any]:
+    def __enter__(self) -> Callable[[], object]:
         from tqdm import tqdm
 
         self.bar = tqdm(total=self.total, unit="picture", file=sys.stderr, leave=False, disable=self.total < 1000)

@@ -52,7 +52,7 @@ def read_state(file: Path) -> dict[str, Tensor]:
     return named_tensors(held, file)
 
 
-def named_tensors(held: Any, file: Path) -> dict[str, Tensor]:
+def named_tensors(held: object, file: Path) -> dict[str, Tensor]:
     """The state_dict in what a file held, without what trainers put around it."""
     for key in AROUND:
         if isinstance(held, dict) and isinstance(held.get(key), dict):

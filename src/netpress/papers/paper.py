@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from netpress.report.claims import Claim
 
 # Factor -> a value, several values of which any will do, or a predicate of it
-Where = Mapping[str, Any]
+Where = Mapping[str, object]
 Kind = dict[str, Any]  # the same, to be joined with `|`
 
 # Approaches: what a reader chooses between. A paper may have others of its own.
@@ -71,12 +71,12 @@ def facts_of(run: Run) -> dict[str, Any]:
     return {"model": run.model, "method": run.method, **dict(run.factors)}
 
 
-def meets(facts: Mapping[str, Any], where: Where) -> bool:
+def meets(facts: Mapping[str, object], where: Where) -> bool:
     """Whether facts meet every condition; a fact that is missing meets none."""
     return all(name in facts and _is(facts[name], wanted) for name, wanted in where.items())
 
 
-def _is(value: Any, wanted: Any) -> bool:
+def _is(value: object, wanted: object) -> bool:
     if callable(wanted):
         return bool(wanted(value))
     return value in wanted if isinstance(wanted, tuple | list) else bool(value == wanted)

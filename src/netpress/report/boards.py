@@ -7,7 +7,7 @@ from netpress.report.claims import DECISION, Claim, Verdict
 from netpress.report.findings import BY_PILOT, Finding, finding
 from netpress.report.tables import Lines, Link, Table, Tag, Whole, listing, number
 
-Pilot = Mapping[str, Mapping[str, Any]]  # claim -> what the pilot's record says of it
+Pilot = Mapping[str, Mapping[str, object]]  # claim -> what the pilot's record says of it
 PILOT_NOTE = (
     "“Pilot”: what the first rules said of the pilot's seeds; the fresh seeds that decide are not all run for these."
 )

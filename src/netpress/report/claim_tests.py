@@ -270,7 +270,7 @@ def _words(where: Where) -> str:
     return " and ".join(f"{column} {_value(value)}" for column, value in where.items()) or "all runs"
 
 
-def _value(value: Any) -> str:
+def _value(value: object) -> str:
     if callable(value):
         return getattr(value, "__name__", "chosen").strip("<>")
     return " or ".join(map(str, value)) if isinstance(value, list | tuple | set | frozenset) else str(value)

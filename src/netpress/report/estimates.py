@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -43,7 +42,7 @@ class Estimate:
         return replace(self, mean=self.mean * factor, low=low, high=high, sd=sd)
 
 
-def _finite(values: Any) -> np.ndarray:
+def _finite(values: object) -> np.ndarray:
     array = np.asarray(pd.to_numeric(pd.Series(values, dtype="object"), errors="coerce"), dtype=np.float64)
     return array[np.isfinite(array)]
 
@@ -54,7 +53,7 @@ def check_level(level: float) -> None:
         raise UserError(f"level is {level!r}; expected a number between 0 and 1, such as 0.95.")
 
 
-def interval(values: Any, level: float = 0.95) -> Estimate:
+def interval(values: object, level: float = 0.95) -> Estimate:
     """Mean with Student's t interval, mean +- t(n-1) s / sqrt(n). Missing values are not counted.
 
     n = 0 gives a mean of nan; n = 1 the value itself without an interval.

@@ -84,17 +84,17 @@ class _Chart:
     def panels(self) -> list[Any]:
         return list(self.points[self.encoding.panel].unique()) if self.encoding.panel else [None]
 
-    def rows(self, points: pd.DataFrame, panel: Any, name: Any = None) -> pd.DataFrame:
+    def rows(self, points: pd.DataFrame, panel: object, name: object = None) -> pd.DataFrame:
         """The points of one panel, of one series where `name` is given."""
         chosen = points[points[self.encoding.panel] == panel] if self.encoding.panel else points
         return chosen if name is None else chosen[chosen[self.encoding.series] == name]
 
-    def places(self, rows: pd.DataFrame, name: Any, spread: float) -> pd.Series:
+    def places(self, rows: pd.DataFrame, name: object, spread: float) -> pd.Series:
         """Where a series stands on a categorical axis."""
         step = spread / max(1, len(self.series))
         return rows[self.encoding.x].map(self.order.index).astype("float64") + step * self.aside(name)
 
-    def aside(self, name: Any) -> float:
+    def aside(self, name: object) -> float:
         """How many steps a series stands right of the middle of all."""
         return [other for _, other in self.series].index(name) - (len(self.series) - 1) / 2
 
@@ -109,7 +109,7 @@ def grouped_points(
     chart = _Chart(summary(runs, encoding), encoding, words)
     line = pd.DataFrame() if baseline is None else _baseline(baseline, encoding)
 
-    def draw(axes: Axes, panel: Any) -> None:
+    def draw(axes: Axes, panel: object) -> None:
         for row in chart.rows(line, panel).itertuples() if len(line) else ():
             axes.axhspan(row.low, row.high, color=INK, alpha=0.10, lw=0)
             axes.axhline(row.mean, color=INK, ls="--", lw=1.4)
@@ -140,7 +140,7 @@ def bars(runs: pd.DataFrame, encoding: Encoding, words: Words) -> Figure:
     chart = _Chart(summary(runs, encoding), encoding, words)
     width = 0.8 / max(1, len(chart.series))
 
-    def draw(axes: Axes, panel: Any) -> None:
+    def draw(axes: Axes, panel: object) -> None:
         for i, name in chart.series:
             rows = chart.rows(chart.points, panel, name)
             at = chart.places(rows, name, 0.8)
@@ -160,7 +160,7 @@ def curves(history: pd.DataFrame, encoding: Encoding, words: Words) -> Figure:
 
     chart = _Chart(summary(history, encoding), encoding, words)
 
-    def draw(axes: Axes, panel: Any) -> None:
+    def draw(axes: Axes, panel: object) -> None:
         for i, name in chart.series:
             rows = chart.rows(chart.points, panel, name).sort_values(encoding.x)
             axes.fill_between(rows[encoding.x], rows["low"], rows["high"], color=colour(i), alpha=0.18, lw=0)
@@ -189,7 +189,7 @@ def lines(runs: pd.DataFrame, encoding: Encoding, words: Words, baseline: pd.Dat
     chart = _Chart(summary(runs, encoding), encoding, words)
     line = pd.DataFrame() if baseline is None else _baseline(baseline, encoding)
 
-    def draw(axes: Axes, panel: Any) -> None:
+    def draw(axes: Axes, panel: object) -> None:
         for row in chart.rows(line, panel).itertuples() if len(line) else ():
             axes.axhline(row.mean, color=INK, ls="--", lw=1.4)
         for i, name in chart.series:
@@ -228,7 +228,7 @@ def _line(i: int, points: int) -> dict[str, Any]:
     return {"color": colour(i), "ls": LINES[i % len(LINES)], "marker": marker(i), "markevery": every, "ms": 5}
 
 
-def _hovers(axes: Axes, at: pd.Series, rows: pd.DataFrame, chart: _Chart, name: Any) -> None:
+def _hovers(axes: Axes, at: pd.Series, rows: pd.DataFrame, chart: _Chart, name: object) -> None:
     """Under the mouse every point says what it is: panel, series, x, and its value with the interval."""
     words, x = chart.words, chart.encoding.x
     for place, row in zip(at, rows.to_dict("records"), strict=True):

@@ -112,7 +112,7 @@ class Finding:
         return "counted" if self.n == "exact" else f"n = {self.n}" if self.n else ""
 
 
-def finding(verdict: Verdict, pilot: Mapping[str, Any] | None = None) -> Finding:
+def finding(verdict: Verdict, pilot: Mapping[str, object] | None = None) -> Finding:
     """What is shown of a claim; `pilot`: what its first rules said of the pilot's seeds."""
     if verdict.verdict == NOT_RUN and pilot is not None:
         return of_pilot(verdict.claim, pilot)

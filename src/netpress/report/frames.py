@@ -47,7 +47,7 @@ def rows_where(runs: pd.DataFrame, where: Where) -> pd.DataFrame:
     return runs[chosen]
 
 
-def _which(values: pd.Series, wanted: Any) -> pd.Series:
+def _which(values: pd.Series, wanted: object) -> pd.Series:
     """Which values meet a condition; what is no pattern is compared in one go."""
     listed = wanted if isinstance(wanted, list | tuple | set | frozenset) else [wanted]
     if all(isinstance(one, str) and not GLOB.search(one) for one in listed):
@@ -55,7 +55,7 @@ def _which(values: pd.Series, wanted: Any) -> pd.Series:
     return values.map(lambda value: _meets(value, wanted)).astype(bool)
 
 
-def _meets(value: Any, wanted: Any) -> bool:
+def _meets(value: object, wanted: object) -> bool:
     if callable(wanted):
         return bool(wanted(value))
     if isinstance(wanted, str):
@@ -89,7 +89,7 @@ def estimates(runs: pd.DataFrame, rows: str, columns: str, value: str = "best", 
     table = by_seed(runs, value, (rows, columns))
     downs, acrosses = runs[rows].drop_duplicates(), runs[columns].drop_duplicates()
 
-    def cell(down: Any, across: Any) -> Estimate:
+    def cell(down: object, across: object) -> Estimate:
         return interval(table.get((down, across), [])).times(scale)
 
     cells = {across: [cell(down, across) for down in downs] for across in acrosses}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -18,7 +18,7 @@ GAP = 1  # pixels of the images between two of them
 
 
 def images(
-    pixels: Any, words: Words, rows: Sequence[str] = (), columns: Sequence[str] = (), each: bool = True,
+    pixels: object, words: Words, rows: Sequence[str] = (), columns: Sequence[str] = (), each: bool = True,
     data: pd.DataFrame | None = None,
 ) -> Figure:  # fmt: skip
     """Images side by side: `pixels` of shape (rows, columns, h, w) or (rows, columns, h, w, 3).

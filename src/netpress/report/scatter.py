@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
 
 from netpress.report import theme
 from netpress.report.encoding import Encoding
@@ -24,7 +25,7 @@ NEAR, FAR = 8.0, 130.0  # of a label from its point: where it begins, and how fa
 DIRECTIONS = ((1, 0.5), (-1, 0.5), (1, -0.5), (-1, -0.5), (1, 1), (-1, 1), (1, -1), (-1, -1), (0.2, 1), (0.2, -1))
 
 
-def pareto(x: Any, y: Any) -> np.ndarray:
+def pareto(x: ArrayLike, y: ArrayLike) -> np.ndarray:
     """Which points no other beats: none has x as small and y as large with one of them better. Missing never is."""
     xs, ys = np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64)
     smaller = (xs[:, None] >= xs) & (ys[:, None] <= ys)

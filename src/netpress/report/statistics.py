@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
 from scipy import special
 
 from netpress.editions import MOST_SEEDS
@@ -15,7 +15,7 @@ from netpress.report.comparisons import Comparison
 from netpress.report.estimates import Estimate, check_level
 
 
-def rank_correlation(x: Any, y: Any, level: float = 0.95) -> Estimate:
+def rank_correlation(x: ArrayLike, y: ArrayLike, level: float = 0.95) -> Estimate:
     """Kendall's tau-b with p (scipy's) and an interval by Fisher's z.
 
     Variance of z after Fieller (1957), 0.437 / (n - 4). At a tau of 1 or -1, where z is infinite, the inner bound is

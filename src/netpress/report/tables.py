@@ -92,7 +92,7 @@ class Lines:
         return "; ".join(self.lines)
 
 
-def shown(value: Any, digits: int = 1) -> str:
+def shown(value: object, digits: int = 1) -> str:
     """What a cell shows: "93.1 ± 0.4 (n = 3)", "93.1 (one run)", "not run", a number, or the text itself."""
     if isinstance(value, Estimate):
         return _estimate(value, digits)
@@ -190,7 +190,7 @@ class Table:
         )
 
 
-def _part(name: Any, part: str) -> Any:
+def _part(name: object, part: str) -> Any:
     return (*name[:-1], f"{name[-1]} {part}") if isinstance(name, tuple) else f"{name} {part}"
 
 
@@ -201,7 +201,7 @@ def _shared_n(frame: pd.DataFrame) -> int | None:
     return found[0] if len(found) > 1 and len(set(found)) == 1 else None
 
 
-def _without_n(value: Any, digits: int) -> str:
+def _without_n(value: object, digits: int) -> str:
     if isinstance(value, Beside):
         return BETWEEN.join(_beside(value, partial(_without_n, digits=digits)))
     return _interval(value, digits) if isinstance(value, Estimate) and value.n else shown(value, digits)
@@ -242,16 +242,16 @@ def _body(frame: pd.DataFrame, show: Callable[[Any], str], cards: bool) -> str:
     return f"<tbody>{''.join(rows)}</tbody>"
 
 
-def _numeric(value: Any) -> bool:
+def _numeric(value: object) -> bool:
     return isinstance(value, Estimate | float | int | np.number) and not isinstance(value, bool)
 
 
-def _label(name: Any) -> str:
+def _label(name: object) -> str:
     """The head of a column, for a row that is a card."""
     return f' data-label="{html.escape(str(name[-1] if isinstance(name, tuple) else name))}"'
 
 
-def _cell(value: Any, show: Callable[[Any], str], label: str = "") -> str:
+def _cell(value: object, show: Callable[[Any], str], label: str = "") -> str:
     kind = _kind(value)
     attribute = f' class="{kind}"' if kind else ""
     title = f' title="{html.escape(_printed(value))}"' if isinstance(value, Beside) and _numeric(value.paper) else ""
@@ -263,7 +263,7 @@ def _printed(cell: Beside) -> str:
     return f"printed: {shown(Printed(cell.paper))}; ours: {shown(cell.ours, 3)}"
 
 
-def _kind(value: Any) -> str:
+def _kind(value: object) -> str:
     """How a cell is set: numbers to the right, long texts and lists with room."""
     if value is None or _numeric(value):
         return "np-number"
@@ -274,7 +274,7 @@ def _kind(value: Any) -> str:
     return "np-words" if isinstance(value, str) and len(value) > WORDY else ""
 
 
-def _content(value: Any, show: Callable[[Any], str]) -> str:
+def _content(value: object, show: Callable[[Any], str]) -> str:
     text = html.escape(show(value))
     if isinstance(value, Beside):
         parts = zip(text.split(BETWEEN), value.best, strict=False)
@@ -321,14 +321,14 @@ def beside(
     return Table(pd.DataFrame(cells, index=index, dtype="object"), caption, note, digits)
 
 
-def _at(frame: pd.DataFrame, row: Any, column: Any) -> Any:
+def _at(frame: pd.DataFrame, row: object, column: object) -> Any:
     if row not in frame.index or column not in frame:
         return None
     value = frame.at[row, column]
     return None if isinstance(value, float) and math.isnan(value) else value
 
 
-def _own(frame: pd.DataFrame, row: Any, column: Any) -> Any:
+def _own(frame: pd.DataFrame, row: object, column: object) -> Any:
     value = _at(frame, row, column)
     return "not run" if value is None else value
 
@@ -339,7 +339,7 @@ def _mean(value: Any) -> float | None:
     return float(mean) if _numeric(mean) and math.isfinite(mean) else None
 
 
-def _best(values: Sequence[Any]) -> float | None:
+def _best(values: Sequence[object]) -> float | None:
     """The largest of a row; None where there is nothing to choose from."""
     known = [mean for mean in map(_mean, values) if mean is not None]
     return max(known) if len(known) > 1 else None

@@ -19,7 +19,7 @@ class Key:
     """
 
     name: str
-    unless: Any = ...
+    unless: object = ...
     later: bool = False
 
 
@@ -98,7 +98,7 @@ def keys_of(value: Any) -> Keys:
     return found
 
 
-def hashed(value: Any) -> Any:
+def hashed(value: object) -> Any:
     """What the fingerprint says of a step, as plain JSON."""
     if is_dataclass(value) and not isinstance(value, type):
         keys = keys_of(value)
@@ -107,7 +107,7 @@ def hashed(value: Any) -> Any:
     return [hashed(item) for item in value] if isinstance(value, tuple | list) else value
 
 
-def written(value: Any) -> Any:
+def written(value: object) -> Any:
     """What a record says of a step or a measure, as plain JSON."""
     if is_dataclass(value) and not isinstance(value, type):
         keys = keys_of(value)

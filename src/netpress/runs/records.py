@@ -54,7 +54,7 @@ def write(run: Run, edition: str, content: Record, results: Path | None = None) 
     return path
 
 
-def finite(value: Any) -> Any:
+def finite(value: object) -> Any:
     """A value with None for every number that JSON has no word for: a loss may be infinite on the test images."""
     if isinstance(value, float):
         return value if math.isfinite(value) else None

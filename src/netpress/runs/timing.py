@@ -30,7 +30,7 @@ def blank(model: str, px: int, width: float, classes: int, config: ComputeConfig
     return network
 
 
-def in_turns(work: Mapping[Key, Callable[[], Any]], config: ComputeConfig) -> dict[Key, list[float]]:
+def in_turns(work: Mapping[Key, Callable[[], object]], config: ComputeConfig) -> dict[Key, list[float]]:
     """Seconds of each work, PASSES numbers after a warm-up that is not counted.
 
     They take turns in every pass, so that a slow moment of the machine meets all alike.
@@ -50,7 +50,7 @@ def classify(network: Network, batches: Sequence[Tensor], config: ComputeConfig)
         return [network(batch).argmax(1) for batch in batches]
 
 
-def timed(work: Callable[[], Any], config: ComputeConfig) -> float:
+def timed(work: Callable[[], object], config: ComputeConfig) -> float:
     """Seconds until the device has done its work."""
     wait(config)
     began = time.perf_counter()

@@ -8,11 +8,14 @@ import pandas as pd
 from netpress.report.estimates import interval
 from netpress.report.tables import Table, listing, number
 from netpress.report.theme import INK, WIDTH, Figure, Words, colour, figure
+from netpress.runs.run import Run
 from netpress.yours import grid
 from netpress.yours.decide import Tried
 from netpress.yours.prepare import Block, Prepared, whole_size
 
 if TYPE_CHECKING:
+    from matplotlib.figure import Figure as Canvas
+
     from netpress.yours.shrink import Shrunk
 
 CHANCE = 1.5  # times as often right as by guessing: not yet trained
@@ -123,7 +126,7 @@ def figure_triage(shrunk: "Shrunk") -> Figure:
     return figure(lambda canvas: paint_triage(canvas, frame, most), size, words, frame, note)
 
 
-def paint_triage(canvas: Any, frame: pd.DataFrame, most: float) -> None:
+def paint_triage(canvas: "Canvas", frame: pd.DataFrame, most: float) -> None:
     """Two panels that share their rows."""
     left, right = canvas.subplots(1, 2, sharey=True, gridspec_kw={"width_ratios": [1, 1]})
     places = range(len(frame))
@@ -193,7 +196,7 @@ def step(shrunk: "Shrunk", tried: Tried) -> dict[str, Any]:
     }
 
 
-def size_cells(shrunk: "Shrunk", run: Any) -> dict[str, str]:
+def size_cells(shrunk: "Shrunk", run: Run) -> dict[str, str]:
     """Parameters, multiply-adds, bytes and time of a run's network."""
     record = shrunk.decision.found[run]
     measures = record.get("measures", {})

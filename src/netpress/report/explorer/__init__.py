@@ -107,7 +107,7 @@ class Explorer:
         )
 
 
-def cell_text(value: Any, name: str) -> str:
+def cell_text(value: object, name: str) -> str:
     """A cell of the plain table."""
     if value is None:
         return "–"
@@ -127,7 +127,7 @@ def plain(value: Any, digits: int, factor: float = 1) -> Any:
     return int(rounded) if digits == 0 or rounded == int(rounded) else rounded
 
 
-def is_shown(value: Any) -> bool:
+def is_shown(value: object) -> bool:
     """Whether a measure is a single number or word."""
     if isinstance(value, str):
         return bool(value)
