@@ -205,7 +205,8 @@ def drawn(found: dict[str, dict[str, Any]], said: str = "") -> Figure:
     ends = "; ".join(f"{name}: {100 * record['last']:.1f} %" for name, record in found.items())
     words = Words(
         f"Test accuracy by epoch of {len(found)} networks that were trained in this cell.",
-        f"Trained in this cell, on digits. After the last epoch: {ends}.{said}", "epoch of the last stage", "accuracy, %",
+        f"Trained in this cell, on digits. After the last epoch: {ends}.{said}",
+        "epoch of the last stage", "accuracy, %",
     )  # fmt: skip
     frame = pd.DataFrame(rows, columns=["run", "epoch", "accuracy", "seed"])
     return curves(frame, Encoding(x="epoch", y="accuracy", series="run", scale=100.0), words)
