@@ -23,7 +23,7 @@ from netpress.papers.together import latency
 from netpress.runs import records, timing
 
 CHAPTERS = books.ROOT / "chapters"
-FOUND = sorted(CHAPTERS.rglob("*.ipynb"))
+FOUND = parameters.notebooks_in(CHAPTERS)
 OF_PAPERS = [path for path in FOUND if path.parent.name != "yours"]  # the others show a network of the reader's
 NAMES = [parameters.chapter_of(path) for path in FOUND]
 every_chapter = pytest.mark.parametrize("path", FOUND, ids=NAMES)

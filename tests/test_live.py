@@ -71,7 +71,8 @@ def test_both_are_trained_once_and_drawn(page, monkeypatch):
     assert sorted(shown.trained) == sorted({quick.fingerprint, run.fingerprint, changed.fingerprint})
     assert [len(shown.trained[r.fingerprint]["history"]) for r in (run, changed)] == [2, 3]
     monkeypatch.setattr("netpress.runs.perform.perform", lambda *_, **__: pytest.fail("trained twice"))
-    shown.compare(changed, run)
+    assert "Nothing was changed" not in shown.compare(changed, run).words.caption
+    assert "Nothing was changed" in shown.compare(run, run.with_stage("train", epochs=2)).words.caption
 
 
 def test_too_many_epochs_are_refused_before_any_work(page):

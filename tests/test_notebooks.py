@@ -17,7 +17,7 @@ from netpress.book import notebooks, parameters, toc, variants
 from netpress.book.notebooks import Job
 
 CHAPTERS = books.ROOT / "chapters"
-FOUND = sorted(CHAPTERS.rglob("*.ipynb"))
+FOUND = parameters.notebooks_in(CHAPTERS)
 NAMES = [parameters.chapter_of(path) for path in FOUND]
 SAMPLE = books.SAMPLE / "chapters" / "triage" / "sample.ipynb"
 every_notebook = pytest.mark.parametrize("path", [*FOUND, SAMPLE], ids=[*NAMES, "sample"])

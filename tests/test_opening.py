@@ -18,7 +18,7 @@ from netpress.report.findings import BY_PILOT, finding
 from netpress.runs import records
 from netpress.runs.run import Run
 
-CHAPTERS = {parameters.chapter_of(path): path for path in sorted((books.ROOT / "chapters").rglob("*.ipynb"))}
+CHAPTERS = {parameters.chapter_of(path): path for path in parameters.notebooks_in(books.ROOT / "chapters")}
 OPEN = [name for name in CHAPTERS if name not in ("index", "yours/shrink")]  # these open in their own way
 
 

@@ -81,7 +81,8 @@ class Live:
             raise UserError(f"More than {MOST_EPOCHS} epochs: take fewer for a look, or `netpress run` for a study.")
         if not self.train(runs):
             return absent(run)
-        return drawn({spoken(run, each): self.trained[each.fingerprint] for each in runs})
+        same = "" if len(runs) > len(others) else " Nothing was changed: another that was named is the same run."
+        return drawn({spoken(run, each): self.trained[each.fingerprint] for each in runs}, same)
 
     def train(self, runs: list[Run]) -> bool:
         """Train what is missing, parents first; False where a parent would have to be, and nobody waits for it."""
@@ -189,8 +190,8 @@ def spoken(run: Run, other: Run) -> str:
     return "; ".join(changes) or f"{other.model}-{other.method}"
 
 
-def drawn(found: dict[str, dict[str, Any]]) -> Figure:
-    """Test accuracy by epoch of each record, over all stages that have one."""
+def drawn(found: dict[str, dict[str, Any]], said: str = "") -> Figure:
+    """Test accuracy by epoch of the last stage of each record; `said` ends the caption."""
     import pandas as pd
 
     from netpress.report.figures import Encoding, Words, curves
@@ -204,7 +205,8 @@ def drawn(found: dict[str, dict[str, Any]]) -> Figure:
     ends = "; ".join(f"{name}: {100 * record['last']:.1f} %" for name, record in found.items())
     words = Words(
         f"Test accuracy by epoch of {len(found)} networks that were trained in this cell.",
-        f"Trained in this cell, on digits. After the last epoch: {ends}.", "epoch of the last stage", "accuracy, %",
+        f"Trained in this cell, on digits. After the last epoch: {ends}.{said}",
+        "epoch of the last stage", "accuracy, %",
     )  # fmt: skip
     frame = pd.DataFrame(rows, columns=["run", "epoch", "accuracy", "seed"])
     return curves(frame, Encoding(x="epoch", y="accuracy", series="run", scale=100.0), words)

@@ -101,6 +101,11 @@ def check_names(given: Iterable[str], names: Iterable[str]) -> None:
         known(name, takes, "parameter")
 
 
+def notebooks_in(home: Path) -> list[Path]:
+    """The notebooks in a folder and below, without the copies that JupyterLab keeps of them."""
+    return sorted(path for path in home.rglob("*.ipynb") if ".ipynb_checkpoints" not in path.parts)
+
+
 def chapter_of(path: Path) -> str:
     """chapters/triage/accuracy.ipynb -> triage/accuracy."""
     parts = path.with_suffix("").parts

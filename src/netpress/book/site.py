@@ -19,7 +19,7 @@ from netpress.atomic import temporary_file
 from netpress.book import best_edition, notebooks, render, toc, variants
 from netpress.book.chapter import check_parameters
 from netpress.book.notebooks import Job
-from netpress.book.parameters import chapter_of, defaults, papers_of
+from netpress.book.parameters import chapter_of, defaults, notebooks_in, papers_of
 from netpress.errors import UserError, known
 from netpress.runs import records
 from netpress.sweep.signals import unreached_by_ctrl_c
@@ -275,7 +275,7 @@ def rerun(chapter: str, parameters: dict[str, Any], out: Path) -> Path:
     """Run one chapter with other parameters, checked before a kernel starts, and keep the notebook at `out`."""
     name = chapter.removeprefix("chapters/").removesuffix(".ipynb")
     home = paths.root() / "chapters"
-    known(name, sorted(chapter_of(path) for path in home.rglob("*.ipynb")), "chapter")
+    known(name, [chapter_of(path) for path in notebooks_in(home)], "chapter")
     job = Job(paths.root(), name, parameters, place_of(out))
     check_parameters(job.source, job.parameters)
     run_all([job])

@@ -169,7 +169,7 @@ def pruned(runs: pd.DataFrame) -> str:
     words = listed([f"{signed(value)} points {name}" for name, value in found.items()])
     return (
         f"Four of five weights can be pruned: retrained, that changes accuracy by {words}, against the same network "
-        f"retrained whole ({runs_text(*found.values())})."
+        f"retrained with all its weights ({runs_text(*found.values())})."
     )
 
 
@@ -190,7 +190,7 @@ def patient(runs: pd.DataFrame) -> str:
     return " ".join(line for line in matching_page(runs) if "fixed teacher" not in line)
 
 
-NETWORKS = {"for six layers": SMALL, "for VGG16": LARGE}
+NETWORKS = {"for a network of six layers": SMALL, "for VGG16": LARGE}
 SENTENCES: Mapping[str, Callable[[pd.DataFrame], list[str]]] = {
     "idea": idea, "distillation": distillation_page, "pruning": pruning_page, "matching": matching_page,
 }  # fmt: skip

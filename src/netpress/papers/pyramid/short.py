@@ -175,21 +175,21 @@ def headline(runs: pd.DataFrame) -> str:
     if best is not None and every_pyramid_below(runs, best[1]):
         more = f" On {best[2]} a small network that never was a large one beats all of these."
     return (
-        "Shrinking VGG19 level by level to five layers, each level taught by the one above, "
-        f"{listed(lines)}, against the same five layers trained alone; {n}.{more}"
+        "VGG19 was shrunk level by level to five layers, each level taught by the one above. Compared with the same "
+        f"five layers trained alone, the result is {listed(lines)}; {n}.{more}"
     )
 
 
 # a pyramid as a plain sentence says it
 FROM = {
-    "forward as printed": "from the head on as printed",
-    "forward with nothing frozen": "from the head on with nothing frozen",
-    "backward": "from the image on",
+    "forward as printed": "when it begins at the head as the paper prints it",
+    "forward with nothing frozen": "when it begins at the head and nothing is frozen",
+    "backward": "when shrinking begins at the image",
 }
 # verdict of a pyramid: how a plain sentence says it
 PAYS = {
-    "yes": "gains accuracy", "no": "costs accuracy", "it depends on the data": "gains on some data and costs on others",
-    "it cannot be told": "may gain or lose", "not on all data": "may gain or lose",
+    "yes": "better", "no": "worse", "it depends on the data": "better on some data and worse on others",
+    "it cannot be told": "better or worse", "not on all data": "better or worse",
 }  # fmt: skip
 SENTENCES: Mapping[str, Callable[[pd.DataFrame], list[str]]] = {
     "idea": idea, "architectures": architectures, "accuracy": accuracy, "speed": speed,

@@ -235,9 +235,7 @@ def table_thawed(runs: pd.DataFrame, value: str = "best") -> Table:
     for data, approach, level in product(thawed_on(runs), PYRAMID, LEVELS[1:]):
         kept, free = (table.get((data, level, FORWARD, approach, kind), nothing) for kind in (FROZEN, THAWED))
         named = {"network": f"{DATASETS[data].title}: {level.upper()} {NAMES[approach]}"}
-        listed.append(
-            named | {"frozen": points(kept), "thawed in stage 2": points(free), "difference": points(free - kept)}
-        )
+        listed.append(named | {"frozen": points(kept), "thawed": points(free), "difference": points(free - kept)})
     caption = "Forward: earlier compressed layers frozen (section 3.1) or thawed in stage 2, %."
     note = "The difference is taken within seeds. At SVGG17 nothing was compressed before."
     return listing(listed, caption, note, digits=2)

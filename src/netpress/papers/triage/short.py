@@ -150,8 +150,8 @@ def headline(runs: pd.DataFrame) -> str:
         else f"The paper calls all blocks equal; here {worst} costs most."
     )
     return (
-        f"One block of VGG16 can give way to a single convolution: retrained as a whole, the network ends {off(low)} "
-        f"to {off(high)} the original ({runs_text(low, high)}). {blocks_are}"
+        f"One block of VGG16 can give way to a single convolution: retrained as a whole, the network ends "
+        f"between {off(low)} and {off(high)} the original ({runs_text(low, high)}). {blocks_are}"
     )
 
 
