@@ -38,6 +38,7 @@ pre { white-space: pre-wrap !important; overflow-wrap: anywhere; }
 figure { margin: 0.6rem 0 !important; }
 figure svg { margin: 0 auto; max-height: 235mm; min-width: 0 !important; max-width: 84% !important; }
 .np-figure details, .np-claim details summary { display: none !important; }
+.bd-article :is(p, ul, ol, dl, blockquote, .np-box, .admonition, figcaption) { max-width: none !important; }
 p, li, dd { margin-bottom: 0.45rem; }
 table.dataframe { font-size: 0.95em !important; }
 table.dataframe th, table.dataframe td { padding: 1px 6px 1px 0 !important; }
