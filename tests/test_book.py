@@ -248,7 +248,7 @@ def test_what_differs_from_run_to_run_is_dropped():
     notebook.metadata["papermill"] = {"input_path": "somewhere"}
     kept = notebooks.clean(notebook, "the key")
     assert [output["text"] for output in kept.cells[1].outputs] == ["kept"]
-    assert kept.cells[1].metadata == {"tags": ["parameters", "hide-input", "remove-cell"]}
+    assert kept.cells[1].metadata == {"tags": ["parameters", "remove-input", "remove-cell"]}
     assert set(kept.metadata) == {"kernelspec", "language_info", "netpress"}
 
 

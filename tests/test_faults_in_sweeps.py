@@ -93,13 +93,13 @@ def test_what_the_system_refuses_is_no_result(folder: Path, number: int) -> None
 
 # --- settings -------------------------------------------------------------------------------------------------------
 
-SMALL = ("--set", "images=96", "--set", "parent_epochs=1", "--set", "width=0.02", "--workers", "1")
+SMALL = ("--set", "parent_epochs=1", "--set", "width=0.02", "--workers", "1")
 
 
 @pytest.mark.parametrize(
     ("paper", "change", "wanted"),
     [
-        ("triage", "batch=100000", "96 training images are no whole batch of 100,000"),
+        ("triage", "batch=100000", " training images are no whole batch of 100,000"),
         ("triage", "images=1", "1 training images are no whole batch"),
         ("triage", "px=1", "at least 32 px, not 1"),
         ("pyramid", "px=1", "at least 32 px, not 1"),
