@@ -190,8 +190,8 @@ def spoken(run: Run, other: Run) -> str:
     return "; ".join(changes) or f"{other.model}-{other.method}"
 
 
-def drawn(found: dict[str, dict[str, Any]], said: str = "") -> Figure:
-    """Test accuracy by epoch of the last stage of each record; `said` ends the caption."""
+def drawn(found: dict[str, dict[str, Any]], note: str = "") -> Figure:
+    """Test accuracy by epoch of the last stage of each record; `note` ends the caption."""
     import pandas as pd
 
     from netpress.report.figures import Encoding, Words, curves
@@ -205,7 +205,7 @@ def drawn(found: dict[str, dict[str, Any]], said: str = "") -> Figure:
     ends = "; ".join(f"{name}: {100 * record['last']:.1f} %" for name, record in found.items())
     words = Words(
         f"Test accuracy by epoch of {len(found)} networks that were trained in this cell.",
-        f"Trained in this cell, on digits. After the last epoch: {ends}.{said}",
+        f"Trained in this cell, on digits. After the last epoch: {ends}.{note}",
         "epoch of the last stage", "accuracy, %",
     )  # fmt: skip
     frame = pd.DataFrame(rows, columns=["run", "epoch", "accuracy", "seed"])
