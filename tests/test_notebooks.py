@@ -164,8 +164,12 @@ def parameters_of(chapter: str, results: Path) -> dict[str, object]:
     return {"edition": edition, "run_missing": False}
 
 
+LONG = ("compressing/distillation", "pyramid/accuracy")  # a minute or two of training each, which `make book` does too
+MARKED = [pytest.param(name, marks=pytest.mark.slow) if name in LONG else name for name in NAMES]
+
+
 @pytest.mark.timeout(900)
-@pytest.mark.parametrize("chapter", NAMES)
+@pytest.mark.parametrize("chapter", MARKED)
 def test_it_runs_from_top_to_bottom(chapter, records_folder, tmp_path):
     known = parameters.defaults(CHAPTERS / f"{chapter}.ipynb")
     chosen = {name: value for name, value in parameters_of(chapter, records_folder).items() if name in known}
