@@ -202,7 +202,7 @@ def both_editions(tmp_path_factory):
 
 @pytest.mark.slow
 @pytest.mark.timeout(3600)
-@every_chapter
+@pytest.mark.parametrize("path", OF_PAPERS, ids=lambda path: parameters.chapter_of(path))
 def test_right_parameters_make_pages_without_a_warning(path, both_editions):
     chance = random.Random(str(path.relative_to(CHAPTERS)))
     for _ in range(20):
