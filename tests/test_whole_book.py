@@ -60,5 +60,5 @@ def test_the_book_is_printed(project):
         built(project)
     printed = pdf.make()
     assert printed.read_bytes().startswith(b"%PDF") and printed.stat().st_size > 1_000_000
-    page = (project / "_build" / "book" / "_build" / "singlehtml" / "index.html").read_text(encoding="utf-8")
+    page = (project / "_build" / "print" / "_build" / "singlehtml" / "index.html").read_text(encoding="utf-8")
     assert 'href="../' not in page and 'id="claim-T1"' in page and 'href="#claim-T1"' in page
