@@ -130,6 +130,14 @@ def test_the_triage_is_a_grid_with_both_controls(photos):
     assert all(run.judged_on == "validation" for run in runs)
 
 
+def test_every_system_allows_the_names_of_record_files(photos, tmp_path):
+    task = prepare(Wanted("netpress:small_resnet", str(photos), px=16, edition=EDITION)).task
+    places = {records.path_of(run, EDITION, tmp_path) for run in grid.triage(task, 0)}
+    assert len(places) == 2 + 3 * 4
+    for path in places:  # those that Windows forbids, beside the slash
+        assert not set('<>:"\\|?*') & set(str(path.relative_to(tmp_path)))
+
+
 def test_what_fingerprints_hold(photos, folder, monkeypatch):
     """The pictures, the weights and the user's code, by content; neither their names nor their places."""
     monkeypatch.chdir(folder)

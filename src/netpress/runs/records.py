@@ -31,8 +31,8 @@ TIMES_OF_STAGE = ("seconds", "images_per_second", "shared")  # shared: another r
 
 
 def path_of(run: Run, edition: str, results: Path | None = None) -> Path:
-    """results/<edition>/<paper>/<data set>/<label>.json"""
-    return (results or paths.results_dir()) / editions.proper(edition) / f"{run.name}.json"
+    """results/<edition>/<paper>/<data set>/<label>.json, with "=" for ":", which Windows allows in no file's name."""
+    return (results or paths.results_dir()) / editions.proper(edition) / f"{run.name.replace(':', '=')}.json"
 
 
 def write(run: Run, edition: str, content: Record, results: Path | None = None) -> Path:
