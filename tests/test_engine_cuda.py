@@ -2,8 +2,10 @@
 What can be checked without a GPU, the captured step's bookkeeping, is."""
 
 import copy
+import os
 from collections.abc import Callable
 from dataclasses import replace
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -165,8 +167,29 @@ def test_data_and_caches_lie_on_the_device() -> None:
     assert feed.x is not None and feed.x.held.is_cuda and next(feed.batches(32, 0, 0)).x.is_cuda
 
 
+@pytest.fixture
+def deterministic(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """cuDNN is, here and in worker processes: else which of its algorithms is the fastest depends on who else computes,
+    and rounding grows to a fifth of the loss within four epochs (seen on an H100)."""
+    monkeypatch.setattr(torch.backends.cudnn, "deterministic", True)
+    (tmp_path / "sitecustomize.py").write_text("import torch\n\ntorch.backends.cudnn.deterministic = True\n")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path), prepend=os.pathsep)
+
+
+def is_deterministic() -> bool:
+    """Of the process that is asked."""
+    return torch.backends.cudnn.deterministic
+
+
+def test_worker_processes_are_deterministic_where_the_test_is(deterministic: None) -> None:
+    with get_context("spawn").Pool(1) as pool:
+        assert pool.apply(is_deterministic)
+
+
 @on_gpu
-def test_two_networks_at_once_are_as_one_after_the_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_two_networks_at_once_are_as_one_after_the_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, deterministic: None
+) -> None:
     edition = "demo+epochs=2+parent_epochs=2+imitation_epochs=1+images=320"
     runs = papers.matching(papers.grid("triage", edition), "*block5*-mean-*")
     found = []
