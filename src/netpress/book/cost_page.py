@@ -1,11 +1,13 @@
 """What the page on settings shows of their price: time and energy of all records."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from netpress import editions
-from netpress.book.made_with import duration
+from netpress.book.made_with import took
 from netpress.report.tables import Table, Whole, listing
 from netpress.runs import records
+from netpress.runs.spent import Spell, spell_of, spent
 
 # Energy is estimated, not measured: what a busy core of a server takes with its share of memory and of the rest, and a
 # GPU's rated power.
@@ -14,7 +16,8 @@ WATTS_OF_GPUS = {"H200": 700.0, "H100": 700.0, "A100": 400.0}
 WATTS_OF_GPU = 350.0  # of one that is not listed
 COUNTED = (
     "Every record counts here, those of fresh seeds and of the search for settings too; the box at the end of a page "
-    "has the time of the runs that the page shows."
+    "has the time of the runs that the page shows. Time is that of a processor's cores together; on a GPU, which many "
+    "networks share, it is time on the clock."
 )
 
 
@@ -46,23 +49,21 @@ def named_edition(edition: str) -> str:
 
 
 def cost(own: list[records.Record]) -> dict[str, Any]:
-    """Networks, hours and energy of records from one device."""
-    return {"networks": len(own), "time": Whole(duration(seconds(own))), "kWh": sum(energy(record) for record in own)}
+    """Networks, time and energy of records."""
+    spells = [spell_of(record) for record in own]
+    return {"networks": len(own), "time": Whole(took(spells)), "kWh": energy(spells)}
 
 
-def seconds(own: list[records.Record]) -> float:
-    """What records took, measuring included."""
-    return sum(record["made"].get("seconds", 0.0) for record in own)
+def energy(spells: Iterable[Spell]) -> float:
+    """Estimated kilowatt hours of runs."""
+    return sum(watts(*device) * seconds for device, seconds in spent(spells).items()) / 3.6e6
 
 
-def energy(record: records.Record) -> float:
-    """Estimated kilowatt hours of a run."""
-    made = record["made"]
-    if made["kind"] == "cpu":
-        watts = WATTS_PER_CORE * made["threads"]
-    else:
-        watts = next((w for name, w in WATTS_OF_GPUS.items() if name in made["device"]), WATTS_OF_GPU)
-    return float(watts * made.get("seconds", 0.0) / 3.6e6)
+def watts(kind: str, device: str) -> float:
+    """Of one core of a processor, or of a whole GPU."""
+    if kind == "cpu":
+        return WATTS_PER_CORE
+    return next((w for name, w in WATTS_OF_GPUS.items() if name in device), WATTS_OF_GPU)
 
 
 def energy_text() -> str:
@@ -76,4 +77,4 @@ def energy_text() -> str:
 
 def total_energy() -> float:
     """Estimated kilowatt hours of all records."""
-    return sum(energy(record) for edition in having_records() for record in records.every(edition))
+    return energy([spell_of(record) for edition in having_records() for record in records.every(edition)])

@@ -8,9 +8,12 @@ from netpress import editions
 from netpress.book.html import Html, listing
 from netpress.runs import records
 from netpress.runs.run import Run
+from netpress.runs.spent import Spell, spent
 
 if TYPE_CHECKING:
     import pandas as pd
+
+UNITS = {"cpu": "core"}  # of the time of a kind of device
 
 
 def made_with(parts: Mapping[str, Sequence[Run]], table: "pd.DataFrame") -> Html:
@@ -28,12 +31,28 @@ def made_with(parts: Mapping[str, Sequence[Run]], table: "pd.DataFrame") -> Html
             ("Device", names(made["device"])),
             ("Code", "commit " + names(made["commit"])),
             ("Made", dates(made["time"])),
-            ("Cost", f"{duration(float(made['took'].sum()))} for the runs above, measuring included"),
+            ("Cost", f"{took(spells(made))} for the runs above, measuring included"),
         ]
     if "empty_layers" in made and len(emptied := made.dropna(subset=["empty_layers"])):
         pairs = zip(emptied["name"], emptied["empty_layers"], strict=True)
         rows += [("Pruned away", names((f"{run}: no weight is left in {which}" for run, which in pairs), between="; "))]
     return listing("Made with", rows, "made")
+
+
+def spells(made: "pd.DataFrame") -> list[Spell]:
+    """What did the runs of a table, and when."""
+    rows = made[["kind", "device", "time", "took"]].fillna({"took": 0.0})
+    return [Spell(*row) for row in rows.itertuples(index=False)]
+
+
+def took(runs: Iterable[Spell]) -> str:
+    """How long runs took; where some were done on a GPU, apart."""
+    kinds: dict[str, float] = {}
+    for (kind, _), seconds in spent(runs).items():
+        kinds[kind] = kinds.get(kind, 0.0) + seconds
+    if len(kinds) == 1:
+        return duration(*kinds.values())
+    return " and ".join(f"{duration(seconds)} of a {UNITS.get(kind, 'GPU')}" for kind, seconds in sorted(kinds.items()))
 
 
 def edition_text(edition: str) -> str:

@@ -269,7 +269,8 @@ def frame(runs: Sequence[Run], edition: str, results: Path | None = None) -> "pd
     found = fresh(runs, edition, results)
     rows = [row_of(run, found[run]) if run in found else row_without(run, edition, results) for run in runs]
     named = ["paper", "dataset", "model", "method", "seed", "edition", *COLUMNS, "seconds", "images_per_second"]
-    columns = [*named, "device", "commit", "time", "took", "epochs", "curve", "final_epochs", "name", "fingerprint"]
+    made = ["kind", "device", "commit", "time", "took"]
+    columns = [*named, *made, "epochs", "curve", "final_epochs", "name", "fingerprint"]
     return pd.DataFrame(rows, columns=list(dict.fromkeys([*columns, *(key for row in rows for key in row)])))
 
 
@@ -293,6 +294,7 @@ def row_of(run: Run, record: Record) -> dict[str, Any]:
         "seconds": seconds,
         "images_per_second": images / seconds if seconds else None,
         "took": made.get("seconds"),
+        "kind": made["kind"],
         "device": made["device"],
         "commit": made["commit"],
         "time": made["time"],

@@ -16,6 +16,8 @@ READINGS = {
     "backward": ("backward", "thawed"),
 }
 
+DEVICES = {"cpu": ", on a core", "cuda": ", on a GPU", "mps": ", on MPS"}
+
 
 def computation(edition: str) -> dict[str, int]:
     """Reading -> multiply-adds of training all five levels in 2 stages, on the first data set of the edition."""
@@ -39,15 +41,19 @@ def whole_cost(edition: str) -> dict[tuple[str, str, str], int]:
 
 
 def training_cost(runs: pd.DataFrame) -> Table:
-    """Multiply-adds of training, and seconds of stage 1 with either loss, averaged over levels, data sets and seeds."""
+    """Multiply-adds of training, and the median seconds of stage 1 with either loss."""
     spent = computation(str(runs["edition"].iloc[0])) if len(runs) else {}
     rows = finished(runs)
+    kinds = dict(list(rows.groupby("kind"))) if len(rows) else {"cpu": rows}
     listed = [
         {
             "pyramid": name, "multiply-adds of training, in 10^12": spent[name] / 1e12,
             "times backward's": spent[name] / spent["backward"],
-            "seconds of stage 1, L2": seconds(rows, "two-stages", reading),
-            "seconds of stage 1, Gram": seconds(rows, "gram", reading),
+        }
+        | {
+            f"seconds of stage 1, {loss}{DEVICES[kind] if len(kinds) > 1 else ''}": seconds(own, approach, reading)
+            for kind, own in kinds.items()
+            for loss, approach in (("L2", "two-stages"), ("Gram", "gram"))
         }
         for name, reading in READINGS.items()
         if spent
@@ -55,17 +61,18 @@ def training_cost(runs: pd.DataFrame) -> Table:
     caption = "What training the pyramid costs: all five levels in 2 stages, and the two losses of stage 1."
     note = (
         "Multiply-adds are counted, on one data set; teachers' answers to images that stay the same are computed once. "
-        "Seconds are those of the records, over the levels where Gram is defined; the machine may have had other work."
+        "Seconds are those of the records, the median over the levels where Gram is defined; the machine had other "
+        "work, and a GPU trained several networks at once."
     )
     return listing(listed, caption, note, digits=2)
 
 
 def seconds(rows: pd.DataFrame, approach: str, reading: tuple[str, str]) -> Any:
-    """Mean seconds of stage 1, missing where nothing was run."""
+    """Seconds of stage 1, missing where nothing was run."""
     direction, regime = reading
     undefined = LEVELS[0] if direction == "forward" else LEVELS[-1]
     if "seconds.imitate" not in rows:
         return None
     chosen = (rows["approach"] == approach) & (rows["direction"] == direction) & (rows["regime"] == regime)
     values = rows.loc[chosen & (rows["level"] != undefined), "seconds.imitate"].dropna()
-    return float(values.mean()) if len(values) else None
+    return float(values.median()) if len(values) else None
