@@ -328,7 +328,7 @@ def test_contradiction_is_corrected_too():
 
 def test_undecided_says_how_many_seeds_would_decide():
     found = verdict(planted(1.5), frame())
-    n, spread = found.seeds_needed, math.sqrt(6 / 5)  # mean 1.5 standard errors of 6 seeds
+    n, spread = found.needed.seeds, math.sqrt(6 / 5)  # mean 1.5 standard errors of 6 seeds
     mean = 1.5 * spread / math.sqrt(6)
 
     def power(seeds):
@@ -337,7 +337,7 @@ def test_undecided_says_how_many_seeds_would_decide():
     assert power(n) >= 0.8 > power(n - 1)
     assert found.seeds == str(n)
     two = judge_all([claim(planted(1.5), "T1"), claim(planted(1.4), "T2")], frame())
-    assert two[0].seeds_needed > n
+    assert two[0].needed.seeds > n
 
 
 def test_what_lies_on_its_threshold_is_never_decided():
@@ -345,7 +345,7 @@ def test_what_lies_on_its_threshold_is_never_decided():
         lambda runs, history: Findings((Comparison(WHOLE, {"a": np.array([-1.0, 1.0, -1.0, 1.0])}, ACCURACY, 0.0),)),
         "on",
     )
-    assert verdict(on, frame()).seeds == "no number would"
+    assert verdict(on, frame()).seeds.startswith("no number up to 100: 0.00 points from the margin, ")
 
 
 def test_wrong_verdicts_on_chance_are_rare():

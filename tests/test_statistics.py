@@ -10,7 +10,8 @@ from netpress.editions import MOST_SEEDS
 from netpress.report.comparisons import Comparison
 from netpress.report.estimates import interval
 from netpress.report.labels import WHOLE
-from netpress.report.statistics import holm, power_of, rank_correlation, seeds_needed
+from netpress.report.planning import power_of, seeds_needed
+from netpress.report.statistics import holm, rank_correlation
 
 
 def test_interval_is_students():

@@ -14,11 +14,11 @@ from typing import Any
 
 import pandas as pd
 
-from netpress.report.comparisons import Comparison
 from netpress.report.evidence import ClaimTest, Findings, Side, TestResult, deciding, shown, tested
 from netpress.report.frames import one_edition
 from netpress.report.labels import WHOLE, Label
-from netpress.report.statistics import holm, seeds_needed
+from netpress.report.planning import NOTHING_NEEDED, Needed, needed
+from netpress.report.statistics import holm
 from netpress.report.tables import number
 
 RULE_VERSION = 2
@@ -92,15 +92,14 @@ class Claim:
 class Verdict:
     """A claim, what its test says, and the verdict: a word of VERDICTS.
 
-    `p`: of what the findings favour, corrected over the paper's claims; `seeds_needed`: fresh seeds on each data set
-    with which an undecided claim would be decided in four of five cases, None where no number up to MOST_SEEDS would.
+    `p`: of what the findings favour, corrected over the paper's claims; `needed`: fresh seeds that would decide it.
     """
 
     claim: Claim
     result: TestResult
     verdict: str
     p: float | None = None
-    seeds_needed: int | None = None
+    needed: Needed = NOTHING_NEEDED
     edition: str | None = None
 
     @property
@@ -122,7 +121,7 @@ class Verdict:
         """What would decide it, in words; "" where it is decided."""
         if self.verdict != UNDECIDED or self.result.n < 2:
             return ""
-        return str(self.seeds_needed) if self.seeds_needed else "no number would"
+        return self.needed.text
 
     def as_dict(self) -> dict[str, Any]:
         """The verdict as plain JSON values."""
@@ -143,7 +142,8 @@ class Verdict:
             "unit": r.unit,
             "n": self.n,
             "p": _plain(self.p),
-            "seeds_needed": self.seeds_needed,
+            "seeds_needed": self.needed.seeds,
+            "why_no_seeds": self.needed.why,
             "decided_by": r.decided_by.text,
             "rests_on": list(claim.rests_on),
             "rule": claim.rule,
@@ -203,8 +203,8 @@ def _decide(claim: Claim, findings: Findings, result: TestResult, p: float | Non
     part = deciding(findings, verdict == NO_DIFFERENCE)
     effect: Any = shown(findings, part, level, verdict == NO_DIFFERENCE)
     result = replace(result, alpha=level, decided_by=part.label, **effect)
-    needed = seeds_needed(part, level) if verdict == UNDECIDED and isinstance(part, Comparison) else None
-    return Verdict(claim, result, verdict, p, needed)
+    lacking = needed(part, result.n, level) if verdict == UNDECIDED else NOTHING_NEEDED
+    return Verdict(claim, result, verdict, p, lacking)
 
 
 def word(result: TestResult, level: float) -> str:

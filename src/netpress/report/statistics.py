@@ -1,4 +1,4 @@
-"""Holm's correction, how many seeds would decide, rank correlation."""
+"""Holm's correction, and rank correlation."""
 
 from __future__ import annotations
 
@@ -10,8 +10,6 @@ import pandas as pd
 from numpy.typing import ArrayLike
 from scipy import special
 
-from netpress.editions import MOST_SEEDS
-from netpress.report.comparisons import Comparison
 from netpress.report.estimates import Estimate, check_level
 
 
@@ -56,37 +54,3 @@ def holm(p_values: Sequence[float | None], level: float) -> tuple[list[float | N
         largest = max(largest, min(1.0, p * (len(known) - rank)))
         adjusted[i], levels[i] = largest, stopped or share
     return adjusted, levels
-
-
-def seeds_needed(comparison: Comparison, alpha: float, power: float = 0.8) -> int | None:
-    """Seeds on each data set with which a comparison would be decided with this power, if it is what it seems to be.
-
-    By the noncentral t, two-sided at level `alpha`, with the standard error shrinking as the root of the number of
-    seeds and the degrees of freedom growing with it. A difference that seems too small to matter is decided by showing
-    that it is. None where more than MOST_SEEDS would be needed.
-    """
-    found = comparison.found
-    if found.se is None or found.df is None:
-        return None
-    distances = [abs(found.mean - comparison.threshold)]
-    if comparison.equal is not None:
-        distances.append(comparison.equal - abs(found.mean))
-    distance = max(distances)
-    spread, freedom = found.se * math.sqrt(found.n), found.df / (found.n - 1)
-    for n in range(2, MOST_SEEDS + 1):
-        if power_of(distance * math.sqrt(n), spread, freedom * (n - 1), alpha) >= power:
-            return max(n, found.n + 1)
-    return None
-
-
-def power_of(shift: float, spread: float, df: float, alpha: float) -> float:
-    """Power of a two-sided t test for a mean `shift` away from 0; `spread` is the standard deviation of the estimate.
-
-    The larger tail alone counts, as a decision on the other side would be wrong.
-    """
-    if spread == 0:
-        return 1.0 if shift > 0 else 0.0
-    critical, away = -float(special.stdtrit(df, alpha / 2)), shift / spread
-    if away > 25:  # far out scipy's noncentral t gives nan; there the spread's own error is all that counts
-        return float(special.chdtr(df, df * (away / critical) ** 2))
-    return 1 - float(special.nctdtr(df, away, critical))

@@ -54,9 +54,14 @@ class Trend:
         return _signs(self.order)
 
     @cached_property
+    def scores(self) -> list[int]:
+        """Concordant less discordant pairs, row by row."""
+        return [_score(self.signs, row) for row in self.table]
+
+    @property
     def s(self) -> int:
         """The statistic."""
-        return sum(_score(self.signs, row) for row in self.table)
+        return sum(self.scores)
 
     @cached_property
     def most(self) -> float:
