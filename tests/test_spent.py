@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from netpress.book import cost_page, made_with
-from netpress.runs.spent import Spell, on_the_clock, spent
+from netpress.runs.spent import Spell, most_at_once, on_the_clock, spent
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
@@ -39,3 +39,8 @@ def test_the_time_of_a_page_names_the_gpu_apart() -> None:
     assert made_with.took([*cores, *[spell(0, 600)] * 20]) == "3.0 h of a core and 10 min of a GPU"
     rows = pd.DataFrame([{"kind": "cpu", "device": "EPYC", "time": NOON.isoformat(), "took": None}])
     assert made_with.took(made_with.spells(rows.astype({"took": float}))) == "0 s"
+
+
+def test_how_many_share_a_gpu() -> None:
+    assert most_at_once([spell(0, 100), spell(10, 60), spell(60, 90), spell(95, 130)]) == 2
+    assert most_at_once([spell(0, 10)] * 3) == 3 and most_at_once([]) == 0

@@ -8,7 +8,7 @@ from scipy import stats
 
 from netpress.editions import MOST_SEEDS
 from netpress.report.comparisons import Comparison
-from netpress.report.estimates import interval
+from netpress.report.estimates import interval, unpaired
 from netpress.report.labels import WHOLE
 from netpress.report.planning import power_of, seeds_needed
 from netpress.report.statistics import holm, rank_correlation
@@ -111,3 +111,11 @@ def test_power_far_out_agrees_with_simulation():
     draws = np.random.default_rng(1).normal(100.0, 1.0, size=(40_000, 2))
     rejected = stats.ttest_1samp(draws, 0, axis=1).pvalue < 0.005
     assert power_of(100 * math.sqrt(2), 1.0, 1, 0.005) == pytest.approx(rejected.mean(), abs=0.01)
+
+
+def test_welchs_interval_by_hand():
+    """Means 2 and 5, variances 1 and 20/3: the variance of the difference is 1/3 + 5/3 = 2, df = 4 / (1/18 + 25/27)."""
+    found = unpaired([1, 2, 3], [2, 4, 6, 8, None])
+    half = stats.t.ppf(0.975, 4 / (1 / 18 + 25 / 27)) * math.sqrt(2)
+    assert (found.mean, found.n) == (-3, 7) and (found.low, found.high) == pytest.approx((-3 - half, -3 + half))
+    assert unpaired([1.0], [2.0, 3.0]).low is None and math.isnan(unpaired([], [1.0]).mean)

@@ -5,7 +5,7 @@ from typing import Any
 import pandas as pd
 
 from netpress import papers
-from netpress.benchmarks import MEASUREMENTS, results
+from netpress.benchmarks import results
 from netpress.report.encoding import Encoding
 from netpress.report.figures import Figure, bars
 from netpress.report.tables import Table, listing
@@ -87,15 +87,6 @@ def made_by(measured: dict[str, Any]) -> str:
     """Device, precision and version of torch of a measurement."""
     made = measured["made"]
     return f"{made['device']}, {made['precision']}, PyTorch {made['torch']}"
-
-
-def on_a_gpu() -> str:
-    """Whether anything was measured on a GPU, and on which, as a sentence."""
-    measured = [each for name in MEASUREMENTS if (each := results.read("cuda", name))]
-    if not measured:
-        return "Nothing was measured on a GPU yet: what is said here has been written and not yet run on one."
-    devices = " and ".join(sorted({each["made"]["device"] for each in measured}))
-    return f'What was measured on {devices} and has an aim stands in the lines "CUDA" of the table above.'
 
 
 def unmeasured(name: str) -> str:

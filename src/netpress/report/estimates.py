@@ -66,3 +66,22 @@ def interval(values: object, level: float = 0.95) -> Estimate:
     mean, sd = float(kept.mean()), float(kept.std(ddof=1))
     half = float(special.stdtrit(n - 1, 0.5 + level / 2)) * sd / math.sqrt(n)
     return Estimate(mean, mean - half, mean + half, n, level=level, sd=sd)
+
+
+def unpaired(values: object, others: object, level: float = 0.95) -> Estimate:
+    """Mean of `values` less that of `others`, with Welch's (1947) interval, which takes both spreads as they are.
+
+    `n` counts both. No interval where one side has a single value.
+    """
+    check_level(level)
+    one, other = _finite(values), _finite(others)
+    if min(len(one), len(other)) < 2:
+        mean = one.mean() - other.mean() if len(one) and len(other) else math.nan
+        return Estimate(float(mean), None, None, len(one) + len(other), level=level)
+    from scipy import stats  # a second to load, and few need it
+
+    found = stats.ttest_ind(one, other, equal_var=False)
+    low, high = found.confidence_interval(level)
+    return Estimate(
+        float(one.mean() - other.mean()), float(low), float(high), len(one) + len(other), float(found.pvalue), level
+    )
