@@ -89,7 +89,7 @@ ROWS: dict[str, tuple[Any, Any, Any, Any]] = {
     "pyramid.px":                   (LOW,        LOW,            LOW,            {"stl10": 96, "cifar100": 96}),
     "pyramid.parent_epochs":        (12,         32,             60,             30),
     "pyramid.epochs":               (2,          4,              10,             20),
-    "pyramid.imitation_epochs":     (2,          3,              4,              10),
+    "pyramid.imitation_epochs":     (1,          3,              4,              10),
     "pyramid.parent_rate":          (0.05,       0.02,           0.05,           0.01),
     "pyramid.parent_schedule":      (CYCLE,      THREE_PHASE,    THREE_PHASE,    THREE_PHASE),
     "pyramid.rate":                 (0.05,       0.02,           0.05,           0.01),
@@ -103,7 +103,7 @@ ROWS: dict[str, tuple[Any, Any, Any, Any]] = {
     "compressing.images":           (None,       None,           None,           None),   # of Tables I and II
     "compressing.distilled_on":     (DIGITS,     BOTH,           BOTH,           BOTH),
     "compressing.distilled_width":  (1 / 4,      1.0,            1.0,            1.0),
-    "compressing.distilled_epochs": (10,         AS_PRINTED,     AS_PRINTED,     AS_PRINTED),
+    "compressing.distilled_epochs": (5,          AS_PRINTED,     AS_PRINTED,     AS_PRINTED),
     "compressing.distilled_batch":  (64,         64,             64,             64),
     "compressing.distilled_rate":   (1e-3,       3e-4,           3e-4,           3e-4),
     "compressing.swept_seeds":      (1,          SWEPT,          SWEPT,          5),      # that sweep T and alpha

@@ -10,8 +10,8 @@ from pathlib import Path
 from netpress import limits, paths
 from netpress.atomic import temporary_folder
 
-# Chosen by what a network leaves idle; `netpress bench together` measures it. Seen on an H100 with 16 cores: networks of
-# width 1/4 came to about 4,000 steps a second together, 10 at once as well as 28.
+# Chosen by what a network leaves idle; `netpress bench together` measures it. Seen on an H100 with 16 cores: networks
+# of width 1/4 came to about 4,000 steps a second together, 10 at once as well as 28.
 AT_WIDTH = ((1.0, 2), (0.5, 4), (0.0, 8))  # from this width on so many networks at once
 IN_TURNS = 2  # without MPS: one computes while the other prepares
 OWN, AT_FULL_WIDTH = 2**30, 6 * 2**30  # bytes of a process: CUDA itself, and a network at full width with its cache
