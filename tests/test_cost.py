@@ -95,6 +95,19 @@ def test_a_network_costs_what_its_own_records_say(tmp_path: Path, monkeypatch: p
     assert "2 kinds of networks" in cost.basis(runs, EDITION)
 
 
+def test_a_core_is_not_judged_by_a_gpu(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    runs = [run_of("mean-frozen"), run_of("mean-thawed")]
+    for run, kind, seconds in zip(runs, ("cpu", "cuda"), (100.0, 1.0), strict=True):
+        content = invented.content(run, 0.5)
+        stages = [stage | {"seconds": seconds / len(content["stages"])} for stage in content["stages"]]
+        records.write(run, EDITION, content | {"stages": stages, "made": content["made"] | {"kind": kind}})
+    one, other = (cost.works(tuple(runs))[run] / seconds for run, seconds in zip(runs, (100.0, 1.0), strict=True))
+    monkeypatch.delenv("NETPRESS_DEVICE", raising=False)
+    assert cost.rates(runs, EDITION)[""] == pytest.approx(one)
+    monkeypatch.setenv("NETPRESS_DEVICE", "cuda:1")
+    assert cost.rates(runs, EDITION)[""] == pytest.approx(other)
+
+
 @pytest.mark.parametrize("paper", ["triage", "pyramid", "compressing"])
 def test_every_planned_run_has_a_cost(paper: str) -> None:
     for run in papers.grid(paper, "demo"):

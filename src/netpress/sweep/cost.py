@@ -1,10 +1,11 @@
-"""What a run will cost, in seconds of one core (or of the GPU): multiply-adds of what is computed in each stage, at the
-rate that records show."""
+"""What a run will cost, in seconds of one core (or of the device that `NETPRESS_DEVICE` names): multiply-adds of what
+is computed in each stage, at the rate that records of such a device show."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from statistics import median
 
+from netpress import surroundings
 from netpress.runs import records
 from netpress.runs.run import Run, fingerprint
 from netpress.runs.work import answers_once, images_of, stage_work, teacher_work, work
@@ -39,10 +40,12 @@ def left_behind(run: Run) -> Iterator[tuple[str, int]]:
 def rates(runs: Sequence[Run], edition: str, results: Path | None = None) -> dict[str, float]:
     """Network -> multiply-adds per second, the median over its records; "" -> the median over all networks.
 
-    Networks differ, since a small one spends much of its time on other work.
+    Networks differ, since a small one spends much of its time on other work. Records of other devices are not counted.
     """
     found: dict[str, list[float]] = {}
-    done = records.fresh(runs, edition, results)
+    kind = surroundings.device().split(":")[0] or "cpu"
+    fresh = records.fresh(runs, edition, results)
+    done = {run: record for run, record in fresh.items() if record["made"]["kind"] == kind}
     for run, worked in works(tuple(done)).items():
         if seconds := sum(stage["seconds"] for stage in done[run].get("stages", [])):
             found.setdefault(run.model, []).append(worked / seconds)
