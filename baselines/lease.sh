@@ -3,14 +3,15 @@
 # time, and which has PyTorch and reaches nothing. All that stays on it lies in LEASE (.cache/lease), which git ignores.
 #
 # Here, once:
-#   baselines/lease.sh cut [SIZE]       the data folder -> .cache/pieces, of at most SIZE (55M) each
+#   baselines/lease.sh cut [SIZE]       the data folder -> .cache/pieces, of at most SIZE (40M) each
 # There, a call each, within LIMIT (470) seconds. What a call did not reach, the next one does; it ended with status 124:
 #   baselines/lease.sh join             the pieces in .cache/pieces -> data; every file that is whole by now is checked
 #   baselines/lease.sh tests            the tests that need a GPU
 #   baselines/lease.sh bench [PART]     one part of the bench, or those of PARTS that have no record
 #   baselines/lease.sh large            what is missing of the edition large, in the order of LARGE
+#   baselines/lease.sh small            the same of the edition small: seconds a network, and its claims are decided
 # Here again:
-#   baselines/lease.sh unpack FOLDER    the files that the last three leave in OUT (LEASE/out) -> results
+#   baselines/lease.sh unpack FOLDER    the files that the last four leave in OUT (LEASE/out) -> results
 #
 # OUT then holds all records of the machine, and the log of the call: at most 8 files of less than 16 MiB. A machine
 # that is new goes on from the records in results. NETPRESS_COMMIT says which commit it is where git cannot.
@@ -54,7 +55,7 @@ cut_data() {
   (cd "$data" && for set in "${SETS[@]}"; do [ ! -d "$set" ] || find "$set" -type f | LC_ALL=C sort; done) >"$work/files"
   [ -s "$work/files" ] || fail "no data set lies in $data: name their folder in NETPRESS_DATA."
   (cd "$data" && xargs -d '\n' sha256sum <"$work/files") >"$work/SHA256SUMS"
-  tar -cf - -C "$work" SHA256SUMS -C "$(realpath "$data")" -T "$work/files" | split -b "${1:-55M}" -d - "$work/piece."
+  tar -cf - -C "$work" SHA256SUMS -C "$(realpath "$data")" -T "$work/files" | split -b "${1:-40M}" -d - "$work/piece."
   rm -rf "$PIECES"
   mkdir -p "$PIECES"
   number="$(find "$work" -name 'piece.*' | wc -l)"
@@ -106,7 +107,7 @@ surroundings() { # of what computes
   export PYTHONPATH="$PWD/src${PYTHONPATH:+:$PYTHONPATH}" PYTHONUNBUFFERED=1
   mkdir -p "$OUT" "$LEASE/data" "$NETPRESS_RESULTS"
   rm -f "$OUT"/records.tar.gz.* "$OUT"/*.log
-  for known in large bench/cuda; do # records that are here already
+  for known in large small bench/cuda; do # records that are here already
     [ ! -d "$RESULTS/$known" ] || tar -C "$RESULTS" -cf - "$known" | tar -C "$NETPRESS_RESULTS" --skip-old-files -xf -
   done
   trap pack EXIT
@@ -154,6 +155,11 @@ the_bench() { # what fails does not keep the next part from being measured; what
   return "$failed"
 }
 
+the_small() {
+  [ -n "${TOY:-}" ] || edition=small
+  the_large
+}
+
 the_large() { # weights stay on the machine, and all of them would fill its disk: only those that are needed are kept
   local part failed=0 status words
   export NETPRESS_WEIGHTS="${NETPRESS_WEIGHTS:-needed}"
@@ -178,7 +184,7 @@ shift || true
 case "$command" in
   cut) cut_data "$@" ;;
   join) join_data ;;
-  tests | bench | large)
+  tests | bench | large | small)
     surroundings
     "the_$command" "$@" 2>&1 | tee "$OUT/$command.log"
     ;;

@@ -153,6 +153,13 @@ def test_nothing_begins_after_a_command_that_had_to_be_killed(machine: Machine) 
     assert len(noted) == 1 and noted[0].startswith("needed -m netpress.cli run triage")
 
 
+@pytest.mark.parametrize("edition", ["large", "small"])
+def test_an_edition_is_gone_through_in_order(machine: Machine, edition: str) -> None:
+    status, _, noted = with_a_python(machine, NOTES, edition, TOY="")
+    assert status == 0 and [line.split()[4] for line in noted] == ["triage"] * 4 + ["pyramid", "compressing"]
+    assert all(line.endswith(f" --edition {edition}") for line in noted)
+
+
 def test_a_measurement_that_may_not_end_in_time_does_not_begin(machine: Machine) -> None:
     status, told, noted = with_a_python(machine, NOTES, "bench", LIMIT="200")
     assert status == 124 and "triage-grid is for the next call" in told
