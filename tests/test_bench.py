@@ -17,7 +17,7 @@ from netpress.benchmarks import arms as both_arms
 from netpress.benchmarks import distillation, grid, host, imitation, overhead, remade, results
 from netpress.benchmarks.arms import Arms, arms
 from netpress.benchmarks.work import of_stage
-from netpress.book import benchmark_page
+from netpress.book import benchmark_page, devices_page
 from netpress.errors import UserError
 from netpress.runs import records
 from netpress.training.cache import Cache
@@ -194,14 +194,14 @@ def test_every_measurement_is_listed(command: Command) -> None:  # noqa: F811
 
 
 def test_the_page_tells_what_was_measured_on_a_gpu_and_nothing_else(nothing_measured: None) -> None:
-    assert "not yet run" in benchmark_page.on_a_gpu()
+    assert "not yet run" in devices_page.on_a_gpu()
     alone = results.content("together", plain(), [results.bar("together", "seconds", [9.0])], {})
     results.write(alone | {"made": alone["made"] | {"kind": "cuda", "device": "NVIDIA Example 8"}})
-    assert "NVIDIA Example 8" in benchmark_page.on_a_gpu() and benchmark_page.table_bars().to_frame().empty
+    assert "NVIDIA Example 8" in devices_page.on_a_gpu() and benchmark_page.table_bars().to_frame().empty
     measured = [results.bar("step-512", "share", [0.45], least=0.4), results.bar("step-512", "eager", [0.3])]
     record = results.content("step-512", plain(), measured, {})
     results.write(record | {"made": record["made"] | {"kind": "cuda", "device": "NVIDIA Example 9"}})
-    assert "NVIDIA Example 9" in benchmark_page.on_a_gpu()
+    assert "NVIDIA Example 9" in devices_page.on_a_gpu()
     table = benchmark_page.table_bars().to_frame().reset_index()
     assert table[["what", "measured", "reached", "on"]].values.tolist() == [["share", 0.45, "yes", "CUDA"]]
 
@@ -228,7 +228,7 @@ def test_records_made_again_are_told_from_others(tmp_path: Path, monkeypatch: py
     monkeypatch.setenv("NETPRESS_RESULTS", str(tmp_path / "results"))
     monkeypatch.setenv("NETPRESS_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(remade, "EDITION", dict.fromkeys(("cpu", "cuda", "mps"), "demo"))
-    with pytest.raises(UserError, match=r"3 records of edition demo .* there are 0"):
+    with pytest.raises(UserError, match=r"5 records of edition demo .* there are 0"):
         remade.measure()
     monkeypatch.setattr(remade, "CHOSEN", 2)
     alone = next(run for run in papers.grid("compressing", "demo") if run.label == "cnn-16-32-alone-s0")

@@ -7,6 +7,7 @@ import pytest
 from netpress import benchmarks
 from netpress.benchmarks import arms as both_arms
 from netpress.benchmarks import shrink, shrink_cost
+from netpress.book import benchmark_page
 from netpress.training.cache import Cache
 from netpress.training.compute import plain
 from netpress.training.loop import train
@@ -62,6 +63,10 @@ def test_what_is_picked_is_recorded_and_goes_on(digits, folder, monkeypatch, cap
     assert [step["kind"] for step in network["steps"]][:3] == ["replaced"] * 3
     kept = [step["what"] for step in network["steps"] if step["kind"] == "replaced" and not step["taken"]]
     assert (record["why"] is None) == (not kept) and all(name in (record["why"] or "") for name in kept)
+    monkeypatch.setattr(benchmark_page, "record", lambda name: record)
+    table = benchmark_page.table_shrunk().to_frame().reset_index()
+    assert list(table["network"]) == ["netpress:small_resnet"]
+    assert table["as it was"][0] == pytest.approx(100 * network["tests"]["parent"][0])
     trained = {p: p.stat().st_mtime_ns for p in (folder / "results").rglob("*-s0.json")}
     again = shrink.measure()
     assert again["bars"] == record["bars"] and {p: p.stat().st_mtime_ns for p in trained} == trained

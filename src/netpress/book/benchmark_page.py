@@ -7,6 +7,7 @@ import pandas as pd
 from netpress import papers
 from netpress.benchmarks import results
 from netpress.report.encoding import Encoding
+from netpress.report.estimates import Estimate, interval
 from netpress.report.figures import Figure, bars
 from netpress.report.tables import Table, listing
 from netpress.report.theme import Words
@@ -113,6 +114,33 @@ def figure_grid() -> Figure:
     )
     encoding = Encoding(x="block", y="seconds", series="arm", panel="regime")
     return bars(table, encoding, Words(alt, caption, "block replaced", "seconds"))
+
+
+def table_shrunk() -> Table:
+    """What `netpress shrink` picks of some networks: accuracy on the test images, and how many times smaller it is."""
+    measured = record("shrink")
+    factors = {bar["what"]: bar["measured"] for bar in measured.get("bars", [])}
+    rows = [
+        {
+            "network": row["model"], **{title: percent(row["tests"][key]) for key, title in SHRUNK.items()},
+            **{f"times fewer {what}": factors[f"{row['model']}, times fewer {what}"] for what in SMALLER},
+        }
+        for row in measured.get("networks", [])
+    ]  # fmt: skip
+    caption = "Networks shrunk within one point of validation accuracy: accuracy on the test images in %, and size."
+    own = measured.get("settings")
+    scale = f"{own['images']:,} training images of {own['dataset']}, edition {own['edition']}." if own else ""
+    note = f"Replaced: single layers in the place of blocks. In the end: pruned and stored in few bits too. {scale}"
+    return listing(rows, caption, note.strip(), digits=3)
+
+
+SHRUNK = {"parent": "as it was", "retrained": "trained as long", "whole": "replaced", "best": "in the end"}
+SMALLER = ("multiply-adds", "bytes")
+
+
+def percent(shares: list[float]) -> Estimate:
+    """The mean of accuracies, one a seed, in %."""
+    return interval(shares).times(100)
 
 
 def table_remade() -> Table:

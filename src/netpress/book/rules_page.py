@@ -20,10 +20,11 @@ def rules_text() -> str:
 def table_errors() -> Table:
     """The chance that any claim of a paper is decided wrongly, with the planned seeds."""
     record = results.first(NAME)
+    claims = record["claims"] if record else []
     rows = [
         {
             "paper": paper, "wrong decisions, %": 100 * bar["measured"], "at most, %": 5.0,
-            "most of them": most_of_them(record["claims"], paper),
+            "most of them": most_of_them(claims, paper),
         }
         for bar in (record["bars"] if record else ())
         for paper in [bar["name"].removeprefix("rules-")]
