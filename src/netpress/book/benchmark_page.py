@@ -129,9 +129,11 @@ def table_shrunk() -> Table:
     ]  # fmt: skip
     caption = "Networks shrunk within one point of validation accuracy: accuracy on the test images in %, and size."
     own = measured.get("settings")
-    scale = f"{own['images']:,} training images of {own['dataset']}, edition {own['edition']}." if own else ""
-    note = f"Replaced: single layers in the place of blocks. In the end: pruned and stored in few bits too. {scale}"
-    return listing(rows, caption, note.strip(), digits=3)
+    note = "Replaced: single layers in the place of blocks. In the end: pruned and stored in few bits too."
+    if own:
+        images = f"{own['images']:,}" if own["images"] else "All"
+        note += f" {images} training images of {own['dataset']}, edition {own['edition']}."
+    return listing(rows, caption, note, digits=3)
 
 
 SHRUNK = {"parent": "as it was", "retrained": "trained as long", "whole": "replaced", "best": "in the end"}
