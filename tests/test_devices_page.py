@@ -35,11 +35,11 @@ def test_without_a_gpu_there_is_nothing_to_compare() -> None:
 def test_what_was_trained_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     empty = runs().iloc[:0]
     made = {"triage": runs().assign(device="H100"), "pyramid": empty, "compressing": empty}
-    monkeypatch.setattr(devices_page.papers, "runs_frame", lambda paper, edition: made[paper])
+    monkeypatch.setattr(devices_page, "every", lambda paper: made[paper])
     monkeypatch.setattr(devices_page.results, "read", lambda *_: None)
     said = devices_page.on_a_gpu()
     assert said.startswith(
         "6 networks of the edition small were trained on H100, up to 6 at once and in 60 s on the clock"
     )
-    monkeypatch.setattr(devices_page.papers, "runs_frame", lambda paper, edition: empty)
+    monkeypatch.setattr(devices_page, "every", lambda paper: empty)
     assert devices_page.on_a_gpu().startswith("Nothing was done on a GPU yet")

@@ -21,8 +21,8 @@ CPU, GPU = "cpu", "cuda"
 def on_a_gpu() -> str:
     """What was trained and what was measured on a GPU, in sentences."""
     measured = sorted({each["made"]["device"] for name in MEASUREMENTS if (each := results.read(GPU, name))})
-    done = [finished(papers.runs_frame(paper, EDITION)) for paper in papers.PAPERS]
-    rows = pd.concat([frame[frame["kind"] == GPU] for frame in done])
+    rows = pd.concat([every(paper) for paper in papers.PAPERS])
+    rows = rows[rows["kind"] == GPU]
     if not measured and rows.empty:
         return "Nothing was done on a GPU yet: what is said here has been written and not yet run on one."
     trained = ""
@@ -37,13 +37,18 @@ def on_a_gpu() -> str:
 
 def table_devices() -> Table:
     """The same methods with other seeds on a processor and on a GPU: accuracy, and the difference."""
-    rows = [row for paper in papers.PAPERS for row in compared(papers.runs_frame(paper, EDITION))]
+    rows = [row for paper in papers.PAPERS for row in compared(every(paper))]
     caption = (
         "Accuracy after the last epoch, in %, averaged over the methods that were trained on both, with seeds of their "
         "own; differences in points."
     )
     note = "Welch's 95 % interval, a seed counted once. On a GPU the same code takes other ways: graphs, no biases."
     return listing(rows, caption, note)
+
+
+def every(paper: str) -> pd.DataFrame:
+    """All finished runs of a paper, those of fresh seeds too that are not all there yet."""
+    return finished(papers.frame(papers.grid(paper, EDITION), EDITION))
 
 
 def compared(runs: pd.DataFrame) -> Iterator[dict[str, Any]]:

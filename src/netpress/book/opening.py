@@ -106,7 +106,7 @@ def scale_of(page: "Page", edition: str) -> str:
     base = editions.parse(edition)[0]
     replaced = {"demo": ", digits in the place of every data set", "small": INSTEAD, "large": INSTEAD}.get(base, "")
     what = listed([papers.get(paper).title for paper in own])
-    return f"{what}: VGG {width}, {images}, {begin}{replaced} (edition {edition})."
+    return f"{what}: VGG {width} and with {images}, {begin}{replaced} (edition {edition})."
 
 
 INSTEAD = ", CIFAR-10 in the place of STL10, dogs at 64 px"
@@ -176,8 +176,7 @@ def rules(page: "Page") -> list[str]:
         return [rules_page.NOT_MEASURED]
     most = max(row["wrong decisions, %"] for row in wrong)
     return [
-        f"With the planned seeds any claim of a paper is decided wrongly in at most {number(most)} % of the cases; 5 "
-        "% is what the rules allow."
+        f"The chance that any claim of a paper is decided wrongly is {number(most)} % at most. The rules aim at 5 %."
     ]
 
 

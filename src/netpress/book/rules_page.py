@@ -1,6 +1,6 @@
 """The appendix's page on the rules of the claims: how often they decide wrongly, and how often at all."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from netpress.benchmarks import results
@@ -33,11 +33,11 @@ def table_errors() -> Table:
     return listing(rows, caption, drawn(record))
 
 
-def most_of_them(claims: Sequence[dict[str, Any]], paper: str) -> str:
+def most_of_them(claims: Sequence[Mapping[str, Any]], paper: str) -> str:
     """The claim of a paper that is wrongly decided most often, and how often."""
     errors = {row["claim"]: max(row["error_if_false"], row["error_if_true"]) for row in claims if row["paper"] == paper}
-    name = max(errors, key=lambda claim: errors[claim])
-    return f"{name}, {100 * errors[name]:.1f} %"
+    name = max(errors, key=lambda claim: errors[claim], default="")
+    return f"{name}, {100 * errors[name]:.1f} %" if name else ""
 
 
 def table_power() -> Table:
@@ -45,7 +45,7 @@ def table_power() -> Table:
     record = results.first(NAME)
     rows = [
         {
-            "claim": row["claim"], "planned seeds": row["seeds"],
+            "claim": row["claim"], "seeds": row["seeds"],
             "wrongly supported, %": 100 * row["error_if_false"], "wrongly contradicted, %": 100 * row["error_if_true"],
             "power, %": 100 * row["power"], "power, half decided, %": 100 * row["power_halfway"],
             **{f"with {n} seeds, %": 100 * row[f"power_halfway_{n}"] for n in SEEDS},

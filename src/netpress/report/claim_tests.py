@@ -18,7 +18,7 @@ from netpress.errors import UserError
 from netpress.report.comparisons import ACCURACY, EPOCHS, Comparison, Measure
 from netpress.report.estimates import Estimate, interval
 from netpress.report.evidence import ClaimTest, Contrast, Count, Findings, several
-from netpress.report.frames import Where, finished, one_edition, require_columns, rows_where
+from netpress.report.frames import Where, balanced, finished, one_edition, require_columns, rows_where
 from netpress.report.labels import WHOLE, Label, at, less
 from netpress.report.trends import Trend
 
@@ -49,7 +49,8 @@ def difference_test(contrast: Contrast, threshold: float = 0.0, direction: str =
 def difference(runs: pd.DataFrame, contrast: Contrast) -> Estimate:
     """Left minus right over all runs of both sides, in the measure's unit, one number a seed, without a test."""
     left, right = (_pick(runs, side, contrast.measure) for side in (contrast.left, contrast.right))
-    return interval(_paired(left, right, contrast).groupby("seed").mean())
+    pairs = _paired(left, right, contrast).rename("value").reset_index()
+    return interval(balanced(pairs).groupby("seed")["value"].mean())
 
 
 def noninferiority_test(contrast: Contrast, margin: float) -> ClaimTest:

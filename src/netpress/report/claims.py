@@ -186,13 +186,17 @@ def _found(claim: Claim, runs: pd.DataFrame, history: pd.DataFrame) -> Findings:
 
 
 def _corrected(claims: Sequence[Claim], results: Sequence[TestResult]) -> list[tuple[float | None, float]]:
-    """For each claim its corrected p and the level that Holm leaves to it, among its paper's claims."""
+    """For each claim its corrected p and the level that Holm leaves to it, among its paper's claims.
+
+    A claim that waits for its runs counts as one that will not be decided, so that its turn changes no other's verdict
+    for the worse.
+    """
     found: list[tuple[float | None, float]] = [(None, LEVEL)] * len(results)
     for paper in dict.fromkeys(claim.paper for claim in claims):
         places = [i for i, claim in enumerate(claims) if claim.paper == paper]
-        adjusted, levels = holm([results[i].best_p for i in places], LEVEL)
+        adjusted, levels = holm([results[i].best_p if results[i].n else 1.0 for i in places], LEVEL)
         for i, p, level in zip(places, adjusted, levels, strict=True):
-            found[i] = (p, level)
+            found[i] = (p if results[i].n else None, level)
     return found
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from netpress.report.estimates import interval
-from netpress.report.frames import finished, one_edition, require_columns
+from netpress.report.frames import balanced, finished, one_edition, require_columns
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ def summary(runs: pd.DataFrame, encoding: Encoding) -> pd.DataFrame:
     rows = rows.assign(**{name: column * encoding.scale for name, column in scaled.items()})
     points = []
     for key, group in rows.groupby(encoding.keys, sort=False):
-        seeds = group.groupby("seed")[values].mean() if "seed" in group else group[values]
+        seeds = balanced(group).groupby("seed")[values].mean() if "seed" in group else group[values]
         found = interval(seeds[encoding.y])
         point = dict(zip(encoding.keys, key, strict=True))
         point |= {"mean": found.mean, "low": found.low, "high": found.high, "n": found.n}

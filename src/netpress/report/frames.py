@@ -75,10 +75,23 @@ def by_seed(runs: pd.DataFrame, column: str, over: Sequence[str] = ()) -> pd.Dat
     if "edition" in rows and rows["edition"].nunique() > 1:
         raise UserError(f"Runs of {rows['edition'].nunique()} editions are never averaged; choose one edition.")
     rows = rows.assign(value=pd.to_numeric(rows[column], errors="coerce").astype("float64"))
+    rows = balanced(rows.dropna(subset=["value"]), over)
     if not over:
         return rows.groupby("seed")["value"].mean().to_frame("all")
     table = rows.groupby([*over, "seed"], sort=False)["value"].mean().unstack("seed", sort=False).T
     return table.sort_index()
+
+
+def balanced(rows: pd.DataFrame, over: Sequence[str] = ()) -> pd.DataFrame:
+    """The rows of those seeds that have as many data sets as any, within each combination of `over`.
+
+    Data sets may have different numbers of seeds; a mean over seeds of means over data sets would weigh them by that.
+    """
+    if "dataset" not in rows or rows.empty:
+        return rows
+    count = rows.groupby([*over, "seed"])["dataset"].transform("nunique")
+    most = count.groupby([rows[name] for name in over]).transform("max") if over else count.max()
+    return rows[count == most]
 
 
 def estimates(runs: pd.DataFrame, rows: str, columns: str, value: str = "best", scale: float = 100.0) -> pd.DataFrame:

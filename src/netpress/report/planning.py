@@ -28,7 +28,7 @@ class Needed:
     @property
     def text(self) -> str:
         """In words."""
-        return str(self.seeds) if self.seeds else f"no number up to {MOST_SEEDS}{self.why and f': {self.why}'}"
+        return f"at least {self.seeds}" if self.seeds else f"no number up to {MOST_SEEDS}{self.why and f': {self.why}'}"
 
 
 NOTHING_NEEDED = Needed()

@@ -11,6 +11,15 @@ from netpress.report.estimates import Estimate
 from netpress.report.tables import number
 
 
+def over_seeds(rows: pd.DataFrame) -> str:
+    """What the bars of a figure mean, with the number of seeds of a data set."""
+    counts = rows.groupby("dataset")["seed"].nunique() if "dataset" in rows else pd.Series([rows["seed"].nunique()])
+    if counts.empty or counts.max() == 1:
+        return "one run each, so no intervals"
+    seeds = f"{counts.max()}" if counts.min() == counts.max() else f"{counts.min()} to {counts.max()}"
+    return f"mean and 95 % interval over {seeds} seeds"
+
+
 def known(value: object) -> bool:
     """Whether it is an Estimate that rests on runs."""
     return isinstance(value, Estimate) and value.n > 0

@@ -107,7 +107,7 @@ class Trend:
         if self.n < 2 or not self.most:
             return None
         reach = {side: self._reach(side, alpha) for side in (1, -1)}
-        low, high = (self.s - reach[1]) / self.most, (self.s - reach[-1]) / self.most
+        low, high = max(-1.0, (self.s - reach[1]) / self.most), min(1.0, (self.s - reach[-1]) / self.most)
         return (low, high) if self.rising else (-high, -low)
 
     def _reach(self, side: int, alpha: float) -> int:

@@ -9,6 +9,7 @@ from netpress.papers.pyramid import BACKWARD, DIRECTIONS, FORWARD, NAMES, PARENT
 from netpress.papers.pyramid.tables import TABLES, TAUGHT, cells_of, depth_text, kinds
 from netpress.report.figures import Box, Encoding, Figure, Row, Words, diagram, grouped_points, scatter
 from netpress.report.frames import finished
+from netpress.report.sentences import over_seeds
 from netpress.report.slopes import Slopes, slopes
 
 
@@ -77,8 +78,8 @@ def figure_levels(runs: pd.DataFrame) -> Figure:
     alt = "One panel a data set and direction: points over Scratch at each level, for every kind of teacher."
     caption = (
         "Points of best test accuracy above Scratch, the same network that learns alone (filled), and the same after "
-        f"the last epoch (hollow), by level and kind of teacher; {spread(rows)}. Dashed: Scratch. Thawed: nothing is "
-        "frozen in stage 2."
+        f"the last epoch (hollow), by level and kind of teacher; {over_seeds(rows)}. Dashed: Scratch. Thawed: nothing "
+        "is frozen in stage 2."
     )
     encoding = Encoding(
         x="level name", y="points", series="taught by", panel="panel", beside="last", all_series=kinds_of_teacher()
@@ -166,9 +167,3 @@ def in_order(runs: pd.DataFrame) -> pd.DataFrame:
     })  # fmt: skip
     rows = runs.loc[keys.sort_values(["s", "d", "l", "m"], kind="stable").index]
     return rows.assign(**{"level name": rows["level"].str.upper()})
-
-
-def spread(rows: pd.DataFrame) -> str:
-    """What the bars mean, with the number of seeds."""
-    seeds = rows["seed"].nunique()
-    return "one run each, so no intervals" if seeds == 1 else f"mean and 95 % interval over {seeds} seeds"

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 Curve = list[list[float]]  # pairs of steps done and test accuracy, a fraction
 
-NEAR = 0.01  # within a point of the final level
+NEAR = 0.01 + 1e-9  # within a point of the final level, whatever rounding makes of a point
 TAIL = 0.8  # the final level is the mean over what comes after this share of the steps
 
 

@@ -27,7 +27,8 @@ from netpress.report.figures import (
 )
 from netpress.report.frames import estimates, finished, rows_where
 from netpress.report.heat import heat
-from netpress.report.tables import Table, listing, number
+from netpress.report.sentences import over_seeds
+from netpress.report.tables import Table, Whole, listing, number
 
 NUMBERS = {block: str(number) for number, block in enumerate(BLOCKS, start=1)}
 SHOWN_FILTERS = 8
@@ -111,7 +112,7 @@ def figure_2(runs: pd.DataFrame) -> Figure:
     )
     caption = (
         "Points of best test accuracy above the uncompressed parent of the same seed (filled) and the same after the "
-        f"last epoch (hollow), by the block that was compressed and by method; {spread(rows)}. Dashed: the parent, "
+        f"last epoch (hollow), by the block that was compressed and by method; {over_seeds(rows)}. Dashed: the parent, "
         "whose accuracy is in brackets. The best epoch is chosen on the test images, as in the paper."
     )
     words = Words(alt, caption, "compressed block", "points above the parent")
@@ -131,12 +132,6 @@ def heat_map(runs: pd.DataFrame) -> Figure:
     return heat(rows, encoding, Words(alt, caption, "compressed block"))
 
 
-def spread(rows: pd.DataFrame) -> str:
-    """What the bars mean, with the number of seeds."""
-    seeds = rows["seed"].nunique()
-    return "one run each, so no intervals" if seeds == 1 else f"mean and 95 % interval over {seeds} seeds"
-
-
 def figure_3(runs: pd.DataFrame) -> Figure:
     """Figure 3: epochs of retraining until 99 % of the run's best accuracy, averaged over blocks."""
     rows = compressed(named(runs))
@@ -146,8 +141,8 @@ def figure_3(runs: pd.DataFrame) -> Figure:
     longest = int(rows["final_epochs"].max()) if len(rows) else 0
     at_end = float((rows["epochs_to_99"] == rows["final_epochs"]).mean()) if len(rows) else 0.0
     caption = (
-        f"Epochs of retraining until 99 % of a run's best accuracy, over the five blocks; {spread(rows)}. The measure "
-        f"has a ceiling: of {longest} epochs at most, {100 * at_end:.0f} % of the networks take all they have."
+        f"Epochs of retraining until 99 % of a run's best accuracy, over the five blocks; {over_seeds(rows)}. The "
+        f"measure has a ceiling: of {longest} epochs at most, {100 * at_end:.0f} % of the networks take all they have."
     )
     return bars(means, encoding, Words(alt, caption, "data set", "epochs to 99 % of the best"))
 
@@ -165,7 +160,7 @@ def learning_curves(history: pd.DataFrame, dataset: str) -> Figure:
     rows = rows.assign(block=rows["block"].map(BLOCK_NAMES))
     encoding = Encoding(x="epoch", y="test_accuracy", series="method", panel="block", scale=100.0, columns=3)
     alt = f"Learning curves on {DATASETS[dataset].title}: one panel a compressed block, one line a method."
-    caption = f"Test accuracy during retraining on {DATASETS[dataset].title}, by compressed block; {spread(rows)}."
+    caption = f"Test accuracy during retraining on {DATASETS[dataset].title}, by compressed block; {over_seeds(rows)}."
     return curves(rows, encoding, Words(alt, caption, "epoch of retraining", "accuracy, %"))
 
 
@@ -264,13 +259,15 @@ def settling(runs: pd.DataFrame) -> Table:
         {
             "network": f"{titles()[dataset]}: {initialisation}, {regime}",
             **{title: interval(part.groupby("seed")[column].mean()) for column, title in measured.items()},
+            "get there": Whole(f"{part['reached'].notna().sum()} of {len(part)}"),
             "still rising, points": interval(part.groupby("seed")["drift"].mean()).times(100),
         }
         for (dataset, initialisation, regime), part in rows.groupby(["dataset", "initialisation", "regime"], sort=False)
     ]
     caption = (
         "Epochs of retraining at a constant rate until the accuracy stays within a point of the run's own final level, "
-        "and until it is at the parent's less a point, over the blocks that were retrained so."
+        "and until it is at the parent's less a point, over the blocks that were retrained so; the latter over the "
+        "networks that get there."
     )
     note = (
         "Accuracy is measured several times within the first epochs and smoothed over three measurements; the final "

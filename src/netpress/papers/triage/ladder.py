@@ -10,9 +10,10 @@ import pandas as pd
 
 from netpress import editions, papers
 from netpress.papers.triage import BLOCK_NAMES, CONSTANT, REGIMES, tidy
-from netpress.papers.triage.figures import compressed, named, spread
+from netpress.papers.triage.figures import compressed, named
 from netpress.report.estimates import Estimate, interval
 from netpress.report.figures import Encoding, Figure, Words, lines, nothing
+from netpress.report.sentences import over_seeds
 from netpress.report.tables import number
 from netpress.runs import records
 from netpress.runs.run import Run
@@ -71,7 +72,7 @@ def figure_ladder(rungs: pd.DataFrame) -> Figure:
     alt = "Two panels, frozen and thawed: points against the parent over training images, one line for each block."
     caption = (
         "Points of best accuracy above the uncompressed parent that saw as many images, CIFAR-10, student-teacher; "
-        f"{spread(rungs) if len(rungs) else 'not run yet'}. Dashed: the parent."
+        f"{over_seeds(rungs) if len(rungs) else 'not run yet'}. Dashed: the parent."
     )
     words = Words(alt, caption, "training images", "points above the parent")
     if rungs.empty:

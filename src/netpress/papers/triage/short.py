@@ -10,7 +10,7 @@ from netpress.papers.triage.claims import FILTERS, FROZEN, IMITATED, OUTPUT, PER
 from netpress.report.claim_tests import difference
 from netpress.report.estimates import Estimate, interval
 from netpress.report.evidence import Contrast
-from netpress.report.frames import estimates, finished
+from netpress.report.frames import balanced, estimates, finished
 from netpress.report.sentences import cells, count, known, listed, minus, plain, signed
 from netpress.report.sentences import runs as runs_text
 from netpress.report.tables import number
@@ -70,7 +70,7 @@ def worst_frozen(runs: pd.DataFrame) -> str:
 def blocks(runs: pd.DataFrame) -> str:
     """Whether blocks are equally critical: the widest difference between two of them."""
     rows = figures.compressed(figures.named(runs))
-    means = rows.groupby(["block", "seed"], sort=False)["best"].mean().unstack("seed") if len(rows) else rows
+    means = balanced(rows).groupby(["block", "seed"], sort=False)["best"].mean().unstack("seed") if len(rows) else rows
     if len(means) < 2:
         return ""
     order = means.mean(axis=1).sort_values()
