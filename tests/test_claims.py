@@ -319,6 +319,15 @@ def test_holm_is_applied_within_a_paper():
         assert (v.result.low > 0) == (v.verdict == "supported")
 
 
+def test_claims_that_wait_for_their_runs_count_in_the_correction():
+    """Else their turn could undo a verdict: one claim's raw p of 0.03 decides alone, and not beside one that waits."""
+    waits = ClaimTest(lambda runs, history: Findings(), "waits")
+    alone = judge_all([claim(planted(3.0), "T1")], frame())
+    beside = judge_all([claim(planted(3.0), "T1"), claim(waits, "T2")], frame())
+    assert [v.verdict for v in alone] == ["supported"] and [v.verdict for v in beside] == ["undecided", "not run"]
+    assert beside[0].p == pytest.approx(2 * alone[0].p) and beside[1].p is None
+
+
 def test_contradiction_is_corrected_too():
     found = judge_all([claim(planted(-3.0), "T1"), claim(planted(6.0), "T2")], frame())
     assert [v.verdict for v in found] == ["contradicted", "supported"]

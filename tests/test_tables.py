@@ -9,7 +9,7 @@ import pytest
 
 from netpress.errors import UserError
 from netpress.report.estimates import Estimate, interval
-from netpress.report.frames import by_seed, estimates, rows_where
+from netpress.report.frames import balanced, by_seed, estimates, rows_where
 from netpress.report.statistics import rank_correlation
 from netpress.report.tables import (
     Beside,
@@ -215,3 +215,13 @@ def test_listing_takes_one_dict_a_row():
     page = table._repr_html_()
     assert '<th scope="row">T2</th><td><span class="np-tag np-not-run">not run</span></td>' in page
     assert list(table.to_frame()["verdict"]) == ["supported", "not run"]
+
+
+def test_a_mean_over_data_sets_takes_the_seeds_that_all_have() -> None:
+    """Data set b has seed 2 alone, and half of what a has: with it the mean over seeds would be 0.6, not 0.65."""
+    rows = [("a", 0, 0.9), ("a", 1, 0.8), ("b", 0, 0.5), ("b", 1, 0.4), ("b", 2, 0.5)]
+    frame = pd.DataFrame(rows, columns=["dataset", "seed", "best"]).assign(status="done")
+    assert list(by_seed(frame, "best")["all"]) == pytest.approx([0.7, 0.6])
+    apart = by_seed(frame, "best", ("dataset",))
+    assert list(apart["b"]) == pytest.approx([0.5, 0.4, 0.5]) and len(apart["a"].dropna()) == 2
+    assert len(balanced(frame)) == 4 and len(balanced(frame, ["dataset"])) == 5

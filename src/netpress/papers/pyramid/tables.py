@@ -15,6 +15,7 @@ from netpress.nets.levels import LEVELS, ORDERS, TOP
 from netpress.papers import printed
 from netpress.papers.pyramid import (
     BACKWARD,
+    ENLARGED,
     FACTORS,
     FORWARD,
     FROZEN,
@@ -276,7 +277,7 @@ def table_readings(runs: pd.DataFrame) -> Table:
 
 
 def table_native(runs: pd.DataFrame, value: str = "best") -> Table:
-    """Networks of different depth from random weights at 32 px (claim P9).
+    """Networks of different depth from random weights at 32 px (claim P9), and with the images enlarged (claim P12).
 
     Where the pyramid has images of 32 px too, its own networks stand beside them: those that inherit and learn alone
     (Scratch), and those taught level by level with nothing frozen.
@@ -292,7 +293,10 @@ def table_native(runs: pd.DataFrame, value: str = "best") -> Table:
         "Beside them the same networks in the pyramid of 2 stages, nothing frozen, and the difference within seeds. "
         "From random weights a network is trained as VGG19 is; those of the pyramid go on from VGG19, on plain images."
     )
-    return listing(listed, caption, note if same_px else "")
+    if listed and "images enlarged" in listed[0]:
+        px = editions.settings(str(runs["edition"].iloc[0]), "pyramid").enlarged_px
+        note += f" Images enlarged: the same images at {px} px, from random weights too."
+    return listing(listed, caption, note.strip() if same_px else "")
 
 
 def native_row(level: str, direction: str, table: pd.DataFrame, same_px: bool) -> dict[str, Any]:
@@ -300,6 +304,8 @@ def native_row(level: str, direction: str, table: pd.DataFrame, same_px: bool) -
     alone = table.get((level, direction, NATIVE, ""), table.get((level, direction, PARENT, "")))
     depth = depth_text(levels.NAMES[level, direction])
     row = {"network": name_of(level, direction), "depth": depth, "random weights": points(alone)}
+    if any(key[2] == ENLARGED for key in table):
+        row["images enlarged"] = points(table.get((level, direction, ENLARGED, "")))
     if not same_px:
         return row
     if level == TOP:
