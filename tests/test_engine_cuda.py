@@ -370,6 +370,7 @@ def test_larger_images_come_in_smaller_pieces_on_a_gpu() -> None:
 
 
 def test_choice_of_device_precision_and_budget(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("NETPRESS_PRECISION", raising=False)
     monkeypatch.setenv("NETPRESS_CACHE_GB", "0.5")
     monkeypatch.delenv("NETPRESS_DEVICE")
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
@@ -392,6 +393,7 @@ def test_processes_share_the_memory_for_caches(monkeypatch: pytest.MonkeyPatch) 
 
 def test_a_numbered_gpu_is_the_current_one_and_its_memory_counts(monkeypatch: pytest.MonkeyPatch) -> None:
     current, asked = [], []
+    monkeypatch.delenv("NETPRESS_PRECISION", raising=False)
     monkeypatch.delenv("NETPRESS_CACHE_GB", raising=False)
     monkeypatch.setenv("NETPRESS_DEVICE", "cuda:1")
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)

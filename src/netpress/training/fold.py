@@ -22,7 +22,9 @@ def folded(module: nn.Module) -> nn.Module:
 
 
 def folded_network(network: Network) -> Network:
-    """The same of a whole network that is frozen."""
+    """The same of a whole network that is frozen. One of the user's own stays as it is: its blocks are graphs."""
+    if type(network) is not Network:
+        return network
     return Network({name: folded(block) for name, block in network.blocks.items()}, folded(network.head))
 
 
