@@ -133,7 +133,7 @@ def table_shrunk() -> Table:
     if own:
         images = f"{own['images']:,}" if own["images"] else "All"
         note += f" {images} training images of {own['dataset']}, edition {own['edition']}."
-    return listing(rows, caption, note, digits=3)
+    return listing(rows, caption, note, digits=1)
 
 
 SHRUNK = {"parent": "as it was", "retrained": "trained as long", "whole": "replaced", "best": "in the end"}

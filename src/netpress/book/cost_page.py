@@ -17,7 +17,7 @@ WATTS_OF_GPU = 350.0  # of one that is not listed
 COUNTED = (
     "Every record counts here, those of fresh seeds and of the search for settings too; the box at the end of a page "
     "has the time of the runs that the page shows. Time is that of a processor's cores together; on a GPU, which many "
-    "networks share, it is time on the clock."
+    "networks share, it is time on the clock, and the last row counts once what two rows share."
 )
 
 

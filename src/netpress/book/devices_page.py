@@ -31,7 +31,7 @@ def on_a_gpu() -> str:
         pace = f"up to {most_at_once(own)} at once and in {duration(on_the_clock(own))} on the clock"
         trained = f"{len(rows):,} networks of the edition {EDITION} were trained on {names}, {pace}. "
     if not measured:
-        return f"{trained}Nothing of the table above was measured on one yet."
+        return f"{trained}None of the measurements above was made on one yet."
     return f'{trained}What was measured on {" and ".join(measured)} and has an aim stands in the lines "CUDA" above.'
 
 

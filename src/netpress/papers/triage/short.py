@@ -76,8 +76,8 @@ def blocks(runs: pd.DataFrame) -> str:
     order = means.mean(axis=1).sort_values()
     gap = interval((means.loc[order.index[-1]] - means.loc[order.index[0]]).dropna()).times(100)
     first, last = (figures.NUMBERS[name] for name in (order.index[0], order.index[-1]))
-    so = "not alike, though the paper says they are" if gap.mean > 1 else "alike, as the paper says"
-    return f"So blocks look {so}: on average block {first} costs {plain(gap)} points more than block {last}."
+    so = "do not look alike, though the paper says they are" if gap.mean > 1 else "look alike, as the paper says"
+    return f"So blocks {so}: on average block {first} costs {plain(gap)} points more than block {last}."
 
 
 def of_regime(runs: pd.DataFrame, regime: str) -> str:
