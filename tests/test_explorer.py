@@ -45,8 +45,9 @@ def test_it_holds_every_run_as_it_is(made):
         assert f"{paper}/{dataset}/{model}-{method}-s{seed}" == row["name"]
         assert columns["best"][i] == round(100 * row["best"], 2) and columns["parameters"][i] == row["parameters"]
         own = made.history[made.history["name"] == row["name"]]
-        assert data["curves"][i]["test_accuracy"] == [round(10_000 * v) for v in own["test_accuracy"]]
-        assert sum(epochs for _, epochs in data["curves"][i]["stages"]) == len(own) == row["epochs"]
+        which, test_accuracy, *_ = data["curves"][i]
+        assert test_accuracy == [round(10_000 * v) for v in own["test_accuracy"]]
+        assert sum(epochs for _, epochs in data["stages"][which]) == len(own) == row["epochs"]
 
 
 def test_a_thousand_runs_leave_room_for_the_page(made):

@@ -123,20 +123,23 @@ def table_shrunk() -> Table:
     rows = [
         {
             "network": row["model"], **{title: percent(row["tests"][key]) for key, title in SHRUNK.items()},
-            **{f"times fewer {what}": factors[f"{row['model']}, times fewer {what}"] for what in SMALLER},
+            **{f"{what}, ÷": factors[f"{row['model']}, times fewer {what}"] for what in SMALLER},
         }
         for row in measured.get("networks", [])
     ]  # fmt: skip
     caption = "Networks shrunk within one point of validation accuracy: accuracy on the test images in %, and size."
     own = measured.get("settings")
-    note = "Replaced: single layers in the place of blocks. In the end: pruned and stored in few bits too."
+    note = (
+        "As long: trained for as long as the smaller one. Replaced: single layers in the place of blocks. In the end: "
+        "pruned and stored in few bits too. ÷: by how much it is divided."
+    )
     if own:
         images = f"{own['images']:,}" if own["images"] else "All"
         note += f" {images} training images of {own['dataset']}, edition {own['edition']}."
     return listing(rows, caption, note, digits=1)
 
 
-SHRUNK = {"parent": "as it was", "retrained": "trained as long", "whole": "replaced", "best": "in the end"}
+SHRUNK = {"parent": "as it was", "retrained": "as long", "whole": "replaced", "best": "in the end"}
 SMALLER = ("multiply-adds", "bytes")
 
 

@@ -16,7 +16,7 @@ READINGS = {
     "backward": ("backward", "thawed"),
 }
 
-DEVICES = {"cpu": ", on a core", "cuda": ", on a GPU", "mps": ", on MPS"}
+DEVICES = {"cpu": "a core", "cuda": "a GPU", "mps": "MPS"}
 
 
 def computation(edition: str) -> dict[str, int]:
@@ -47,14 +47,11 @@ def training_cost(runs: pd.DataFrame) -> Table:
     kinds = dict(list(rows.groupby("kind"))) if len(rows) else {"cpu": rows}
     listed = [
         {
-            "pyramid": name, "multiply-adds of training, in 10^12": spent[name] / 1e12,
-            "times backward's": spent[name] / spent["backward"],
+            "pyramid": name, "multiply-adds, in 10^12": spent[name] / 1e12,
+            "times backward's": spent[name] / spent["backward"], "stage 1 on": DEVICES[kind],
+            "with L2, s": seconds(own, "two-stages", reading), "with Gram, s": seconds(own, "gram", reading),
         }
-        | {
-            f"seconds of stage 1, {loss}{DEVICES[kind] if len(kinds) > 1 else ''}": seconds(own, approach, reading)
-            for kind, own in kinds.items()
-            for loss, approach in (("L2", "two-stages"), ("Gram", "gram"))
-        }
+        for kind, own in kinds.items()
         for name, reading in READINGS.items()
         if spent
     ]  # fmt: skip

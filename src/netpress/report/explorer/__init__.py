@@ -58,6 +58,7 @@ class Explorer:
             "heads": {name: head for name, head in (SHOWN | BEHIND).items() if name in columns},
             "columns": columns,
             "measures": self.measures(),
+            "stages": self.stages,
             "curves": self.curves(),
             "charts": specifications(list(dict.fromkeys(self.rows["paper"]))),
         }
@@ -76,12 +77,27 @@ class Explorer:
             for row in self.rows[names].to_dict("records")
         ]
 
-    def curves(self) -> list[dict[str, Any]]:
-        """Per run its stages as [name, epochs], and its four curves; accuracies as 1/100 of a per cent."""
-        if self.history.empty:
-            return [{} for _ in range(len(self.rows))]
-        groups = dict(list(self.history.groupby("name", sort=False)))
-        return [curve(groups[name]) if name in groups else {} for name in self.rows["name"]]
+    @cached_property
+    def histories(self) -> dict[str, pd.DataFrame]:
+        """The epochs of each run, by its name."""
+        return {} if self.history.empty else dict(list(self.history.groupby("name", sort=False)))
+
+    @cached_property
+    def stages(self) -> list[list[list[Any]]]:
+        """The different stages that runs have, as [name, epochs] each."""
+        found = []
+        for name in self.rows["name"]:
+            if name in self.histories and (own := stages_of(self.histories[name])) not in found:
+                found.append(own)
+        return found
+
+    def curves(self) -> list[list[Any]]:
+        """Per run which of `stages` it has, then its CURVES, None where there is none; nothing without a history.
+
+        Accuracies are 1/100 of a per cent.
+        """
+        own = [self.histories.get(name) for name in self.rows["name"]]
+        return [[self.stages.index(stages_of(rows)), *curves_of(rows)] if rows is not None else [] for rows in own]
 
     def __repr__(self) -> str:
         return f"Explorer of {len(self.rows)} runs"
@@ -143,15 +159,20 @@ def coded(values: list[Any]) -> dict[str, Any]:
     return {"different": different, "codes": [place[value] for value in values]}
 
 
-def curve(rows: pd.DataFrame) -> dict[str, Any]:
-    """The stages and curves of one run."""
+def stages_of(rows: pd.DataFrame) -> list[list[Any]]:
+    """The stages of one run."""
     stages: list[list[Any]] = []
     for stage in rows["stage"]:
         if not stages or stages[-1][0] != stage:
             stages.append([stage, 0])
         stages[-1][1] += 1
-    found = {name: numbers(rows[name], name) for name in CURVES if name in rows}
-    return {"stages": stages} | {name: values for name, values in found.items() if any(v is not None for v in values)}
+    return stages
+
+
+def curves_of(rows: pd.DataFrame) -> list[list[Any] | None]:
+    """The curves of one run."""
+    found = [numbers(rows[name], name) if name in rows else [] for name in CURVES]
+    return [values if any(value is not None for value in values) else None for values in found]
 
 
 def numbers(values: Iterable[Any], name: str) -> list[Any]:

@@ -9,6 +9,7 @@
   const COLOURS = { A: "--np-blue", B: "--np-vermillion" };
   const FIRST = "cifar10"; // the data set that is shown first, where it is there
   const UNITS = { test_accuracy: 100, train_accuracy: 100, test_loss: 1, train_loss: 1 };
+  const CURVES = Object.keys(UNITS); // in the order in which a run has them
 
   function start() {
     const root = document.getElementById("np-explorer");
@@ -235,11 +236,11 @@
       const kind = state.kind;
       const rows = [];
       for (const slot of ["A", "B"]) {
-        const run = data.curves[state[slot]];
-        const stages = (run.stages || []).flatMap(([stage, epochs]) => Array(epochs).fill(stage));
+        const [which, ...run] = data.curves[state[slot]];
+        const stages = (data.stages[which] || []).flatMap(([stage, epochs]) => Array(epochs).fill(stage));
         for (const on of ["test", "train"]) {
           const name = `${on}_${kind}`;
-          (run[name] || []).forEach((held, k) => {
+          (run[CURVES.indexOf(name)] || []).forEach((held, k) => {
             if (held !== null)
               rows.push({ slot, on: on === "train" ? "training" : "test", kind, epoch: k + 1, stage: stages[k], value: held / UNITS[name] });
           });
