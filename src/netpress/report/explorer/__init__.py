@@ -34,7 +34,7 @@ BEHIND = {
 PER_CENT = ("best", "last")
 DIGITS = {"best": 2, "last": 2, "seconds": 1, "images_per_second": 0}
 CURVES = ("test_accuracy", "train_accuracy", "test_loss", "train_loss")
-FINGERPRINT = 12  # letters shown
+CUT = {"fingerprint": 12, "time": len("2026-01-01T00:00")}  # letters shown
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,7 +67,7 @@ class Explorer:
         """A column's values as they are shown: rounded, accuracies in per cent, None where there is none."""
         factor = 100 if name in PER_CENT else 1
         values = [plain(value, DIGITS.get(name, 0), factor) for value in self.rows[name]]
-        return [value[:FINGERPRINT] if value else value for value in values] if name == "fingerprint" else values
+        return [value[: CUT[name]] if value else value for value in values] if name in CUT else values
 
     def measures(self) -> list[dict[str, Any]]:
         """What else was measured on each run; only single numbers and words."""
@@ -176,10 +176,10 @@ def curves_of(rows: pd.DataFrame) -> list[list[Any] | None]:
 
 
 def numbers(values: Iterable[Any], name: str) -> list[Any]:
-    """A curve: accuracies as whole hundredths of a per cent, losses to four digits."""
+    """A curve: accuracies as whole hundredths of a per cent, losses to three digits."""
     if name.endswith("accuracy"):
         return [plain(value, 0, 10_000) for value in values]
-    return [None if plain(value, 9) is None else float(f"{float(value):.4g}") for value in values]
+    return [None if plain(value, 9) is None else float(f"{float(value):.3g}") for value in values]
 
 
 def in_script(text: str) -> str:
