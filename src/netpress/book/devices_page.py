@@ -52,8 +52,8 @@ def every(paper: str) -> pd.DataFrame:
 
 
 def compared(runs: pd.DataFrame) -> Iterator[dict[str, Any]]:
-    """One row a data set: what both kinds of device have made of the methods that both have."""
-    for dataset, own in finished(runs).groupby("dataset", sort=False):
+    """One row a data set of finished runs: what both kinds of device have made of the methods that both have."""
+    for dataset, own in runs.groupby("dataset", sort=False):
         table = (100 * own["last"]).groupby([own["kind"], own["seed"], own["name"].map(method_of)]).first().unstack()
         kinds = [table.loc[kind] if kind in table.index else pd.DataFrame() for kind in (CPU, GPU)]
         both = [name for name in table if all(name in kind and kind[name].notna().any() for kind in kinds)]

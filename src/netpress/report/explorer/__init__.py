@@ -58,8 +58,7 @@ class Explorer:
             "heads": {name: head for name, head in (SHOWN | BEHIND).items() if name in columns},
             "columns": columns,
             "measures": self.measures(),
-            "stages": self.stages,
-            "curves": self.curves(),
+            **self.histories(),
             "charts": specifications(list(dict.fromkeys(self.rows["paper"]))),
         }
 
@@ -77,27 +76,21 @@ class Explorer:
             for row in self.rows[names].to_dict("records")
         ]
 
-    @cached_property
-    def histories(self) -> dict[str, pd.DataFrame]:
-        """The epochs of each run, by its name."""
-        return {} if self.history.empty else dict(list(self.history.groupby("name", sort=False)))
-
-    @cached_property
-    def stages(self) -> list[list[list[Any]]]:
-        """The different stages that runs have, as [name, epochs] each."""
-        found = []
-        for name in self.rows["name"]:
-            if name in self.histories and (own := stages_of(self.histories[name])) not in found:
-                found.append(own)
-        return found
-
-    def curves(self) -> list[list[Any]]:
-        """Per run which of `stages` it has, then its CURVES, None where there is none; nothing without a history.
-
-        Accuracies are 1/100 of a per cent.
+    def histories(self) -> dict[str, list[list[Any]]]:
+        """`stages`: the different stages that runs have, as [name, epochs] each. `curves`: per run which of these it
+        has, then its CURVES, None where there is none; nothing without a history. Accuracies are 1/100 of a per cent.
         """
-        own = [self.histories.get(name) for name in self.rows["name"]]
-        return [[self.stages.index(stages_of(rows)), *curves_of(rows)] if rows is not None else [] for rows in own]
+        groups = {} if self.history.empty else dict(list(self.history.groupby("name", sort=False)))
+        stages: list[list[Any]] = []
+        curves: list[list[Any]] = []
+        for name in self.rows["name"]:
+            if name not in groups:
+                curves.append([])
+                continue
+            if (own := stages_of(groups[name])) not in stages:
+                stages.append(own)
+            curves.append([stages.index(own), *curves_of(groups[name])])
+        return {"stages": stages, "curves": curves}
 
     def __repr__(self) -> str:
         return f"Explorer of {len(self.rows)} runs"
