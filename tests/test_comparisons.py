@@ -90,6 +90,30 @@ def test_the_largest_t_of_copies_is_one_t():
         assert (family.largest >= c).mean() == pytest.approx(stats.t.sf(c, 5), rel=0.1, abs=1e-3)
 
 
+def test_the_largest_t_is_that_of_whole_seeds_drawn_one_by_one():
+    """Correlated comparisons, not all on both data sets: seeds are drawn with the covariance of those that were seen,
+    and every t is worked out from its own draws alone."""
+    generator = np.random.default_rng(4)
+    mixing = {"a": generator.normal(0, 2, (3, 3)), "b": generator.normal(0, 1, (2, 2))}
+    seen = {"a": mixing["a"] @ generator.normal(0, 1, (3, 5)), "b": mixing["b"] @ generator.normal(0, 1, (2, 4))}
+    more = (True, False, True)
+    held = [{name: values[i] for name, values in seen.items() if i < len(values)} for i in range(3)]
+    family = Family([comparison(held[i], more=more[i], name=str(i)) for i in range(3)])
+    draws = 20_000
+    drawn = {
+        name: generator.multivariate_normal(np.zeros(len(values)), np.cov(values), (draws, values.shape[1]))
+        for name, values in seen.items()
+    }
+    t = []
+    for i, up in enumerate(more):
+        own = [each[:, :, i] for name, each in drawn.items() if name in held[i]]
+        variance = sum(each.var(axis=1, ddof=1) / each.shape[1] for each in own)
+        t.append((1 if up else -1) * sum(each.mean(axis=1) for each in own) / np.sqrt(variance))
+    largest = np.max(t, axis=0)
+    for c in (0.5, 1.5, 3.0, 5.0):
+        assert (family.largest >= c).mean() == pytest.approx((largest >= c).mean(), rel=0.1, abs=2e-3)
+
+
 def test_max_t_costs_less_than_bonferroni_and_more_than_nothing():
     generator = np.random.default_rng(3)
     shared = generator.normal(0, 1, 8)

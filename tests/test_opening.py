@@ -7,12 +7,12 @@ import books
 import invented
 import pytest
 
-from netpress import book, editions, papers
+from netpress import book, editions, papers, paths
 from netpress.atomic import write_atomic
 from netpress.book import forest, opening, parameters
 from netpress.book.page import Page
 from netpress.book.scoreboard import Scoreboard
-from netpress.report import sentences
+from netpress.report import kept, sentences
 from netpress.report.boards import spoken
 from netpress.report.claims import NOT_RUN
 from netpress.report.estimates import interval
@@ -242,3 +242,28 @@ def test_claims_are_judged_once_and_again_when_a_record_changes(invent, monkeypa
     path = records.path_of(runs[-1], "demo")
     path.write_bytes(records.encode(records.read(path) | {"best": 0.111}))
     assert [v.result for v in papers.verdicts("triage", "demo")] != [v.result for v in before] and len(calls) == 2
+
+
+def test_another_process_need_not_judge_the_same_claims(invent, monkeypatch, tmp_path):
+    monkeypatch.setenv("NETPRESS_CACHE", str(tmp_path / "cache"))
+    invent("demo", ("triage",))
+    calls = []
+    judge = papers.verdicts_on
+    monkeypatch.setattr(papers, "verdicts_on", lambda *given: calls.append(1) or judge(*given))
+
+    def anew():
+        papers._judged_once.cache_clear()
+        return papers.verdicts("triage", "demo")
+
+    before = anew()
+    assert anew() == before and len(calls) == 1
+    assert [verdict.claim for verdict in anew()] == list(papers.get("triage").claims)
+    (file,) = (paths.cache_dir() / "verdicts").iterdir()
+    whole = file.read_bytes()
+    for damaged in (b"", whole[:-40], bytes([whole[0] ^ 1]) + whole[1:]):  # none of these is believed
+        file.write_bytes(damaged)
+        done = len(calls)
+        assert anew() == before and len(calls) == done + 1
+    monkeypatch.setattr(kept, "made_by", lambda: "other code")
+    done = len(calls)
+    assert anew() == before and len(calls) == done + 1

@@ -1,10 +1,10 @@
-"""One workaround for one combination of packages, in one place."""
+"""Workarounds for combinations of packages, in one place."""
 
 import importlib
 import sys
 from functools import cache
 from types import ModuleType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 if TYPE_CHECKING:
     import torch
@@ -40,3 +40,9 @@ def import_torchvision() -> ModuleType:
         del sys.modules[name]  # half-imported: a second import must begin from nothing
     _schemas()
     return importlib.import_module("torchvision")
+
+
+def quick_jsonschema() -> None:
+    """Let jsonschema begin a second sooner: where rfc3987_syntax is installed, it builds grammars for addresses that
+    nothing here checks."""
+    sys.modules.setdefault("rfc3987_syntax", cast(Any, None))

@@ -28,5 +28,6 @@ def have(paper: str, edition: str) -> tuple[int, int]:
 
     if not (paths.results_dir() / edition / paper).is_dir():
         return 0, 1
+    states = papers.states(paper, edition)
     runs = papers.shown(paper, edition)
-    return sum(records.state(run, edition) in records.RESULTS for run in runs), len(runs)
+    return sum(states[run] in records.RESULTS for run in runs), len(runs)

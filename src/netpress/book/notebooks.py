@@ -63,7 +63,8 @@ def execute(job: Job) -> Any:
             # over TCP, anyone on the machine could connect; a socket's default name is the same for all kernels
             config = Config({"KernelManager": {"transport": "ipc", "ip": f"{folder}/kernel"}})
             options = {"kernel_name": "python3", "progress_bar": False, "config": config, "cwd": job.project}
-            options |= {"extra_arguments": ["--log-level=50"], "shutdown_kernel": "immediate"}  # nothing to save
+            quiet = ["--log-level=50", "--HistoryManager.enabled=False"]
+            options |= {"extra_arguments": quiet, "shutdown_kernel": "immediate"}  # nothing to save
             options |= warm.options()
             return papermill.execute_notebook(nbformat.read(job.source, as_version=4), None, job.parameters, **options)
     except PapermillExecutionError as error:

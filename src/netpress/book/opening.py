@@ -82,11 +82,8 @@ def found(page: "Page") -> Html:
 
 def headlines(page: "Page") -> list[str]:
     """What was found of each paper in plain sentences, in the order of the papers."""
-    found = [
-        headline(papers.runs_frame(paper, edition))
-        for paper, edition in page.editions.items()
-        for headline in getattr(short_of(paper), "HEADLINES", ())
-    ]
+    frames = {paper: papers.runs_frame(paper, edition) for paper, edition in page.editions.items()}
+    found = [headline(runs) for paper, runs in frames.items() for headline in getattr(short_of(paper), "HEADLINES", ())]
     return [line for line in found if line] or [NOTHING_YET]
 
 

@@ -12,7 +12,9 @@ from netpress import paths
 from netpress.errors import UserError
 
 MARK = ".netpress-site"  # says that a folder was made here and may be replaced; holds the key of what it was made from
-COMMAND = "from jupyter_book.cli.main import main; main()"
+COMMAND = (
+    "from netpress.compat import quick_jsonschema; quick_jsonschema(); from jupyter_book.cli.main import main; main()"
+)
 COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 MATHS = ("tex-chtml.js", "output/chtml/fonts")  # what a page needs of MathJax's 24 MB
 ICONS = re.compile(rb"\s*<(?:script|link)\b[^>]*fontawesome\.js[^>]*>(?:</script>)?")

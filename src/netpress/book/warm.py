@@ -17,6 +17,7 @@ from jupyter_client.manager import AsyncKernelManager
 from jupyter_client.provisioning import LocalProvisioner
 
 from netpress import paths
+from netpress.compat import quick_jsonschema
 
 _begun = False
 
@@ -26,6 +27,7 @@ def begin() -> None:
     global _begun
     if sys.platform == "win32":
         return
+    quick_jsonschema()
     tempfile.tempdir = str(paths.short_folder())  # a socket is made there
     get_context("forkserver").set_forkserver_preload(["netpress.book.warmed"])
     _begun = True

@@ -9,14 +9,17 @@ from importlib import import_module
 import pandas as pd
 from matplotlib.figure import Figure as Canvas
 
+from netpress.compat import quick_jsonschema
 from netpress.report.theme import Words, figure
 
 IMPORTED = (
     "ipykernel.kernelapp", "IPython.core.interactiveshell", "matplotlib.pyplot", "matplotlib_inline.backend_inline",
     "torch", "netpress.book.page", "netpress.nets.vgg", "netpress.papers.triage", "netpress.papers.pyramid.tables",
     "netpress.papers.compressing", "netpress.report.claims", "netpress.report.figures", "netpress.yours.story",
+    "scipy.stats",
 )  # fmt: skip
 
+quick_jsonschema()
 for name in IMPORTED:
     import_module(name)
 

@@ -104,11 +104,21 @@ def judged(paper: str, edition: str) -> tuple[Run, ...]:
 def shown(paper: str, edition: str, results: Path | None = None) -> tuple[Run, ...]:
     """The runs that tables and figures show: all, once the last fresh one is there; the pilot's until then, so that
     nobody looks at fresh seeds before the number that was planned is reached."""
-    runs = grid(paper, edition)
-    pilot = tuple(run for run in runs if run.seed < FRESH)
-    if not pilot or all(records.state(run, edition, results) in records.RESULTS for run in runs):
-        return runs
-    return pilot
+    found = states(paper, edition, results)
+    pilot = tuple(run for run in found if run.seed < FRESH)
+    return pilot if pilot and not set(found.values()) <= set(records.RESULTS) else tuple(found)
+
+
+def states(paper: str, edition: str, results: Path | None = None) -> dict[Run, str]:
+    """The state of every run of a paper, as in `netpress.runs.records.state`; looked at once in a process, until a
+    record changes."""
+    folder = (results or paths.results_dir()) / edition / paper
+    return dict(_states_once(paper, edition, results, records.signature(folder)))
+
+
+@lru_cache(maxsize=16)
+def _states_once(paper: str, edition: str, results: Path | None, _signature: str) -> tuple[tuple[Run, str], ...]:
+    return tuple((run, records.state(run, edition, results)) for run in grid(paper, edition))
 
 
 def matching(runs: tuple[Run, ...], pattern: str) -> tuple[Run, ...]:
@@ -146,14 +156,19 @@ def pilot_verdicts(paper: str, edition: str, results: Path | None = None) -> "di
 
 
 def verdicts(paper: str, edition: str, results: Path | None = None) -> "list[Verdict]":
-    """Every claim of a paper, judged on the fresh seeds of an edition; once in a process, until a record changes."""
+    """Every claim of a paper, judged on the fresh seeds of an edition; once, until a record changes."""
     folder = (results or paths.results_dir()) / edition / paper
     return list(_judged_once(paper, edition, results, records.signature(folder)))
 
 
 @lru_cache(maxsize=16)
-def _judged_once(paper: str, edition: str, results: Path | None, _signature: str) -> "tuple[Verdict, ...]":
-    return tuple(verdicts_on(judged(paper, edition), edition, results))
+def _judged_once(paper: str, edition: str, results: Path | None, signature: str) -> "tuple[Verdict, ...]":
+    from netpress.report import kept
+
+    def judge() -> "list[Verdict]":
+        return verdicts_on(judged(paper, edition), edition, results)
+
+    return kept.verdicts(f"{edition}-{paper}", signature, get(paper).claims, judge)
 
 
 def verdicts_on(runs: tuple[Run, ...], edition: str, results: Path | None = None) -> "list[Verdict]":

@@ -119,8 +119,15 @@ class Figure:
         return self._drawn(self.size)
 
     def _drawn(self, size: tuple[int, int]) -> str:
+        from matplotlib.backends.backend_svg import FigureCanvasSVG
+
         buffer = io.StringIO()
         with _canvas(size, self.paint) as canvas:
+            FigureCanvasSVG(canvas)
+            layout = canvas.get_layout_engine()
+            if layout and canvas.axes:  # by itself: savefig would draw everything to have it, for nothing
+                layout.execute(canvas)
+                canvas.set_layout_engine(None)
             canvas.savefig(buffer, format="svg", metadata={"Date": None}, transparent=True)
         return themed(buffer.getvalue(), self.words.alt, size)
 

@@ -7,7 +7,7 @@ import os
 import stat
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -128,9 +128,15 @@ def of_run(content: bytes) -> Record:
     return record
 
 
+@lru_cache(maxsize=4096)
+def known(content: bytes) -> Record:
+    """The same for those who look at a record again and again: they are handed one, and change nothing in it."""
+    return of_run(content)
+
+
 def complete(path: Path) -> Record | None:
-    """Like `read`, for a run's record."""
-    return usable(path, of_run)
+    """Like `read`, for a run's record; what it gives is not to be changed."""
+    return usable(path, known)
 
 
 def lacking(record: Record) -> str:
@@ -207,12 +213,13 @@ class RecordHeader:
 
 def header(path: str | Path) -> RecordHeader | None:
     """Fingerprint and status of the run's record at `path`, read like `complete`."""
+    return usable(path, _header_of)
 
-    def look(content: bytes) -> RecordHeader:
-        record = of_run(content)
-        return RecordHeader(record["fingerprint"], record["status"], sealed.json_digest(content) or "")
 
-    return usable(path, look)
+@lru_cache(maxsize=16384)
+def _header_of(content: bytes) -> RecordHeader:
+    record = of_run(content)
+    return RecordHeader(record["fingerprint"], record["status"], sealed.json_digest(content) or "")
 
 
 def fresh(runs: Iterable[Run], edition: str, results: Path | None = None) -> dict[Run, Record]:
