@@ -1,6 +1,7 @@
 """What kernels are forked from: to import this module is to have at hand what chapters use.
 
-The garbage collector leaves alone what is here by then: it would go over all of it again and again in every kernel.
+The garbage collector leaves alone what is here by then, and comes more seldom: it would go over all of it again and
+again in every kernel.
 """
 
 import gc
@@ -32,3 +33,4 @@ def paint(canvas: Canvas) -> None:
 _ = figure(paint, (200, 100), Words("alt", "caption"), pd.DataFrame()).svg  # fonts are looked for once
 gc.collect()
 gc.freeze()
+gc.set_threshold(50_000, 20, 20)
