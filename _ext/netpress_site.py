@@ -235,8 +235,23 @@ def bibtex(cff: dict[str, Any]) -> str:
     return f"@software{{netpress,\n{lines}\n}}"
 
 
+# how it is built -----------------------------------------------------------------------------------------------------
+
+
+def in_parallel(app: Sphinx) -> None:
+    """Read and write pages in two processes, which gives the same bytes; jupyter-book offers no option for it.
+
+    Extensions that do not say whether pages may be read so are taken to allow it: a test compares the bytes.
+    """
+    app.parallel = 2
+    for extension in app.extensions.values():
+        if extension.parallel_read_safe is None:
+            extension.parallel_read_safe = True
+
+
 def setup(app: Sphinx) -> dict[str, Any]:
     app.add_directive("cite-this", CiteThis)
+    app.connect("builder-inited", in_parallel)
     for listener in (buttons, shared, search_scripts):
         app.connect("html-page-context", listener, priority=PRIORITY)
     app.connect("build-finished", files)

@@ -13,7 +13,7 @@ from netpress.errors import UserError
 
 MARK = ".netpress-site"  # says that a folder was made here and may be replaced; holds the key of what it was made from
 COMMAND = (  # the garbage collector goes over a book's trees so often that it takes a third of the time
-    "import gc; gc.set_threshold(50_000, 20, 20); from netpress.compat import quick_jsonschema; quick_jsonschema(); "
+    "import gc; gc.set_threshold(200_000, 20, 20); from netpress.compat import quick_jsonschema; quick_jsonschema(); "
     "from jupyter_book.cli.main import main; main()"
 )
 COLOURS = re.compile(r"\x1b\[[0-9;]*m")

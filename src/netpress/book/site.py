@@ -20,6 +20,7 @@ from netpress.book import best_edition, notebooks, render, toc, variants
 from netpress.book.chapter import check_parameters
 from netpress.book.notebooks import Job
 from netpress.book.parameters import chapter_of, defaults, notebooks_in, papers_of
+from netpress.compat import quick_jsonschema
 from netpress.errors import UserError, known
 from netpress.runs import records
 from netpress.sweep.signals import unreached_by_ctrl_c
@@ -56,6 +57,7 @@ def build(chosen: Sequence[str] = (), out: Path | None = None) -> int:
     """
     from filelock import FileLock
 
+    quick_jsonschema()
     project = paths.root()
     contents = toc.read(project)
     chosen = [editions.proper(edition) for edition in chosen]

@@ -1,23 +1,30 @@
 """Kernels that begin warm: forked from a process that has imported what chapters use, which takes longer than most
 chapters do."""
 
+import asyncio
 import contextlib
 import os
 import signal
 import sys
 import tempfile
-from multiprocessing import get_context
+import time
+from multiprocessing import forkserver, get_context
 from multiprocessing.process import BaseProcess
 from pathlib import Path
+from queue import Empty
 from threading import RLock
 from typing import Any, cast
 
+from jupyter_client.asynchronous import AsyncKernelClient
 from jupyter_client.connect import KernelConnectionInfo
 from jupyter_client.manager import AsyncKernelManager
 from jupyter_client.provisioning import LocalProvisioner
+from traitlets import Type
 
 from netpress import paths
 from netpress.compat import quick_jsonschema
+
+PATIENCE = 60.0  # seconds for a kernel to begin or to end
 
 _begun = False
 
@@ -30,6 +37,7 @@ def begin() -> None:
     quick_jsonschema()
     tempfile.tempdir = str(paths.short_folder())  # a socket is made there
     get_context("forkserver").set_forkserver_preload(["netpress.book.warmed"])
+    forkserver.ensure_running()  # it imports while this process does
     _begun = True
 
 
@@ -83,9 +91,32 @@ class WarmProvisioner(LocalProvisioner):
         self.pid = self.pgid = process.pid
         return self.connection_info
 
+    async def kill(self, restart: bool = False) -> None:
+        """As its base class, and until the kernel has ended: whoever asked would look for that ten times a second."""
+        await super().kill(restart)
+        if self.process:
+            await asyncio.to_thread(self.process.wait, PATIENCE)
+
+
+class WarmClient(AsyncKernelClient):
+    """Talks to one such kernel."""
+
+    async def wait_for_ready(self, timeout: float | None = None) -> None:
+        """As its base class, which then listens for another fifth of a second for what nobody waits for."""
+        end = time.monotonic() + (timeout or PATIENCE)
+        while time.monotonic() < end and await self.is_alive():
+            self.kernel_info()
+            with contextlib.suppress(Empty):
+                await self.get_shell_msg(timeout=1)
+                await self.get_iopub_msg(timeout=0.2)  # else it is not connected yet
+                return
+        raise RuntimeError("The kernel did not answer.")
+
 
 class WarmManager(AsyncKernelManager):
     """Manages one such kernel."""
+
+    client_factory = Type(WarmClient)
 
     async def start_kernel(self, **kwargs: Any) -> None:  # type: ignore[override]  # its base class says so too
         """Start it."""

@@ -33,4 +33,4 @@ def paint(canvas: Canvas) -> None:
 _ = figure(paint, (200, 100), Words("alt", "caption"), pd.DataFrame()).svg  # fonts are looked for once
 gc.collect()
 gc.freeze()
-gc.set_threshold(50_000, 20, 20)
+gc.set_threshold(200_000, 20, 20)

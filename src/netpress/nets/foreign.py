@@ -159,16 +159,16 @@ LIBRARIES: dict[str, Maker] = {"torchvision": of_torchvision, "timm": of_timm, "
 
 def names_in(library: str) -> list[str]:
     """The networks that a library has."""
+    if library == "netpress":  # without the others, which take a second to import
+        from netpress.nets.examples import EXAMPLES
+
+        return list(EXAMPLES)
     models = import_torchvision().models  # timm imports it too
     if library == "torchvision":
         return models.list_models(module=models)
-    if library == "timm":
-        import timm
+    import timm
 
-        return timm.list_models()
-    from netpress.nets.examples import EXAMPLES
-
-    return list(EXAMPLES)
+    return timm.list_models()
 
 
 def check_name(label: Label) -> None:

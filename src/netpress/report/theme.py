@@ -181,7 +181,10 @@ def figure(
 
 def hover(axes: Axes, at: tuple[Any, Any], text: str) -> None:
     """Give the point `at` words that a page shows under the mouse or the finger: a name and its value."""
-    axes.plot(*([place] for place in at), ls="none", marker="o", ms=15, mew=0, color=INK, alpha=0, gid=HOVER + text)
+    from matplotlib.lines import Line2D
+
+    place = ([each] for each in at)
+    axes.add_line(Line2D(*place, ls="none", marker="o", ms=15, mew=0, color=INK, alpha=0, gid=HOVER + text))
 
 
 def legend_columns(texts: Sequence[str], width: float) -> int:

@@ -204,6 +204,7 @@ def table_speed(speeds: pd.DataFrame) -> Table:
     return listing(rows, "Time to classify 13,000 images of 96 px, and one image.", digits=2)
 
 
+@lru_cache
 def table_sizes(px: int = PX, classes: int = CLASSES, width: float = WIDTH) -> Table:
     """Every level: what is compressed, the real depth, parameters and multiply-adds, and their share of VGG19's."""
     import torch
