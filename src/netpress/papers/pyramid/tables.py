@@ -3,6 +3,7 @@
 Every function takes the frame of `tidy` (or that of `speed.frame`) and returns what a chapter shows.
 """
 
+from functools import lru_cache
 from itertools import product
 from typing import Any
 
