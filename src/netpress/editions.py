@@ -87,7 +87,7 @@ ROWS: dict[str, tuple[Any, Any, Any, Any]] = {
     "pyramid.enlarged":             (0,          2,              2,              2),      # fresh seeds that see them
     "pyramid.enlarged_px":          (64,         64,             64,             96),
     "pyramid.px":                   (LOW,        LOW,            LOW,            {"stl10": 96, "cifar100": 96}),
-    "pyramid.parent_epochs":        (12,         32,             60,             30),
+    "pyramid.parent_epochs":        (11,         32,             60,             30),
     "pyramid.epochs":               (2,          4,              10,             20),
     "pyramid.imitation_epochs":     (1,          3,              4,              10),
     "pyramid.parent_rate":          (0.05,       0.02,           0.05,           0.01),
