@@ -8,7 +8,7 @@ import signal
 import sys
 import tempfile
 import time
-from multiprocessing import forkserver, get_context
+from multiprocessing import get_context
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from queue import Empty
@@ -34,6 +34,8 @@ def begin() -> None:
     global _begun
     if sys.platform == "win32":
         return
+    from multiprocessing import forkserver  # where there is one
+
     quick_jsonschema()
     tempfile.tempdir = str(paths.short_folder())  # a socket is made there
     get_context("forkserver").set_forkserver_preload(["netpress.book.warmed"])
