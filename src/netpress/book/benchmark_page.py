@@ -64,11 +64,11 @@ def value(name: str, what: str, key: str = "measured") -> float | None:
 
 
 def why(name: str) -> str:
-    """What explains an aim that was missed."""
+    """What explains an aim that was missed, as a sentence."""
     reason = record(name).get("why")
-    return (
-        f"{reason[0].upper()}{reason[1:]}" if reason else "What was aimed at is reached." if record(name) else MISSING
-    )
+    if not reason:
+        return "What was aimed at is reached." if record(name) else MISSING
+    return f"{reason[0].upper()}{reason[1:].rstrip('.')}."
 
 
 def conditions(name: str) -> str:
