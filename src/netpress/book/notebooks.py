@@ -82,11 +82,13 @@ def quiet_kernel() -> Iterator[str]:
     """A kernel that knows nothing of the user's own set-up, in a folder whose name is short enough for a socket."""
     from ipykernel.kernelspec import write_kernel_spec
 
+    from netpress.book import warm
+
     with temporary_folder(paths.short_folder()) as place:
         folder = str(place)
         write_kernel_spec(place / "kernels" / "python3")  # a `python3` of the user or the system may be another Python
         changes = dict.fromkeys(("JUPYTER_PATH", "JUPYTER_RUNTIME_DIR", "IPYTHONDIR"), folder)
-        changes |= {"PYTHONHASHSEED": "0", "OMP_NUM_THREADS": "1"}
+        changes |= warm.SAME
         before = {name: os.environ.get(name) for name in changes}
         os.environ.update(changes)
         try:

@@ -24,6 +24,7 @@ from traitlets import Type
 from netpress import paths
 from netpress.compat import quick_jsonschema
 
+SAME = {"PYTHONHASHSEED": "0", "OMP_NUM_THREADS": "1"}  # of every kernel, so that a page comes out the same
 PATIENCE = 60.0  # seconds for a kernel to begin or to end
 
 _begun = False
@@ -39,6 +40,7 @@ def begin() -> None:
     quick_jsonschema()
     tempfile.tempdir = str(paths.short_folder())  # a socket is made there
     get_context("forkserver").set_forkserver_preload(["netpress.book.warmed"])
+    os.environ.update(SAME)
     forkserver.ensure_running()  # it imports while this process does
     _begun = True
 

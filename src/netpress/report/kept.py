@@ -4,19 +4,23 @@ Always safe to delete.
 """
 
 import hashlib
-import pickle
+import json
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import asdict
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import netpress
 from netpress import paths, sealed
 from netpress.atomic import write_atomic
 from netpress.errors import UserError
 from netpress.report.claims import Claim, Verdict
+from netpress.report.evidence import TestResult
+from netpress.report.labels import Label
+from netpress.report.planning import Needed
 
 JUDGES = ("numpy", "pandas", "scipy")  # with another version, the last digits of a verdict may be others
 
@@ -28,23 +32,39 @@ def verdicts(
 
     `name`: of the one file that is kept, such as "small-triage"; `signature`: of the records.
     """
-    path = paths.cache_dir() / "verdicts" / f"{name}.pickle"
-    key = hashlib.sha256(f"{signature} {made_by()}".encode()).digest()
-    if (known := _read(path, key)) and len(known) == len(claims):
-        return tuple(replace(verdict, claim=claim) for verdict, claim in zip(known, claims, strict=True))
+    path = paths.cache_dir() / "verdicts" / f"{name}.json"
+    key = hashlib.sha256(f"{signature} {made_by()}".encode()).hexdigest()
+    known = _read(path)
+    if known.get("key") == key and len(known["verdicts"]) == len(claims):
+        return tuple(restored(claim, row) for claim, row in zip(claims, known["verdicts"], strict=True))
     found = tuple(judge())
-    without = [replace(verdict, claim=None) for verdict in found]  # type: ignore[arg-type]  # it is put back
     with suppress(UserError):  # a full disk costs time later, no verdict now
-        write_atomic(path, sealed.seal(key + pickle.dumps(without)))
+        write_atomic(path, sealed.seal(json.dumps({"key": key, "verdicts": [plain(each) for each in found]}).encode()))
     return found
 
 
-def _read(path: Path, key: bytes) -> list[Verdict] | None:
+def plain(verdict: Verdict) -> dict[str, Any]:
+    """The fields of a verdict without its claim, as JSON has them; infinities stay what they are."""
+    return {
+        "result": asdict(verdict.result), "verdict": verdict.verdict, "p": verdict.p, "needed": asdict(verdict.needed),
+        "edition": verdict.edition,
+    }  # fmt: skip
+
+
+def restored(claim: Claim, row: dict[str, Any]) -> Verdict:
+    """A verdict from what was kept of it."""
+    result, label = row["result"], row["result"]["decided_by"]
+    part = Label(label["text"], tuple(label["places"]), tuple(label["pair"]), label["against"])
+    found = TestResult(**result | {"decided_by": part, "holds": tuple(result["holds"])})
+    return Verdict(claim, found, row["verdict"], row["p"], Needed(**row["needed"]), row["edition"])
+
+
+def _read(path: Path) -> dict[str, Any]:
     try:
         content = sealed.read(path, sealed.unseal)
     except OSError:
-        return None
-    return pickle.loads(content[len(key) :]) if content and content.startswith(key) else None
+        return {}
+    return json.loads(content) if content else {}
 
 
 @cache
