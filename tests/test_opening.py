@@ -232,6 +232,18 @@ def test_a_fresh_verdict_takes_the_place_of_the_pilots(monkeypatch):
     assert spoken(finding(counted, known)) == "contradicted (7.59 times fewer parameters; counted)"
 
 
+def test_pilot_and_fresh_seeds_stand_side_by_side(monkeypatch):
+    """Against the pilot's file as it is: each of its verdicts beside the claims it is about, a dash beside the new."""
+    committed(monkeypatch)
+    board = of_small()
+    shown = board.by_edition().cells.astype(str)
+    assert list(shown.columns)[-2:] == ["small, pilot", "small"]
+    assert list(shown["small"]) == [verdict.verdict for verdict in board.all]
+    rows = json.loads((books.ROOT / "results/small/claims/pilot.json").read_text())["verdicts"]
+    said = {claim: row["verdict"] for row in rows for claim in row["claims"]}
+    assert len(said) >= 24 and dict(shown["small, pilot"]) == {claim: said.get(claim, "–") for claim in shown.index}
+
+
 def test_claims_are_judged_once_and_again_when_a_record_changes(invent, monkeypatch):
     runs = invent("demo", ("triage",))
     calls = []

@@ -1,14 +1,14 @@
 """From the assembled folder to a published site: Sphinx with warnings as errors, pruning, checks, one rename."""
 
-import hashlib
 import os
+import platform
 import re
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
-from netpress import paths
+from netpress import digests, paths
 from netpress.errors import UserError
 
 MARK = ".netpress-site"  # says that a folder was made here and may be replaced; holds the key of what it was made from
@@ -52,12 +52,8 @@ def render(book: Path, site: Path) -> None:
 
 
 def key_of(book: Path) -> str:
-    """SHA-256 of every file that Sphinx reads."""
-    total = hashlib.sha256(sys.version.encode())
-    for file in sorted(book.rglob("*")):
-        if file.is_file():
-            total.update(f"{file.relative_to(book)}\0".encode() + hashlib.sha256(file.read_bytes()).digest())
-    return total.hexdigest()
+    """A digest of every file that Sphinx reads, and Python's version."""
+    return f"{digests.of_folder(book)} {platform.python_version()}"
 
 
 def sphinx(book: Path, builder: str = "html") -> None:

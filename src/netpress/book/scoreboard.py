@@ -160,20 +160,23 @@ class Scoreboard:
         return f"papermill chapters/{chapters[0]}.ipynb out.ipynb -k python3 -p edition {edition}"
 
     def by_edition(self) -> Table:
-        """The verdict on every claim in every edition that has records of its paper."""
+        """The verdict on every claim in every edition that has records of its paper, with its pilot's beside it."""
         held = {paper: [e for e in editions.EDITIONS if best_edition.have(paper, e)[0]] for paper in self.verdicts}
-        shown = [e for e in editions.EDITIONS if any(e in names for names in held.values())]
-        found = {
-            (paper, edition): {v.claim.id: finding(v, pilot.get(v.claim.id)) for v in papers.verdicts(paper, edition)}
-            for paper, names in held.items()
-            for edition in names
-            for pilot in [papers.pilot_verdicts(paper, edition)]
-        }
+        columns: dict[str, dict[str, Finding]] = {}
+        for edition in editions.EDITIONS:
+            for paper in (paper for paper, names in held.items() if edition in names):
+                verdicts, pilot = papers.verdicts(paper, edition), papers.pilot_verdicts(paper, edition)
+                old = {v.claim.id: of_pilot(v.claim, pilot[v.claim.id]) for v in verdicts if v.claim.id in pilot}
+                if old:
+                    columns.setdefault(f"{edition}, pilot", {}).update(old)
+                columns.setdefault(edition, {}).update({v.claim.id: finding(v) for v in verdicts})
         rows: list[dict[str, Any]] = [
-            {"claim": v.claim.id} | {e: in_cell(found.get((v.claim.paper, e), {}).get(v.claim.id)) for e in shown}
+            {"claim": v.claim.id} | {name: in_cell(found.get(v.claim.id)) for name, found in columns.items()}
             for v in self.all
         ]
-        return listing(rows, "Verdicts by edition, from the smallest scale to the largest.")
+        note = "Pilot: what the first rules said of seeds 0 to 2; beside it, what today's rules say of fresh seeds."
+        piloted = any(name.endswith("pilot") for name in columns)
+        return listing(rows, "Verdicts by edition, from the smallest scale to the largest.", note if piloted else "")
 
 
 def pilot_text(claim: Claim, old: dict[str, Any] | None) -> str:
@@ -193,4 +196,4 @@ def card(verdict: Verdict) -> str:
 
 def in_cell(found: Finding | None) -> Tag | str:
     """A verdict in a cell; a dash where the edition has none."""
-    return tag(found) if found else "–"
+    return Tag(found.verdict) if found else "–"

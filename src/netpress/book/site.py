@@ -4,7 +4,7 @@ import hashlib
 import json
 import shutil
 import sys
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import netpress
-from netpress import editions, papers, paths
+from netpress import digests, editions, papers, paths
 from netpress.atomic import temporary_file
 from netpress.book import best_edition, notebooks, render, toc, variants
 from netpress.book.chapter import check_parameters
@@ -154,7 +154,7 @@ def exists(paper: str) -> bool:
 
 def executed(plan: Plan, wanted: Collection[tuple[str, str]] = ()) -> dict[tuple[str, str], Path]:
     """(edition, chapter) -> executed notebook, of all or of those that are `wanted`; only what changed is run."""
-    code = digest(Path(netpress.__file__).parent.rglob("*"), (".py", ".csv", ".css", ".js"))
+    code = digests.of_folder(Path(netpress.__file__).parent, (".py", ".csv", ".css", ".js"))
     jobs = {
         (edition, chapter): job_of(plan.project, chapter, edition, code)
         for chapter, names in plan.editions.items()
@@ -202,20 +202,11 @@ def job_of(project: Path, chapter: str, edition: str, code: str) -> Job:
     shown = editions.EDITIONS if edition == best_edition.BEST else (edition,)
     changed = [name for name in records.changed_editions() if editions.parse(name)[0] in shown]
     folders = [paths.results_dir() / name / paper for name in (*shown, *changed) for paper in papers_of(chapter)]
-    recorded = digest((file for folder in folders for file in folder.rglob("*.json")), (".json",))
+    recorded = digests.of_files((file for folder in folders for file in folder.rglob("*.json")), paths.results_dir())
     parts = [hashlib.sha256(source.read_bytes()).hexdigest(), parameters, recorded, code, versions()]
     key = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
     target = project / "_build" / "pages" / variants.slug(edition) / f"{chapter}.ipynb"
     return Job(project, chapter, parameters, target, key)
-
-
-def digest(files: Iterable[Path], endings: tuple[str, ...]) -> str:
-    """SHA-256 of the names and contents of files."""
-    total = hashlib.sha256()
-    for file in sorted(files):
-        if file.suffix in endings:
-            total.update(f"{file.name}\0".encode() + hashlib.sha256(file.read_bytes()).digest())
-    return total.hexdigest()
 
 
 def versions() -> dict[str, str]:

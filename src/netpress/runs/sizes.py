@@ -4,12 +4,11 @@ So nobody waits for torch only to learn what a run will cost.
 """
 
 import contextlib
-import hashlib
 import json
 from functools import cache
 from pathlib import Path
 
-from netpress import nets, paths
+from netpress import digests, nets, paths
 from netpress.atomic import CannotWrite, write_atomic
 
 
@@ -65,7 +64,4 @@ def kept(path: Path) -> dict[str, dict[str, list[int]]]:
 @cache
 def code() -> str:
     """A digest of the code that says what the networks are."""
-    digest = hashlib.blake2b(digest_size=8)
-    for path in sorted(Path(nets.__file__).parent.glob("*.py")):
-        digest.update(path.read_bytes())
-    return digest.hexdigest()
+    return digests.of_folder(Path(nets.__file__).parent, (".py",))[:16]
