@@ -16,6 +16,7 @@ from hypothesis import strategies as some
 
 from netpress import book
 from netpress.book import glue, notebooks, render, site, toc, variants
+from netpress.book.renderer import Renderer
 from netpress.errors import UserError
 from netpress.runs import records
 
@@ -445,7 +446,7 @@ def test_a_plain_build_shows_what_was_run_last(project, invent):
     invent("demo", ("triage",))
     book.build(("demo",))
     first = built(folder)
-    render.sphinx(folder)
+    Renderer().render(folder)
     assert "90.0%" in (folder / "_build" / "html" / "chapters" / "triage" / "sample.html").read_text()
     book.build(("demo",))
     assert built(folder) == first

@@ -19,7 +19,7 @@ def folder(tmp_path: Path) -> Path:
 def test_it_is_what_sha256_says_of_paths_and_contents(folder: Path) -> None:
     parts = [b"a.py\0" + hashlib.sha256(b"1").digest(), b"in/b.csv\0" + hashlib.sha256(b"2").digest()]
     assert digests.of_folder(folder) == hashlib.sha256(b"".join(parts)).hexdigest()
-    assert digests.of_files(reversed(sorted(folder.rglob("*.*"))), folder) == digests.of_folder(folder)
+    assert digests.of_files(sorted(folder.rglob("*.*"), reverse=True), folder) == digests.of_folder(folder)
 
 
 def test_a_change_a_name_a_new_file_and_a_lost_one_are_told(folder: Path) -> None:

@@ -4,7 +4,6 @@ Numbers of figures and tables, the search and other pages stay as they were; the
 """
 
 import shutil
-import sys
 from pathlib import Path
 
 from filelock import FileLock
@@ -12,18 +11,8 @@ from filelock import FileLock
 from netpress import paths
 from netpress.atomic import write_atomic
 from netpress.book import render, site, toc
+from netpress.book.renderer import Renderer
 from netpress.errors import UserError, known
-
-PROGRAM = """
-import sys
-from jupyter_book.sphinx import build_sphinx
-book, page = sys.argv[1:]
-options = {"nitpicky": True, "latex_individualpages": False}
-sys.exit(build_sphinx(
-    book, f"{book}/_build/html", path_config=f"{book}/_config.yml", noconfig=True, confoverrides=options,
-    builder="html", warningiserror=True, keep_going=True, quiet=True, filenames=[page],
-))
-"""
 
 
 def preview(chapter: str) -> Path:
@@ -43,13 +32,17 @@ def preview(chapter: str) -> Path:
     with FileLock(project / "_build" / "lock"):
         plan = site.planned(contents, project, ())
         edition = plan.editions[name][0]
+        job = site.job_of(project, name, edition)
         source = book / f"{name}.ipynb"
-        shutil.copy(project / "chapters" / f"{name}.ipynb", book / site.NOTEBOOKS / f"{name}.ipynb")
-        site.place(source, site.executed(plan, {(edition, name)})[edition, name].read_text(encoding="utf-8"))
         made = book / "_build" / "html"
-        made.mkdir(exist_ok=True)
-        shutil.copy(html / "searchindex.js", made)  # Sphinx wants to add to it
-        render.sphinx_with([sys.executable, "-c", PROGRAM, str(book), str(source)], book)
+        with Renderer() as renderer:
+            renderer.begin()
+            site.run_all(site.outdated([job]))
+            shutil.copy(job.source, book / site.NOTEBOOKS / f"{name}.ipynb")
+            site.place(source, job.target.read_text(encoding="utf-8"))
+            made.mkdir(exist_ok=True)
+            shutil.copy(html / "searchindex.js", made)  # Sphinx wants to add to it
+            renderer.render(book, page=source)
         render.prune(made)
         render.check(made)
         replace(made, html, name)

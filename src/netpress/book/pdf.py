@@ -9,6 +9,7 @@ from typing import Any
 
 from netpress import ends, paths
 from netpress.book import render, toc
+from netpress.book.renderer import Renderer
 from netpress.errors import UserError
 
 OTHER_PAGE = re.compile(r'href="(?:\.\./)*[\w-]+/[\w-]+\.html#([\w-]+)"')
@@ -81,7 +82,7 @@ def make(out: Path | None = None) -> Path:
     if not (build / "book" / "_toc.yml").exists():
         raise UserError("There is no book to print: `make book` first.")
     book = printed_book(build / "book", build / "print")
-    render.sphinx(book, builder="singlehtml")
+    Renderer().render(book, builder="singlehtml")
     page = book / "_build" / "singlehtml" / "index.html"
     page.write_text(fit_for_paper(page.read_text(encoding="utf-8")), encoding="utf-8")
     target = out or build / NAME
@@ -136,7 +137,7 @@ def into_site(printed: Path) -> None:
     """Put the PDF into the site, with a link to it on every page: the site is rendered once more."""
     build = paths.root() / "_build"
     shutil.copy(printed, build / "book" / NAME)
-    render.render(build / "book", build / "html")
+    render.render(build / "book", build / "html", Renderer())
 
 
 def main() -> None:

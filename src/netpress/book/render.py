@@ -1,22 +1,16 @@
 """From the assembled folder to a published site: Sphinx with warnings as errors, pruning, checks, one rename."""
 
-import os
 import platform
 import re
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 
 from netpress import digests, paths
+from netpress.book.renderer import Renderer
 from netpress.errors import UserError
 
 MARK = ".netpress-site"  # says that a folder was made here and may be replaced; holds the key of what it was made from
-COMMAND = (  # the garbage collector goes over a book's trees so often that it takes a third of the time
-    "import gc; gc.set_threshold(200_000, 20, 20); from netpress.compat import quick_jsonschema; quick_jsonschema(); "
-    "from jupyter_book.cli.main import main; main()"
-)
-COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 MATHS = ("tex-chtml.js", "output/chtml/fonts")  # what a page needs of MathJax's 24 MB
 ICONS = re.compile(rb"\s*<(?:script|link)\b[^>]*fontawesome\.js[^>]*>(?:</script>)?")
 SEARCH = re.compile(rb'\s*<script src="[^"]*(?:searchtools|language_data|searchindex)\.js[^"]*"></script>')
@@ -37,13 +31,13 @@ def replaceable(site: Path) -> None:
         raise UserError(f"{site} is a file: choose a folder with --out.")
 
 
-def render(book: Path, site: Path) -> None:
+def render(book: Path, site: Path, renderer: Renderer) -> None:
     """Make `site` from `book`, unless it has been made from the same files. Raises UserError for any warning."""
     key = key_of(book)
     if (site / MARK).exists() and (site / MARK).read_text() == key:
         print("The site is up to date.", file=sys.stderr)
         return
-    sphinx(book)
+    renderer.render(book)
     made = book / "_build" / "html"
     prune(made)
     check(made)
@@ -54,26 +48,6 @@ def render(book: Path, site: Path) -> None:
 def key_of(book: Path) -> str:
     """A digest of every file that Sphinx reads, and Python's version."""
     return f"{digests.of_folder(book)} {platform.python_version()}"
-
-
-def sphinx(book: Path, builder: str = "html") -> None:
-    """Render everything, nit-picking, each warning an error."""
-    words = [sys.executable, "-c", COMMAND, "build", str(book), "--builder", builder]
-    sphinx_with([*words, "-W", "-n", "--keep-going", "--all", "-q"], book)
-
-
-def sphinx_with(words: list[str], book: Path) -> None:
-    """Run Sphinx as a process; UserError with what it warned of where it fails."""
-    environment = {**os.environ, "PYTHONHASHSEED": "0"}
-    done = subprocess.run(words, capture_output=True, text=True, stdin=subprocess.DEVNULL, env=environment)
-    if done.returncode == 0:
-        return
-    output = COLOURS.sub("", done.stderr + done.stdout)
-    lines = [
-        line for line in output.splitlines() if re.search(r"WARNING|ERROR|Error|error", line)
-    ] or output.splitlines()
-    shown = "\n".join(lines[-20:]).replace(f"{book}/", "")
-    raise UserError(f"The site was not built: Sphinx warns, and here a warning is an error.\n{shown}")
 
 
 def prune(html: Path) -> None:

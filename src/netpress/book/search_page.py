@@ -116,13 +116,14 @@ def gained(record: records.Record) -> float:
 
 def table_parents() -> Table:
     """Our uncompressed networks beside published ones of the same kind."""
-    rows = []
-    for known in printed.rows("parents"):
-        for edition in (*editions.EDITIONS, CONTROL):
-            for paper in papers.PAPERS:
-                own = parents(edition, paper, known["dataset"], known["model"])
-                if own:
-                    rows.append(beside(known, paper, edition, own))
+    wanted = [(edition, paper) for edition in (*editions.EDITIONS, CONTROL) for paper in papers.PAPERS]
+    found = {(edition, paper): parents(edition, paper) for edition, paper in wanted}
+    rows = [
+        beside(known, paper, edition, own)
+        for known in printed.rows("parents")
+        for edition, paper in wanted
+        if (own := found[edition, paper].get((known["dataset"], known["model"])))
+    ]
     note = (
         "Ours are those after the last epoch. Last fifth: what they still gained over the last fifth of their epochs. "
         "Published ones saw all training images at full width. In the control small+images=all nothing but the number "
@@ -131,14 +132,15 @@ def table_parents() -> Table:
     return listing(rows, "Uncompressed networks beside published ones.", note)
 
 
-def parents(edition: str, paper: str, dataset: str, model: str) -> list[records.Record]:
-    """The records of an uncompressed network, one a seed."""
-    if not (paths.results_dir() / edition / paper / dataset).is_dir():
-        return []
-    runs = [
-        run for run in papers.shown(paper, edition) if (run.dataset, run.model) == (dataset, model) and is_whole(run)
-    ]
-    return [record for record in records.fresh(runs, edition).values() if record["status"] == "done"]
+def parents(edition: str, paper: str) -> dict[tuple[str, str], list[records.Record]]:
+    """Data set and network -> the records of uncompressed networks, one a seed."""
+    found: dict[tuple[str, str], list[records.Record]] = {}
+    if (paths.results_dir() / edition / paper).is_dir():
+        whole = [run for run in papers.shown(paper, edition) if is_whole(run)]
+        for run, record in records.fresh(whole, edition).items():
+            if record["status"] == "done":
+                found.setdefault((run.dataset, run.model), []).append(record)
+    return found
 
 
 def beside(known: dict[str, str], paper: str, edition: str, own: list[records.Record]) -> dict[str, Any]:

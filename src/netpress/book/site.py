@@ -4,10 +4,11 @@ import hashlib
 import json
 import shutil
 import sys
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from multiprocessing import get_context
 from pathlib import Path
@@ -20,6 +21,7 @@ from netpress.book import best_edition, notebooks, render, toc, variants
 from netpress.book.chapter import check_parameters
 from netpress.book.notebooks import Job
 from netpress.book.parameters import chapter_of, defaults, notebooks_in, papers_of
+from netpress.book.renderer import Renderer
 from netpress.compat import quick_jsonschema
 from netpress.errors import UserError, known
 from netpress.runs import records
@@ -47,6 +49,20 @@ class Plan:
                 found.setdefault(edition, []).append(chapter)
         return found
 
+    def pages(self) -> list[tuple[str, str]]:
+        """Edition and chapter of every page, in the order in which they are run.
+
+        Papers take turns, so that no two pages that are run at once judge the same claims: the verdicts are kept for
+        those of all papers, which come after, and further editions, whose pages take less time, come last.
+        """
+
+        def turn(page: tuple[str, str]) -> tuple[bool, bool, int]:
+            edition, chapter = page
+            folder = [name for name in self.editions if name.rpartition("/")[0] == chapter.rpartition("/")[0]]
+            return edition != self.editions[chapter][0], len(papers_of(chapter)) > 1, folder.index(chapter)
+
+        return sorted(((e, chapter) for chapter, names in self.editions.items() for e in names), key=turn)
+
 
 def build(chosen: Sequence[str] = (), out: Path | None = None) -> int:
     """Make the book's site at `out` (`_build/html` in the project). What has not changed is not done again.
@@ -71,9 +87,12 @@ def build(chosen: Sequence[str] = (), out: Path | None = None) -> int:
     with FileLock(build_folder / "lock"):
         failed = train(contents, project, chosen)
         plan = planned(contents, project, chosen)
-        pages = executed(plan)
-        book = assemble(plan, pages)
-        render.render(book, site)
+        jobs = jobs_of(plan)
+        with Renderer() as renderer:
+            if todo := outdated(jobs.values()):
+                renderer.begin()
+                run_all(todo)
+            render.render(assemble(plan, jobs), site, renderer)
     return failed
 
 
@@ -152,20 +171,18 @@ def exists(paper: str) -> bool:
     return find_spec(f"netpress.papers.{paper}") is not None
 
 
-def executed(plan: Plan, wanted: Collection[tuple[str, str]] = ()) -> dict[tuple[str, str], Path]:
-    """(edition, chapter) -> executed notebook, of all or of those that are `wanted`; only what changed is run."""
-    code = digests.of_folder(Path(netpress.__file__).parent, (".py", ".csv", ".css", ".js"))
-    jobs = {
-        (edition, chapter): job_of(plan.project, chapter, edition, code)
-        for chapter, names in plan.editions.items()
-        for edition in names
-        if not wanted or (edition, chapter) in wanted
-    }
-    todo = [job for job in jobs.values() if notebooks.key_of(job.target) != job.key]
+def jobs_of(plan: Plan) -> dict[tuple[str, str], Job]:
+    """(edition, chapter) -> the job whose target is the executed notebook."""
+    once = cache(digests.of_folder)  # of a folder that many pages depend on
+    return {(edition, chapter): job_of(plan.project, chapter, edition, once) for edition, chapter in plan.pages()}
+
+
+def outdated(jobs: Iterable[Job]) -> list[Job]:
+    """Those whose target was not made from what is there now. Raises UserError for a wrong parameter."""
+    todo = [job for job in jobs if notebooks.key_of(job.target) != job.key]
     for job in todo:
         check_parameters(job.source, job.parameters)
-    run_all(todo)
-    return {place: job.target for place, job in jobs.items()}
+    return todo
 
 
 def run_all(todo: Sequence[Job]) -> None:
@@ -194,15 +211,16 @@ def run_all(todo: Sequence[Job]) -> None:
     pool.shutdown()
 
 
-def job_of(project: Path, chapter: str, edition: str, code: str) -> Job:
+def job_of(project: Path, chapter: str, edition: str, digest: Callable[..., str] = digests.of_folder) -> Job:
     """A chapter in an edition, with the key of everything that can change its page."""
+    code = digest(Path(netpress.__file__).parent, (".py", ".csv", ".css", ".js"))
     source = project / "chapters" / f"{chapter}.ipynb"
     wanted = {"edition": edition, "run_missing": False}
     parameters = {name: value for name, value in wanted.items() if name in defaults(source)}
     shown = editions.EDITIONS if edition == best_edition.BEST else (edition,)
     changed = [name for name in records.changed_editions() if editions.parse(name)[0] in shown]
-    folders = [paths.results_dir() / name / paper for name in (*shown, *changed) for paper in papers_of(chapter)]
-    recorded = digests.of_files((file for folder in folders for file in folder.rglob("*.json")), paths.results_dir())
+    folders = [f"{name}/{paper}" for name in (*shown, *changed) for paper in papers_of(chapter)]
+    recorded = {folder: digest(paths.results_dir() / folder, (".json",)) for folder in folders}
     parts = [hashlib.sha256(source.read_bytes()).hexdigest(), parameters, recorded, code, versions()]
     key = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
     target = project / "_build" / "pages" / variants.slug(edition) / f"{chapter}.ipynb"
@@ -220,7 +238,7 @@ def versions() -> dict[str, str]:
     return found
 
 
-def assemble(plan: Plan, pages: dict[tuple[str, str], Path]) -> Path:
+def assemble(plan: Plan, jobs: Mapping[tuple[str, str], Job]) -> Path:
     """The folder that Sphinx renders: chapters with their executed notebooks, further editions, configuration."""
     book = plan.project / "_build" / "book"
     shutil.rmtree(book, ignore_errors=True)
@@ -237,9 +255,9 @@ def assemble(plan: Plan, pages: dict[tuple[str, str], Path]) -> Path:
     config = (plan.project / "_config.yml").read_text(encoding="utf-8")
     (book / "_config.yml").write_text(config.replace("chapters/", ""), encoding="utf-8")
     for chapter, names in plan.editions.items():
-        place(book / f"{chapter}.ipynb", pages[names[0], chapter].read_text(encoding="utf-8"))
+        place(book / f"{chapter}.ipynb", jobs[names[0], chapter].target.read_text(encoding="utf-8"))
     for edition, chapters in plan.further().items():
-        add_edition(book, edition, {chapter: pages[edition, chapter] for chapter in chapters})
+        add_edition(book, edition, {chapter: jobs[edition, chapter].target for chapter in chapters})
     contents = toc.with_editions(toc.moved(plan.toc, "chapters/"), plan.further())
     place(book / "_toc.yml", json.dumps(contents, indent=1))  # JSON is YAML
     return book

@@ -122,7 +122,11 @@ def decoded(content: bytes) -> Record:
 
 def of_run(content: bytes) -> Record:
     """The same, for a run's record. One that lacks what every run's record has is none either."""
-    record = decoded(content)
+    return checked(decoded(content))
+
+
+def checked(record: Record) -> Record:
+    """The record, where it is a run's; else raises Unusable."""
     if missing := lacking(record):
         raise Unusable(f"is sealed, but no run's record: {missing}")
     return record
@@ -130,8 +134,18 @@ def of_run(content: bytes) -> Record:
 
 @lru_cache(maxsize=4096)
 def known(content: bytes) -> Record:
-    """The same for those who look at a record again and again: they are handed one, and change nothing in it."""
-    return of_run(content)
+    """Like `of_run` for those who look at a record again and again: they are handed one, and change nothing in it."""
+    return checked(_known_of_any_kind(content))
+
+
+@lru_cache(maxsize=4096)
+def _known_of_any_kind(content: bytes) -> Record:
+    return decoded(content)
+
+
+def _known_of_run(content: bytes) -> Record | None:
+    """What is `known` of a run; None for a record of another kind."""
+    return known(content) if "run" in _known_of_any_kind(content) else None
 
 
 def complete(path: Path) -> Record | None:
@@ -251,8 +265,7 @@ def changed_editions(results: Path | None = None) -> list[str]:
 def every(edition: str, results: Path | None = None) -> Iterator[Record]:
     """Every record of an edition, stale ones too, in the order of names; those of other kinds (times) left out."""
     for path in sorted(((results or paths.results_dir()) / edition).glob("*/*/*.json")):
-        record = read(path)
-        if record and "run" in record and (record := complete(path)):
+        if record := usable(path, _known_of_run):
             yield record
 
 
