@@ -13,7 +13,7 @@ import psutil
 import pytest
 import sweeps
 
-from netpress.book import notebooks, readme
+from netpress.book import notebooks, readme, site
 from netpress.book.notebooks import Job
 from netpress.errors import UserError
 
@@ -123,7 +123,7 @@ patched.{name} = slow
 runpy.run_module("{program}", run_name="__main__")
 """
 PROGRAMS = {
-    "pdf": ("netpress.book", "render", "sphinx", "nothing was printed"),
+    "pdf": ("netpress.book", "renderer", "Renderer.render", "nothing was printed"),
     "readme": ("netpress.book", "best_edition", "best", "the same command goes on from there"),
 }
 
@@ -152,7 +152,7 @@ def test_a_killed_kernel_is_one_sentence(tmp_path: Path, monkeypatch: pytest.Mon
     chapter(tmp_path, "triage/bad", "import os, signal; os.kill(os.getpid(), signal.SIGKILL)")
     monkeypatch.setattr(notebooks, "check_parameters", lambda *_: None)
     with pytest.raises(UserError, match="The kernel of the chapter triage/bad was killed"):
-        notebooks.perform(Job(tmp_path, "triage/bad", {}, tmp_path / "out.ipynb"))
+        site.run_all([Job(tmp_path, "triage/bad", {}, tmp_path / "out.ipynb")])
     assert not (tmp_path / "out.ipynb").exists()
 
 
@@ -182,7 +182,8 @@ def test_the_kernel_is_this_environments_whatever_the_user_has(
     monkeypatch.setattr("tempfile.tempdir", str(long))  # as batch systems set TMPDIR: sockets may not lie there
     chapter(tmp_path, "triage/good", "import sys; print(sys.prefix)")
     monkeypatch.setattr(notebooks, "check_parameters", lambda *_: None)
-    done = notebooks.execute(Job(tmp_path, "triage/good", {}, tmp_path / "out.ipynb"))
+    with notebooks.kernels(tmp_path) as place:
+        done = notebooks.execute(Job(tmp_path, "triage/good", {}, tmp_path / "out.ipynb"), place)
     assert done.cells[-1].outputs[0]["text"].strip() == sys.prefix
     assert list(long.iterdir()) == []
 

@@ -13,7 +13,7 @@ import nbformat
 import pytest
 
 from netpress import editions, papers
-from netpress.book import notebooks, parameters, toc, variants
+from netpress.book import parameters, site, toc, variants
 from netpress.book.notebooks import Job
 
 CHAPTERS = books.ROOT / "chapters"
@@ -173,8 +173,8 @@ MARKED = [pytest.param(name, marks=pytest.mark.slow) if name in LONG else name f
 def test_it_runs_from_top_to_bottom(chapter, records_folder, tmp_path):
     known = parameters.defaults(CHAPTERS / f"{chapter}.ipynb")
     chosen = {name: value for name, value in parameters_of(chapter, records_folder).items() if name in known}
-    made = notebooks.perform(Job(books.ROOT, chapter, chosen, tmp_path / "out.ipynb"))
-    shown = read(made)
+    site.run_all([Job(books.ROOT, chapter, chosen, tmp_path / "out.ipynb")])
+    shown = read(tmp_path / "out.ipynb")
     assert all(cell.execution_count for cell in code(shown))
     assert not [output for cell in code(shown) for output in cell.outputs if output.output_type == "error"]
     assert any("Made with" in str(output) for cell in code(shown) for output in cell.outputs)

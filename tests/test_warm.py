@@ -20,13 +20,14 @@ from netpress.errors import UserError
 def main():
     if sys.argv[1] == "warm":
         warm.begin()
-    for chapter in sys.argv[2:]:
-        made = Path(f"{sys.argv[1]}-{chapter}.ipynb")
-        job = notebooks.Job(Path.cwd(), chapter, {"edition": "demo"}, made, "key")
-        try:
-            notebooks.perform(job)
-        except UserError as error:
-            print(error)
+    with notebooks.kernels(Path.cwd()) as place:
+        for chapter in sys.argv[2:]:
+            made = Path(f"{sys.argv[1]}-{chapter}.ipynb")
+            job = notebooks.Job(Path.cwd(), chapter, {"edition": "demo"}, made, "key")
+            try:
+                notebooks.perform(job, place)
+            except UserError as error:
+                print(error)
 
 if __name__ == "__main__":
     main()

@@ -4,6 +4,8 @@ import difflib
 import math
 import os
 import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 from netpress.errors import UserError
@@ -20,6 +22,21 @@ NAMES = {
     "NETPRESS_COMMIT": "the commit of the code, where it lies in no checkout",
 }
 DEVICE = re.compile(r"cpu|mps|cuda(:\d{1,3})?")
+
+
+@contextmanager
+def changed(variables: Mapping[str, str]) -> Iterator[None]:
+    """Inside, these environment variables of the process have these values."""
+    before = {name: os.environ.get(name) for name in variables}
+    os.environ.update(variables)
+    try:
+        yield
+    finally:
+        for name, old in before.items():
+            if old is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = old
 
 
 def value(name: str) -> str:

@@ -1,9 +1,8 @@
 """Running a notebook through papermill, and what is kept of it."""
 
 import json
-import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import chdir, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ from netpress import paths
 from netpress.atomic import temporary_folder, write_atomic
 from netpress.book.chapter import check_parameters
 from netpress.errors import UserError
+from netpress.surroundings import changed
 
 HIDDEN = ("parameters", "injected-parameters")  # the box "made with" says what they say
 KEPT = ("tags", "mystnb")
@@ -33,22 +33,22 @@ class Job:
         return self.project / "chapters" / f"{self.chapter}.ipynb"
 
 
-def perform(job: Job) -> Path:
-    """Check the parameters, run the notebook in a kernel of its own, put the cleaned copy in its place.
+def perform(job: Job, place: Path) -> Path:
+    """Check the parameters, run the notebook in a kernel of its own, put the cleaned copy in its target.
 
-    Raises UserError where a parameter is wrong (before a kernel starts) or a cell fails. The target is the whole new
-    notebook or what it was before.
+    `place`: what `kernels` gives. Raises UserError where a parameter is wrong (before a kernel starts) or a cell fails.
+    The target is the whole new notebook or what it was before.
     """
     import nbformat
 
     check_parameters(job.source, job.parameters)
-    kept = clean(execute(job), job.key)
+    kept = clean(execute(job, place), job.key)
     nbformat.validate(kept)
     write_atomic(job.target, nbformat.writes(kept).encode())
     return job.target
 
 
-def execute(job: Job) -> Any:
+def execute(job: Job, place: Path) -> Any:
     """The notebook with its outputs. Nothing is written."""
     import nbformat
     import papermill
@@ -59,10 +59,10 @@ def execute(job: Job) -> Any:
     from netpress.book import warm
 
     try:
-        with quiet_kernel() as folder:
+        with temporary_folder(place) as own:
             # over TCP, anyone on the machine could connect; a socket's default name is the same for all kernels
-            config = Config({"KernelManager": {"transport": "ipc", "ip": f"{folder}/kernel"}})
-            options = {"kernel_name": "python3", "progress_bar": False, "config": config, "cwd": job.project}
+            config = Config({"KernelManager": {"transport": "ipc", "ip": f"{own}/kernel"}})
+            options = {"kernel_name": "python3", "progress_bar": False, "config": config}
             quiet = ["--log-level=50", "--HistoryManager.enabled=False"]
             options |= {"extra_arguments": quiet, "shutdown_kernel": "immediate"}  # nothing to save
             options |= warm.options()
@@ -78,27 +78,20 @@ def execute(job: Job) -> Any:
 
 
 @contextmanager
-def quiet_kernel() -> Iterator[str]:
-    """A kernel that knows nothing of the user's own set-up, in a folder whose name is short enough for a socket."""
+def kernels(project: Path) -> Iterator[Path]:
+    """Inside, kernels begin in the project's folder and know nothing of the user's own set-up.
+
+    Gives a folder for their sockets, whose name is short enough for one. It is the whole process that is changed.
+    """
     from ipykernel.kernelspec import write_kernel_spec
 
     from netpress.book import warm
 
     with temporary_folder(paths.short_folder()) as place:
-        folder = str(place)
         write_kernel_spec(place / "kernels" / "python3")  # a `python3` of the user or the system may be another Python
-        changes = dict.fromkeys(("JUPYTER_PATH", "JUPYTER_RUNTIME_DIR", "IPYTHONDIR"), folder)
-        changes |= warm.SAME
-        before = {name: os.environ.get(name) for name in changes}
-        os.environ.update(changes)
-        try:
-            yield folder
-        finally:
-            for name, value in before.items():
-                if value is None:
-                    os.environ.pop(name, None)
-                else:
-                    os.environ[name] = value
+        ours = dict.fromkeys(("JUPYTER_PATH", "JUPYTER_RUNTIME_DIR", "IPYTHONDIR"), str(place))
+        with changed(ours | warm.SAME), chdir(project):
+            yield place
 
 
 def clean(notebook: Any, key: str) -> Any:

@@ -40,6 +40,8 @@ class Renderer:
 
     def begin(self) -> None:
         """Import what it takes while something else is done; `render` does so where this was not called."""
+        if self._process:
+            return
         environment = {**os.environ, "PYTHONHASHSEED": "0"}
         self._process = subprocess.Popen(
             [sys.executable, "-c", PROGRAM], env=environment, text=True, encoding="utf-8",
@@ -48,8 +50,7 @@ class Renderer:
 
     def render(self, book: Path, builder: str = "html", page: Path | None = None) -> None:
         """Render a book, or one `page` of it, a file. Raises UserError with what Sphinx warned of where it fails."""
-        if self._process is None:
-            self.begin()
+        self.begin()
         assert self._process is not None
         output, _ = self._process.communicate(json.dumps([str(book), builder, page and str(page)]))
         if self._process.returncode:

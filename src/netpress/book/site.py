@@ -5,12 +5,10 @@ import json
 import shutil
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +23,6 @@ from netpress.book.renderer import Renderer
 from netpress.compat import quick_jsonschema
 from netpress.errors import UserError, known
 from netpress.runs import records
-from netpress.sweep.signals import unreached_by_ctrl_c
 
 TRAINED_HERE = "demo"  # the only edition that a build trains; the others are read from their records
 TOOLS = ("papermill", "nbclient", "ipykernel", "matplotlib", "altair", "pandas", "numpy", "scipy", "pydantic")
@@ -73,6 +70,8 @@ def build(chosen: Sequence[str] = (), out: Path | None = None) -> int:
     """
     from filelock import FileLock
 
+    from netpress.book import warm
+
     quick_jsonschema()
     project = paths.root()
     contents = toc.read(project)
@@ -84,15 +83,18 @@ def build(chosen: Sequence[str] = (), out: Path | None = None) -> int:
     for place in (build_folder, site.parent):  # told now, not after the chapters have run
         with temporary_file(place):
             pass
-    with FileLock(build_folder / "lock"):
+    with FileLock(build_folder / "lock"), Renderer() as renderer:
         failed = train(contents, project, chosen)
+        if not (site / render.MARK).exists():  # every page will be run: what that takes is imported meanwhile
+            warm.begin()
+            renderer.begin()
+        shrink(contents, project, chosen)
         plan = planned(contents, project, chosen)
         jobs = jobs_of(plan)
-        with Renderer() as renderer:
-            if todo := outdated(jobs.values()):
-                renderer.begin()
-                run_all(todo)
-            render.render(assemble(plan, jobs), site, renderer)
+        if todo := outdated(jobs.values()):
+            renderer.begin()
+            run_all(todo)
+        render.render(assemble(plan, jobs), site, renderer)
     return failed
 
 
@@ -102,6 +104,11 @@ def chapters_of(contents: dict[str, Any], project: Path) -> list[str]:
     return [name for name in names if (project / "chapters" / f"{name}.ipynb").exists()]
 
 
+def trained(chosen: Sequence[str]) -> list[str]:
+    """The editions that a build trains, of those that were `chosen`."""
+    return [edition for edition in chosen or (TRAINED_HERE,) if editions.parse(edition)[0] == TRAINED_HERE]
+
+
 def train(contents: dict[str, Any], project: Path, chosen: Sequence[str]) -> int:
     """Train what the demo edition lacks for the papers that have chapters; the number of runs that failed."""
     from netpress import sweep
@@ -109,22 +116,19 @@ def train(contents: dict[str, Any], project: Path, chosen: Sequence[str]) -> int
     failed = 0
     chapters = chapters_of(contents, project)
     shown = {paper: None for chapter in chapters for paper in papers_of(chapter) if paper in papers.PAPERS}
-    for edition in chosen or (TRAINED_HERE,):
-        if editions.parse(edition)[0] != TRAINED_HERE:
-            continue
+    for edition in trained(chosen):
         runs = [run for paper in shown for run in papers.grid(paper, edition)]  # one sweep: no core waits for a paper
         failed += len(sweep.ensure(runs, edition).failures)
         measure(chapters, edition)
-        shrink(chapters, project, edition)
     return failed
 
 
-def shrink(chapters: Sequence[str], project: Path, edition: str) -> None:
+def shrink(contents: dict[str, Any], project: Path, chosen: Sequence[str]) -> None:
     """Shrink the networks of the chapters about a reader's own, where that has not been done."""
-    for chapter in chapters:
-        if papers_of(chapter) == (editions.YOURS,):
-            page = check_parameters(project / "chapters" / f"{chapter}.ipynb", {"edition": edition})
-            page.records()
+    chapters = [chapter for chapter in chapters_of(contents, project) if papers_of(chapter) == (editions.YOURS,)]
+    for edition in trained(chosen):
+        for chapter in chapters:
+            check_parameters(project / "chapters" / f"{chapter}.ipynb", {"edition": edition}).records()
 
 
 def measure(chapters: Sequence[str], edition: str) -> None:
@@ -186,29 +190,25 @@ def outdated(jobs: Iterable[Job]) -> list[Job]:
 
 
 def run_all(todo: Sequence[Job]) -> None:
-    """Run notebooks in processes, with a bar on stderr; UserError for the first one that fails."""
+    """Run notebooks of one project, so many at a time, with a bar on stderr; UserError for the first one that fails."""
     from tqdm import tqdm
 
     from netpress.book import warm
 
     if not todo:
         return
-    begin = warm.begin if len(todo) > 1 else None  # one kernel begins sooner cold
-    pool = ProcessPoolExecutor(min(KERNELS, len(todo)), get_context("spawn"), begin)
-    try:
-        with unreached_by_ctrl_c():
-            waiting = [pool.submit(notebooks.perform, job) for job in todo]
-        for done in tqdm(as_completed(waiting), total=len(todo), unit="page", file=sys.stderr):
-            done.result()
-    except BrokenProcessPool:
-        raise UserError("A process that ran a chapter was killed: free some memory and run again.") from None
-    except KeyboardInterrupt:  # whoever asked for it ends the processes: nobody waits for them here
-        pool.shutdown(wait=False, cancel_futures=True)
-        raise
-    except BaseException:
-        pool.shutdown(cancel_futures=True)
-        raise
-    pool.shutdown()
+    if len(todo) > 1:  # one kernel begins sooner cold
+        warm.begin()
+    pool = ThreadPoolExecutor(KERNELS)
+    with notebooks.kernels(todo[0].project) as place:
+        try:
+            waiting = [pool.submit(notebooks.perform, job, place) for job in todo]
+            for done in tqdm(as_completed(waiting), total=len(todo), unit="page", file=sys.stderr):
+                done.result()
+        except BaseException as error:  # whoever asked for the end ends the kernels: nobody waits for them here
+            pool.shutdown(wait=not isinstance(error, KeyboardInterrupt), cancel_futures=True)
+            raise
+        pool.shutdown()
 
 
 def job_of(project: Path, chapter: str, edition: str, digest: Callable[..., str] = digests.of_folder) -> Job:

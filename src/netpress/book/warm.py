@@ -8,11 +8,11 @@ import signal
 import sys
 import tempfile
 import time
-from multiprocessing import get_context
+from multiprocessing import connection, get_context
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from queue import Empty
-from threading import RLock
+from threading import Lock, RLock
 from typing import Any, cast
 
 from jupyter_client.asynchronous import AsyncKernelClient
@@ -22,7 +22,7 @@ from jupyter_client.provisioning import LocalProvisioner
 from traitlets import Type
 
 from netpress import paths
-from netpress.compat import quick_jsonschema
+from netpress.surroundings import changed
 
 SAME = {"PYTHONHASHSEED": "0", "OMP_NUM_THREADS": "1"}  # of every kernel, so that a page comes out the same
 PATIENCE = 60.0  # seconds for a kernel to begin or to end
@@ -31,17 +31,20 @@ _begun = False
 
 
 def begin() -> None:
-    """Have the kernels of this process begin warm, where the system can fork. For a process that runs many chapters."""
+    """Have the kernels of this process begin warm, where the system can fork, and import what for meanwhile."""
     global _begun
-    if sys.platform == "win32":
+    if _begun or sys.platform == "win32":
         return
     from multiprocessing import forkserver  # where there is one
 
-    quick_jsonschema()
-    tempfile.tempdir = str(paths.short_folder())  # a socket is made there
     get_context("forkserver").set_forkserver_preload(["netpress.book.warmed"])
-    os.environ.update(SAME)
-    forkserver.ensure_running()  # it imports while this process does
+    before = tempfile.tempdir
+    tempfile.tempdir = str(paths.short_folder())  # a socket is made there
+    try:
+        with changed(SAME):
+            forkserver.ensure_running()
+    finally:
+        tempfile.tempdir = before
     _begun = True
 
 
@@ -51,22 +54,29 @@ def options() -> dict[str, Any]:
 
 
 class Forked:
-    """A forked process with the methods of a `subprocess.Popen` that a provisioner uses."""
+    """A forked process with the methods of a `subprocess.Popen` that a provisioner uses.
+
+    Several threads have one each, and `multiprocessing` looks at all of them whenever another one begins: hence a lock.
+    """
 
     stdin = stdout = stderr = None
+    _lock = Lock()
 
     def __init__(self, process: BaseProcess):
+        with self._lock:
+            process.start()
         self.process = process
         self.pid = process.pid
 
     def poll(self) -> int | None:
         """The exit status; None while the process runs."""
-        return self.process.exitcode
+        with self._lock:
+            return self.process.exitcode
 
     def wait(self, timeout: float | None = None) -> int | None:
         """The same, once the process has ended."""
-        self.process.join(timeout)
-        return self.process.exitcode
+        connection.wait([self.process.sentinel], timeout)
+        return self.poll()
 
     def send_signal(self, number: int) -> None:
         """A signal for the process; nothing where it has ended."""
@@ -90,7 +100,6 @@ class WarmProvisioner(LocalProvisioner):
         """As its base class, which executes `cmd`."""
         folder = str(kwargs.get("cwd") or Path.cwd())
         process = get_context("forkserver").Process(target=kernel, args=(cmd[cmd.index("-f") :], kwargs["env"], folder))
-        process.start()
         self.process = cast(Any, Forked(process))
         self.pid = self.pgid = process.pid
         return self.connection_info

@@ -91,16 +91,3 @@ def is_tracker(process: Any) -> bool:
         return "resource_tracker" in " ".join(process.cmdline())
     except Exception:  # it is gone
         return True
-
-
-@contextmanager
-def unreached_by_ctrl_c() -> Iterator[None]:
-    """Processes that are started inside do not get SIGINT, which a terminal sends to all: we end them ourselves."""
-    if not hasattr(signal, "pthread_sigmask"):
-        yield
-        return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
