@@ -10,7 +10,7 @@ from filelock import FileLock
 
 from netpress import paths
 from netpress.atomic import write_atomic
-from netpress.book import render, site, toc
+from netpress.book import render, site, toc, warm
 from netpress.book.renderer import Renderer
 from netpress.errors import UserError, known
 
@@ -29,20 +29,20 @@ def preview(chapter: str) -> Path:
     page = html / f"{name}.html"
     if not page.exists() or not (book / "_build" / ".doctrees").is_dir():
         raise UserError(f"There is no site with a page {name} yet: build it with `netpress book` first.")
-    with FileLock(project / "_build" / "lock"):
+    with FileLock(project / "_build" / "lock"), Renderer() as renderer:
+        warm.begin()
+        renderer.begin()
         plan = site.planned(contents, project, ())
         edition = plan.editions[name][0]
         job = site.job_of(project, name, edition)
         source = book / f"{name}.ipynb"
         made = book / "_build" / "html"
-        with Renderer() as renderer:
-            renderer.begin()
-            site.run_all(site.outdated([job]))
-            shutil.copy(job.source, book / site.NOTEBOOKS / f"{name}.ipynb")
-            site.place(source, job.target.read_text(encoding="utf-8"))
-            made.mkdir(exist_ok=True)
-            shutil.copy(html / "searchindex.js", made)  # Sphinx wants to add to it
-            renderer.render(book, page=source)
+        site.run_all(site.outdated([job]))
+        shutil.copy(job.source, book / site.NOTEBOOKS / f"{name}.ipynb")
+        site.place(source, job.target.read_text(encoding="utf-8"))
+        made.mkdir(exist_ok=True)
+        shutil.copy(html / "searchindex.js", made)  # Sphinx wants to add to it
+        renderer.render(book, page=source)
         render.prune(made)
         render.check(made)
         replace(made, html, name)

@@ -16,8 +16,10 @@ from importlib import import_module
 gc.set_threshold(200_000, 20, 20)  # else it goes over a book's trees so often that it takes a third of the time
 from netpress.compat import quick_jsonschema
 quick_jsonschema()
-for name in ("jupyter_book.cli.main", "myst_nb.sphinx_", "sphinx_book_theme", "sphinxcontrib.bibtex", "sphinx_design"):
+from jupyter_book.config import get_default_sphinx_config
+for name in ("jupyter_book.cli.main", "sphinxcontrib.bibtex", *get_default_sphinx_config()["extensions"]):
     import_module(name)
+import_module("netpress.report.explorer").assets()  # which a page needs
 book, builder, page = json.load(sys.stdin)
 if page is None:
     words = ["build", book, "--builder", builder, "-W", "-n", "--keep-going", "--all", "-q"]
