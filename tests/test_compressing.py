@@ -5,9 +5,10 @@ from fnmatch import fnmatchcase
 import invented
 import pandas as pd
 import pytest
+import torch
 
 from netpress import papers
-from netpress.papers.compressing import figures, tables, tidy
+from netpress.papers.compressing import figures, short, tables, tidy
 from netpress.papers.compressing.claims import CLAIMS
 from netpress.report.claims import judge_all
 
@@ -167,6 +168,42 @@ def test_views_are_drawn_of_what_is_matched() -> None:
     runs = papers.grid("compressing", "demo")
     assert "Images of digits" in figures.views(runs).words.caption
     assert "Images of digits" in figures.views(()).words.caption
+
+
+def test_mixtures_are_of_the_two_cuts_above_them() -> None:
+    rows, shares = figures.mixtures(torch.randint(0, 256, (64, 3, 8, 8), dtype=torch.uint8), 6)
+    own, other, mixed = (rows[name] for name in ("cut", "another, cut", "the two mixed"))
+    share = shares.view(-1, 1, 1, 1)
+    assert torch.allclose(mixed, share * own + (1 - share) * other, atol=1e-5) and (shares - 0.5).abs().max() < 0.2
+
+
+def test_what_only_fresh_seeds_have_is_said_while_the_pilot_is_shown() -> None:
+    pilot = frame()
+    assert "Shown is the pilot" in tables.schedules(pilot).note
+    fresh = pilot[pilot["part"] == "matching"].assign(seed=lambda rows: rows["seed"] + 3)
+    assert "pilot" not in tables.schedules(pd.concat([pilot, fresh])).note
+    assert "pilot" not in tables.schedules(pilot.assign(edition="demo", dataset="digits")).note
+
+
+def test_captions_say_on_what_they_rest() -> None:
+    assert figures.sparsity(frame()).words.caption.endswith("On CIFAR-10: mean and 95 % interval (bars) over 3 seeds.")
+    assert figures.bits(frame(seeds=1)).words.caption.endswith("On CIFAR-10: one run each, so no intervals.")
+
+
+def test_sentences_say_less_and_more_in_words() -> None:
+    runs = frame()
+    assert "points more than six layers" in " ".join(short.pruning_page(runs))
+    changed = (("vgg16-pruned-5x-global-retrained-*", 0.87), *HOLDS)
+    assert "points less than six layers" in " ".join(short.pruning_page(frame(changed)))
+    assert short.retrained(runs).startswith("Retraining alone can change a network, here by +1.")
+    assert short.retrained(runs.assign(status="missing")) == "Retraining alone can change a network."
+    assert "On CIFAR-10, from T = 1 to T = 32 agreement" in short.hotter(runs)
+
+
+def test_table_1_has_weights_and_epochs_in_the_order_of_the_data_sets() -> None:
+    weights = {"mnist": 20, "cifar10": 10}
+    cells = tables.table_1(frame().assign(parameters=lambda rows: rows["dataset"].map(weights))).cells
+    assert cells.at["the student alone", "here"] == "cnn-16-32, 20 or 10 weights, 25 or 10 epochs"
 
 
 def test_at_one_degree_both_forms_of_the_loss_are_one_network() -> None:

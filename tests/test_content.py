@@ -15,7 +15,7 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as some
 
-from netpress import book, editions, papers
+from netpress import book, cli, editions, papers
 from netpress.book import best_edition, cost_page, evidence_links, made_with, parameters, scoreboard
 from netpress.book.page import Page
 from netpress.errors import UserError
@@ -238,6 +238,25 @@ def test_pages_and_the_table_of_cost_count_the_same_time(results):
         time = made_with.duration(3.5 * len(shown.runs))
         assert f"Cost: {time} for the runs above" in shown.made_with().text
         assert list(cells.loc[cells["paper"] == paper, "time"]) == [time]
+
+
+def test_a_page_says_that_it_shows_the_pilot_until_the_fresh_seeds_are_there(invent, capsys):
+    runs = invent("small", ("compressing",))
+    chapter, edition = "compressing/pruning", "small"
+
+    def text(**given) -> str:
+        return Page(chapter=chapter, edition=edition, run_missing=False, **given).made_with().text
+
+    assert "Shown" not in text() and "Seeds: 0, 1, 2, 3" in text()
+    cli.results("compressing", edition)
+    assert not capsys.readouterr().err
+    records.path_of(runs[-1], edition).unlink()
+    assert runs[-1].seed >= editions.FRESH
+    assert "Shown: the pilot, seeds 0 to 2; verdicts: fresh seeds from 3 on" in text() and "Seeds: 0, 1, 2\n" in text()
+    assert "Shown" not in text(seeds=[0])
+    assert made_with.pilots_text([("compressing", edition)], alone=False).startswith("of Compressing Neural Nets the")
+    cli.results("compressing", edition)
+    assert "shown once all of them are done" in capsys.readouterr().err
 
 
 def test_claims_lead_to_their_figures():

@@ -246,10 +246,14 @@ def results(
     form: Annotated[Format, typer.Option("--format", help="table, csv or json.")] = Format.table,
     results: Recorded = None,
 ) -> None:
-    """Tidy results: one row a run."""
+    """Tidy results: one row a run. Those with fresh seeds are shown once all that are planned are there."""
     from netpress import papers
 
     table = papers.runs_frame(paper, edition, results)
+    if papers.pilot_alone(paper, edition, results):
+        print(
+            "These are the pilot's runs: those with fresh seeds are shown once all of them are done.", file=sys.stderr
+        )
     if form is Format.csv:
         print(table.to_csv(index=False), end="")
     elif form is Format.json:

@@ -4,8 +4,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from typing import TYPE_CHECKING
 
-from netpress import editions
+from netpress import editions, papers
 from netpress.book.html import Html, listing
+from netpress.report.sentences import listed
 from netpress.runs import records
 from netpress.runs.run import Run
 from netpress.runs.spent import Spell, spent
@@ -16,14 +17,18 @@ if TYPE_CHECKING:
 UNITS = {"cpu": "core"}  # of the time of a kind of device
 
 
-def made_with(parts: Mapping[str, Sequence[Run]], table: "pd.DataFrame") -> Html:
-    """Where the numbers of a page come from; `parts`: edition -> the runs shown of it, `table`: one row a run."""
+def made_with(
+    parts: Mapping[str, Sequence[Run]], table: "pd.DataFrame", pilots: Sequence[tuple[str, str]] = ()
+) -> Html:
+    """Where the numbers of a page come from; `parts`: edition -> the runs shown of it, `table`: one row a run,
+    `pilots`: (paper, edition) of the papers of which only the pilot is shown."""
     runs = [run for shown in parts.values() for run in shown]
     made = table.dropna(subset=["time"])
     rows = [
         ("Edition", names((edition_text(edition) for edition in parts), between="; ")),
         ("Data", names(run.dataset for run in runs)),
         ("Seeds", names(run.seed for run in runs)),
+        *([("Shown", pilots_text(pilots, alone=len({run.paper for run in runs}) == 1))] if pilots else []),
         ("Runs", runs_text(parts)),
     ]
     if len(made):
@@ -37,6 +42,22 @@ def made_with(parts: Mapping[str, Sequence[Run]], table: "pd.DataFrame") -> Html
         pairs = zip(emptied["name"], emptied["empty_layers"], strict=True)
         rows += [("Pruned away", names((f"{run}: no weight is left in {which}" for run, which in pairs), between="; "))]
     return listing("Made with", rows, "made")
+
+
+def pilots(shown: Mapping[str, str]) -> list[tuple[str, str]]:
+    """(paper, edition) of the papers of which only the pilot is shown; `shown`: paper -> its edition."""
+    return [(p, edition) for p, edition in shown.items() if p in papers.PAPERS and papers.pilot_alone(p, edition)]
+
+
+def pilots_text(pilots: Sequence[tuple[str, str]], alone: bool) -> str:
+    """What is shown of these papers, and what their verdicts rest on; `alone`: the page shows no other paper."""
+    last = max(editions.settings(edition, paper).seeds for paper, edition in pilots) - 1
+    of = "" if alone else f"of {listed([papers.get(paper).title for paper, _ in pilots])} "
+    seeds = "seed 0" if last == 0 else f"seeds 0 to {last}"
+    return (
+        f"{of}the pilot, {seeds}; verdicts: fresh seeds from {editions.FRESH} on, or the pilot's where those of a "
+        "claim are not all run"
+    )
 
 
 def spells(made: "pd.DataFrame") -> list[Spell]:

@@ -177,7 +177,9 @@ class Page(BaseModel):
 
         The box has edition, data, seeds, runs and what was not run, devices, commits, dates and cost.
         """
-        return made_with.made_with(self.parts, self.table()) + made_with.rerun(self.command())
+        chosen = self.seeds or self.dataset != "all"  # then verdicts are on the page's own runs
+        pilots = () if chosen else made_with.pilots(self.editions)
+        return made_with.made_with(self.parts, self.table(), pilots) + made_with.rerun(self.command())
 
     def command(self, out: str = "out.ipynb") -> str:
         """The papermill command that remakes this page, to be typed in the project's folder."""

@@ -10,7 +10,7 @@ from netpress.papers.paper import UNCOMPRESSED
 from netpress.papers.triage import CONSTANT, convergence
 from netpress.report.estimates import interval
 from netpress.report.figures import Encoding, Figure, Words, curves
-from netpress.report.tables import Link, Printed, Signed, Table, Whole, listing
+from netpress.report.tables import Link, Printed, Signed, Table, Whole, listing, number
 from netpress.runs import records
 from netpress.runs.run import Run
 
@@ -21,9 +21,11 @@ CONTROL = "small+images=all"  # what the number of training images alone does to
 def table_search() -> Table:
     """The search for settings: uncompressed networks that were judged on validation images, one row each."""
     rows = sorted((tried(record) for record in search()), key=lambda row: [str(value) for value in row.values()])
+    validation = number(data.count("flowers102", "validation"), 0)
     note = (
-        "Judged on a tenth of the training images, set apart; test images were not looked at. Last fifth: what its "
-        "accuracy still gained over the last fifth of its epochs."
+        f"Judged on a tenth of the training images, set apart, on Flowers-102 on its {validation} official validation "
+        "images; test images were not looked at. Last fifth: what its accuracy still gained over the last fifth of its "
+        "epochs."
     )
     return listing(rows, "How the settings of the uncompressed networks were chosen.", note)
 

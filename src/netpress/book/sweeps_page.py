@@ -7,7 +7,7 @@ from netpress.report.tables import Table, listing
 
 COLUMNS = {
     "executor": "executor", "workers": "workers", "seconds": "seconds", "speed_up": "speed-up",
-    "efficiency": "efficiency", "processor": "seconds of the processor", "training": "of these, training",
+    "efficiency": "efficiency", "processor": "seconds of the processor", "training": "training, clocks added up",
 }  # fmt: skip
 
 
@@ -20,7 +20,11 @@ def table_scaling() -> Table:
     """Seconds, speed-up and efficiency of one sweep with 1, 2 and 4 workers."""
     measured = record()
     rows = [{title: row[name] for name, title in COLUMNS.items()} for row in measured.get("rows", [])]
-    note = "Speed-up is beside one worker of the same kind; efficiency is speed-up over workers."
+    note = (
+        "Speed-up is beside one worker of the same kind; efficiency is speed-up over workers. Training: seconds on the "
+        "clock for which the networks were trained, added up; with more workers than cores they include waiting for "
+        "one, and can be more than those of the processor."
+    )
     return listing(rows, "One sweep with more and more workers.", note, digits=2)
 
 
@@ -38,6 +42,6 @@ def conditions() -> str:
 
 
 def seconds_to_start() -> float | None:
-    """What one worker costs beside training, in seconds of the processor."""
+    """Seconds of the processor of a sweep with one worker, less those on the clock for which it trained."""
     rows = [row for row in record().get("rows", []) if row["executor"] == "processes"]
     return round(rows[0]["processor"] - rows[0]["training"], 1) if rows else None

@@ -139,15 +139,19 @@ def inception_crop(x: Tensor, generator: torch.Generator) -> Tensor:
     return resample(x, boxes(len(x), (x.shape[-2], x.shape[-1]), generator), _coins(x, generator))
 
 
+def partners(count: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """(its own share, the other image) of every image of a mixed batch."""
+    return torch.rand(count, generator=generator), torch.randperm(count, generator=generator)
+
+
 def mixup(x: Tensor, generator: torch.Generator) -> Tensor:
     """Every image mixed with another of the batch: float32.
 
     The share is drawn for each image from Beta(1, 1), which is the uniform distribution (Zhang et al. 2018;
     without labels, as function matching uses it, Beyer et al. 2022, section 3).
     """
-    share = moved(torch.rand(len(x), generator=generator), x).view(-1, 1, 1, 1)
-    other = moved(torch.randperm(len(x), generator=generator), x)
-    levels = x.float()
+    share, other = (moved(drawn, x) for drawn in partners(len(x), generator))
+    share, levels = share.view(-1, 1, 1, 1), x.float()
     return share * levels + (1 - share) * levels[other]
 
 

@@ -109,6 +109,11 @@ def shown(paper: str, edition: str, results: Path | None = None) -> tuple[Run, .
     return pilot if pilot and not set(found.values()) <= set(records.RESULTS) else tuple(found)
 
 
+def pilot_alone(paper: str, edition: str, results: Path | None = None) -> bool:
+    """Whether fresh seeds are planned and not shown yet, because some of their runs lack a result."""
+    return len(shown(paper, edition, results)) < len(states(paper, edition, results))
+
+
 def states(paper: str, edition: str, results: Path | None = None) -> dict[Run, str]:
     """The state of every run of a paper, as in `netpress.runs.records.state`; looked at once in a process, until a
     record changes."""

@@ -14,10 +14,15 @@ from netpress.report.tables import number
 def over_seeds(rows: pd.DataFrame) -> str:
     """What the bars of a figure mean, with the number of seeds of a data set."""
     counts = rows.groupby("dataset")["seed"].nunique() if "dataset" in rows else pd.Series([rows["seed"].nunique()])
-    if counts.empty or counts.max() == 1:
+    return intervals_over(0, 1) if counts.empty else intervals_over(counts.min(), counts.max())
+
+
+def intervals_over(least: int, most: int, drawn: str = "") -> str:
+    """The same of points that rest on so many seeds; `drawn`: as what the intervals are drawn."""
+    if most <= 1:
         return "one run each, so no intervals"
-    seeds = f"{counts.max()}" if counts.min() == counts.max() else f"{counts.min()} to {counts.max()}"
-    return f"mean and 95 % interval over {seeds} seeds"
+    seeds = f"{most}" if least == most else f"{least} to {most}"
+    return f"mean and 95 % interval{f' ({drawn})' if drawn else ''} over {seeds} seeds"
 
 
 def known(value: object) -> bool:

@@ -4,15 +4,20 @@ Every function takes the frame of `tidy` and returns what a chapter shows. Accur
 """
 
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
 from netpress.data.registry import DATASETS, titles
 from netpress.papers.compressing import distillation, matching, pruning
 from netpress.papers.paper import Kind, facts_of, meets
-from netpress.report.figures import Encoding, Figure, Words, curves, grouped_points, images, lines, scatter
+from netpress.report.figures import Encoding, Figure, Words, curves, grouped_points, images, lines, scatter, summary
 from netpress.report.frames import Where, finished, rows_where
+from netpress.report.sentences import intervals_over, listed
 from netpress.runs.run import Run
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 KIB = 1024
 
@@ -38,6 +43,19 @@ def panels(rows: pd.DataFrame, quantities: tuple[tuple[str, str], ...]) -> pd.Da
 def labelled(rows: pd.DataFrame, names: Mapping[str, Where], column: str) -> pd.DataFrame:
     """The rows of each kind with its name in `column`, in the order of the names."""
     return pd.concat([rows_where(rows, where).assign(**{column: name}) for name, where in names.items()])
+
+
+SHADED = "bars; shaded around dashed lines"  # the intervals of `grouped_points`
+
+
+def rests_on(rows: pd.DataFrame, encoding: Encoding, drawn: str = "bars") -> str:
+    """What ends a caption: " On CIFAR-10: mean and 95 % interval (bars) over 3 seeds."; "" where nothing was run."""
+    shown, counts = set(finished(rows)["dataset"]), summary(rows, encoding)["n"]
+    counts = counts[counts > 0]
+    if counts.empty:
+        return ""
+    places = listed([title for name, title in titles().items() if name in shown])
+    return f" On {places}: {intervals_over(counts.min(), counts.max(), drawn)}."
 
 
 # Distillation --------------------------------------------------------------------------------------------------------
@@ -66,15 +84,15 @@ def sweep(runs: pd.DataFrame, over: str, fixed: dict[str, float], shared: float)
 
 def swept(sweep_of: tuple[pd.DataFrame, pd.DataFrame], x: str, kept: str) -> Figure:
     """Accuracy, agreement and overfitting over one setting of the loss."""
-    points, alone = sweep_of
+    points, alone = (panels(rows, QUANTITIES) for rows in sweep_of)
     encoding = Encoding(x="at", y="value", series="form", panel="panel", columns=3)
     alt = f"Panels by data set and quantity: over {x} the student, the loss as printed and with the factor T squared."
     caption = (
         f"The student over {x}, with {kept}: test accuracy; share of test images on which it agrees with its teacher; "
         "accuracy on the training images minus that on the test images. Dashed: the student alone."
+        + rests_on(points, encoding, SHADED)
     )
-    words = Words(alt, caption, x, "")
-    return grouped_points(panels(points, QUANTITIES), encoding, words, panels(alone, QUANTITIES))
+    return grouped_points(points, encoding, Words(alt, caption, x, ""), alone)
 
 
 def temperatures(runs: pd.DataFrame) -> Figure:
@@ -97,7 +115,7 @@ def learning_curves(history: pd.DataFrame) -> Figure:
     rows = rows.sort_values("data set", ascending=False, kind="stable")
     encoding = Encoding(x="epoch", y="test_accuracy", series="network", panel="data set", scale=100.0)
     alt = "Learning curves of the teacher and of three students, one panel a data set."
-    caption = "Test accuracy after every epoch of the networks of Table I."
+    caption = "Test accuracy after every epoch of the networks of Table I." + rests_on(rows, encoding, "bands")
     return curves(rows, encoding, Words(alt, caption, "epoch", "accuracy, %"))
 
 
@@ -156,6 +174,7 @@ def sparsity(runs: pd.DataFrame) -> Figure:
     caption = (
         "Test accuracy of pruned networks; at 5, one weight of five is left. At 1 nothing is pruned, but the network "
         "is retrained for as long as the others. Each panel has its own axis. Dashed: the parent."
+        + rests_on(points, encoding)
     )
     words = Words(alt, caption, "all weights / weights left", "accuracy, %")
     return lines(points, encoding, words, parents[parents["panel"].isin(points["panel"])])
@@ -174,6 +193,7 @@ def bits(runs: pd.DataFrame) -> Figure:
     caption = (
         "Test accuracy with few bits per weight. Shared weights: a code book of 2 to the power of so many values in "
         "every layer. 8-bit integers: weights and activations, run on integer kernels. Dashed: the parent."
+        + rests_on(points, encoding, SHADED)
     )
     words = Words(alt, caption, "bits per weight", "accuracy, %")
     return grouped_points(points, encoding, words, rows_where(rows, pruning.PARENT))
@@ -227,37 +247,53 @@ def schedules(runs: pd.DataFrame) -> Figure:
     """Accuracy and agreement with the teacher against the length of the schedule."""
     rows = finished(runs)
     points = rows[rows["way"].isin(WAYS)].sort_values("length", kind="stable")
-    points = points.assign(how=points["way"].map(WAYS))
-    teachers = rows_where(rows, matching.TEACHES)
+    points = panels(points.assign(how=points["way"].map(WAYS)), (ACCURACY, AGREEMENT))
+    teachers = panels(rows_where(rows, matching.TEACHES), (ACCURACY,))
     encoding = Encoding(x="epochs", y="value", series="how", panel="panel", all_series=tuple(WAYS.values()))
     alt = "Two panels, accuracy and agreement with the teacher, against epochs of training; four methods of teaching."
     caption = (
         "Students of function matching over the length of their schedule: test accuracy, and share of test images on "
         "which they agree with their teacher. Dashed: the teacher. A fixed teacher answers once for each image, "
-        "whatever part of it the student sees."
+        "whatever part of it the student sees." + rests_on(points, encoding)
     )
-    words = Words(alt, caption, "epochs", "")
-    return lines(panels(points, (ACCURACY, AGREEMENT)), encoding, words, panels(teachers, (ACCURACY,)))
+    return lines(points, encoding, Words(alt, caption, "epochs", ""), teachers)
 
 
 def views(grid: Sequence[Run], shown: int = 6) -> Figure:
-    """What teacher and student see: images as they are, cut at random, and cut and mixed.
+    """What teacher and student see: images as they are, cut at random, the cut they are mixed with, and the mixture.
 
-    Of the data set that the runs match functions on; of digits where these are not among them, or not at hand.
+    Of the data set that the runs match functions on; of digits where these are not among them, or not at hand. Of the
+    first images of the set those whose mixture is nearest to half and half, with the share of the first image above.
     """
     import torch
 
     from netpress import data
-    from netpress.data.views import VIEWS
 
     matched = [run for run in grid if meets(facts_of(run), {"part": "matching"})]
     places = [(run.dataset, run.px) for run in matched if data.available(run.dataset)]
     dataset, px = places[0] if places else ("digits", 16)
-    x = data.load(dataset, "train", images=64, px=px).x
-    kinds = {"as it is": "plain", "cut": "inception", "cut and mixed": "inception-mixup"}
-    seen = [VIEWS[view](x, torch.Generator().manual_seed(0))[:shown].float() / 255 for view in kinds.values()]
-    pixels = torch.stack(seen).permute(0, 1, 3, 4, 2).numpy()
+    rows, shares = mixtures(data.load(dataset, "train", images=64, px=px).x, shown)
+    pixels = torch.stack([*rows.values()]).permute(0, 1, 3, 4, 2).numpy()
     title = DATASETS[dataset].title
-    alt = f"{shown} images of {title} in three rows: as they are, cut at random, cut and mixed in pairs."
-    caption = f"Images of {title} as the networks see them: whole, cut at random, and cut and mixed."
-    return images(pixels, Words(alt, caption), rows=tuple(kinds), each=False)
+    alt = f"{shown} images of {title} in four rows: as they are, cut at random, another one cut, and the two mixed."
+    caption = (
+        f"Images of {title} as the networks see them: whole, cut at random, the cut of another image, and the two cuts "
+        "mixed. Above: the share of the first cut. It is drawn from 0 to 100 %; those shown are near one half."
+    )
+    columns = [f"{share:.0%}".replace("%", " %") for share in shares.tolist()]
+    return images(pixels, Words(alt, caption), rows=tuple(rows), columns=columns, each=False)
+
+
+def mixtures(x: "Tensor", shown: int) -> tuple[dict[str, "Tensor"], "Tensor"]:
+    """(title -> the images of a row, the share of each), grey levels 0 to 1: the mixtures nearest to half and half."""
+    import torch
+
+    from netpress.data.views import VIEWS, partners
+
+    mixed = VIEWS["inception-mixup"](x, torch.Generator().manual_seed(0))
+    generator = torch.Generator().manual_seed(0)  # the same cuts and pairs as in the mixtures
+    cut = VIEWS["inception"](x, generator)
+    share, other = partners(len(x), generator)
+    near = (share - 0.5).abs().argsort()[:shown]
+    rows = {"as it is": x[near], "cut": cut[near], "another, cut": cut[other[near]], "the two mixed": mixed[near]}
+    return {title: row.float() / 255 for title, row in rows.items()}, share[near]

@@ -53,12 +53,21 @@ def on_each(found: Mapping[str, Estimate], unit: str = "points") -> str:
 def idea(runs: pd.DataFrame) -> list[str]:
     """What was trained, and how small the small ones are."""
     rows = finished(runs)
-    large, small = (rows_where(rows, where)["parameters"] for where in (distillation.TEACHES, distillation.ALONE))
     lines = [f"{count(len(rows), 'network')} were trained to judge pruning, distillation and function matching."]
-    if len(large) and len(small):
-        times = float(large.mean()) / float(small.mean())
-        lines.append(f"The student of Table I has {number(times, 0)} times fewer weights than its teacher.")
-    return [*lines, pruned(runs)] if len(rows) else []
+    return [*lines, smaller(rows), pruned(runs)] if len(rows) else []
+
+
+def smaller(rows: pd.DataFrame) -> str:
+    """How many times fewer weights the student of Table I has than its teacher, over the data sets."""
+    large, small = (
+        rows_where(rows, where).groupby("dataset")["parameters"].mean().astype("float64")
+        for where in (distillation.TEACHES, distillation.ALONE)
+    )
+    times = (large / small).dropna()
+    if times.empty:
+        return ""
+    words = dict.fromkeys(number(end, 0) for end in (times.min(), times.max()))
+    return f"The student of Table I has {' to '.join(words)} times fewer weights than its teacher."
 
 
 def distillation_page(runs: pd.DataFrame) -> list[str]:
@@ -88,7 +97,9 @@ def hotter(runs: pd.DataFrame) -> str:
         hot = DISTILLED | {"temperature": HOTTEST, "form": ("either", form)}
         found = difference(runs, Contrast(hot, cold, AGREEMENT))
         words += [f"{signed(found)} points {name}"] if known(found) else []
-    return f"From T = 1 to T = {HOTTEST:g} agreement changes by {listed(words)}." if words else ""
+    swept = set(rows_where(finished(runs), cold)["dataset"])
+    places = listed([title for name, title in titles().items() if name in swept])
+    return f"On {places}, from T = 1 to T = {HOTTEST:g} agreement changes by {listed(words)}." if words else ""
 
 
 def pruning_page(runs: pd.DataFrame) -> list[str]:
@@ -110,8 +121,17 @@ def pruning_page(runs: pd.DataFrame) -> list[str]:
         more = "that pruning fails on large networks, as the paper says, is not seen once they are retrained"
         if clear(costs) and costs.mean < 0:
             more = "pruning does cost the large network more, as the paper says"
-        lines.append(f"Retrained, VGG16 loses {signed(minus(costs))} points more than six layers: {more}.")
+        loses = f"{plain(costs)} points less" if costs.mean > 0 else f"{plain(minus(costs))} points more"
+        lines.append(f"Retrained, VGG16 loses {loses} than six layers: {more}.")
     return [*lines, narrow(runs)]
+
+
+def retrained(runs: pd.DataFrame) -> str:
+    """What retraining does to a network of which nothing is pruned."""
+    found = {name: difference(runs, Contrast(kind | CONTROL, kind | PARENT, LAST)) for name, kind in NETWORKS.items()}
+    words = listed([f"{signed(value)} points {name}" for name, value in found.items() if known(value)])
+    by = f", here by {words} ({runs_text(*found.values())})" if words else ""
+    return f"Retraining alone can change a network{by}."
 
 
 def narrow(runs: pd.DataFrame) -> str:

@@ -99,9 +99,11 @@ def table_allowed(networks: pd.DataFrame) -> Table:
             for size in ("parameters", "bytes"):
                 row[f"{GAIN[size]}, −{points_lost:.0f}"] = times(every, approach, points_lost, size)
         rows.append(row)
+    top = best(every)
+    largest = "that network" if top is None else f"that network, {top['network']}"
     note = (
         "How many times smaller than the best uncompressed network the smallest network of each approach is that loses "
-        "at most 1, 2 or 5 points. A dash: none of this approach stays so near."
+        f"at most 1, 2 or 5 points. Below 1: larger than {largest}. A dash: none of this approach stays so near."
     )
     return listing(rows, "How small each approach gets, by how much accuracy one is ready to lose.", note)
 
