@@ -83,6 +83,16 @@ def test_a_signal_ends_a_book_whose_chapters_run(project: Path, tmp_path: Path, 
     assert len(list(project.glob("started-*"))) == 2 and list(project.glob("out*")) == []
 
 
+def test_nothing_is_left_of_a_book_that_was_killed(project: Path, tmp_path: Path) -> None:
+    (project / "program.py").write_text(BOOK)
+    began = time.time() - 1
+    with subprocess.Popen([sys.executable, "program.py"], cwd=project, env=sweeps.environment(tmp_path)) as process:
+        sweeps.wait_for(lambda: len(list(project.glob("started-*"))) == 2, 60)
+        process.kill()
+    sweeps.wait_for(lambda: alive(began, project) == [], 20)
+    assert alive(began, project) == []
+
+
 def stopped(program: str, place: Path, tmp_path: Path, started: int, number: int, code: int) -> str:
     """Send a signal to a program as soon as so many files `started-*` lie there; the last line on stderr.
 

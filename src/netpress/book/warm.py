@@ -8,11 +8,11 @@ import signal
 import sys
 import tempfile
 import time
-from multiprocessing import connection, get_context
+from multiprocessing import connection, get_context, parent_process
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from queue import Empty
-from threading import Lock, RLock
+from threading import Lock, RLock, Thread
 from typing import Any, cast
 
 from jupyter_client.asynchronous import AsyncKernelClient
@@ -142,6 +142,7 @@ def kernel(arguments: list[str], environment: dict[str, str], folder: str) -> No
     from ipykernel.kernelapp import IPKernelApp
     from tqdm import tqdm
 
+    Thread(target=end_with_parent, daemon=True).start()
     tqdm.set_lock(RLock())  # its own is the system's, and a kernel that is killed would leave it behind
     os.setsid()
     os.environ.clear()
@@ -149,3 +150,12 @@ def kernel(arguments: list[str], environment: dict[str, str], folder: str) -> No
     os.chdir(folder)
     sys.argv = [sys.argv[0], *arguments]
     IPKernelApp.launch_instance(argv=arguments)
+
+
+def end_with_parent() -> None:
+    """End this process as soon as the one that asked for it has ended, however that came: the server lives on as long
+    as one of its processes does, and a kernel by itself would wait for the server."""
+    parent = parent_process()
+    if parent:
+        parent.join()
+        os._exit(1)
