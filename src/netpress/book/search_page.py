@@ -161,8 +161,8 @@ def unsettled_text(paper: str = "", edition: str = "") -> str:
         return f"No parent shown here gained more than {number(SETTLED)} points over the last fifth of its epochs."
     words = listed([f"{name} ({number(gain.mean, 2)})" for name, gain in found.items()])
     return (
-        f"More than {number(SETTLED)} points were still gained, on average over seeds, by {words}. There a part of a "
-        "lead over the parent may be longer training."
+        f"More than {number(SETTLED)} points over the last fifth of the epochs were still gained, on average over "
+        f"seeds, by {words}. There a part of a lead over the parent may be longer training."
     )
 
 
