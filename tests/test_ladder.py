@@ -70,6 +70,13 @@ def test_points_and_conclusion_follow_the_records(results, monkeypatch):
     assert frozen["mean"].iloc[0] == pytest.approx(-9.0)
 
 
+def test_the_rungs_that_are_there_are_told_before_the_last_is(results):
+    climb(results, lambda images, run: 9000 / images, rungs=(1000, 3000))
+    said = ladder.conclusion(ladder.frame("small"))
+    assert "Frozen, block 1 costs, in points by number of training images: 9.0 ± 0.0 with 1,000 and 3.0 ± 0.0" in said
+    assert said.endswith("the networks with 50,000 images are not run yet.")
+
+
 def test_criticality_may_grow(results, monkeypatch):
     shown_whole(monkeypatch)
     climb(results, lambda images, run: images / 10_000 + 0.01 * run.seed * (images > 1000))

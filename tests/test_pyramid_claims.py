@@ -11,7 +11,7 @@ from scipy.stats import sem, t, ttest_1samp
 from netpress import papers
 from netpress.nets import levels
 from netpress.papers import pyramid
-from netpress.papers.pyramid import NAMES, claims, own_numbers, tables
+from netpress.papers.pyramid import NAMES, claims, own_numbers, short, tables
 from netpress.papers.pyramid.training_cost import computation
 from netpress.report.claims import judge_all
 from netpress.report.tables import NOTHING
@@ -131,6 +131,13 @@ def test_both_readings_of_freezing_by_hand(nothing_measured: None) -> None:
     assert set(cells.index) == {
         f"{n}, {d}" for n in ("Scratch", "FitNet", "Gram Direct") for d in ("CIFAR-10", "CIFAR-100")
     }
+
+
+def test_networks_below_scratch_are_named(nothing_measured: None) -> None:
+    better = {(m, f"{a}{v}"): 0.6 for m in FORWARD + BACKWARD for a in ("gram", "two-stages") for v in ("", "-thawed")}
+    said = short.below_scratch(pyramid.tidy(frame(better | {("svgg14-forward", "gram-thawed"): 0.45})))
+    assert "with nothing frozen, 2 lie below Scratch" in said and "SVGG14 (Gram −5.0" in said
+    assert "forward on CIFAR-10" in said and "forward on CIFAR-100" in said and "backward" not in said
 
 
 def test_networks_from_random_weights_stand_beside_the_pyramids_own_where_the_size_is_the_same(

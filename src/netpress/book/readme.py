@@ -69,10 +69,12 @@ def finding(paper: str, edition: str) -> str:
     size = "counted" if chosen.n == "exact" else f"{chosen.n} fresh seeds"
     effect_found = findings.finding(chosen)
     effect = f": {effect_found.words}" if effect_found.words else ""
+    first, _, _ = chosen.claim.noticed.partition("; ")
+    noticed = f" {first[0].upper()}{first[1:]}." if first else ""
     facts = [effect_found.interval, chosen.result.note, size, f"claim {chosen.claim.id}", f"edition {edition}"]
     return (
         f"- **{papers.get(paper).title}** says: “{chosen.claim.statement}” **{chosen.verdict.capitalize()}**{effect} "
-        f"({'; '.join(fact for fact in facts if fact)})."
+        f"({'; '.join(fact for fact in facts if fact)}).{noticed}"
     )
 
 

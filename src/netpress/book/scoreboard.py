@@ -133,7 +133,7 @@ class Scoreboard:
             for name, to in self.evidence(v).items()
         )
         p = f"p (Holm) {p_text(v)}" if p_text(v) and not f.by else ""
-        found = [effect(f), p, f"decided by: {f.where}" if f.where else "", "" if f.by else v.result.note]
+        found = [effect(f), p, f"decided by: {f.where}" if f.where else "", "" if f.by else v.notes]
         facts = {
             "Made in": escape(claim.where), "Compared": escape(claim.compares),
             "Edition": escape(self.page.editions[claim.paper]),

@@ -5,15 +5,19 @@ from typing import Any
 import pandas as pd
 
 from netpress import data, editions, papers, paths
+from netpress.data.registry import titles
 from netpress.papers import printed
 from netpress.papers.paper import UNCOMPRESSED
 from netpress.papers.triage import CONSTANT, convergence
 from netpress.report.estimates import interval
 from netpress.report.figures import Encoding, Figure, Words, curves
+from netpress.report.sentences import listed
 from netpress.report.tables import Link, Printed, Signed, Table, Whole, listing, number
 from netpress.runs import records
 from netpress.runs.run import Run
 
+COMMITTED = editions.EDITIONS[1:]  # the demo's records are the reader's own
+SETTLED = 0.5  # points: a parent that gains less over the last fifth of its epochs has settled
 LENGTHS = (8, 12, 14, 16, 20, 24)  # epochs after which retraining at a constant rate might end
 CONTROL = "small+images=all"  # what the number of training images alone does to a parent
 
@@ -143,6 +147,25 @@ def parents(edition: str, paper: str) -> dict[tuple[str, str], list[records.Reco
             if record["status"] == "done":
                 found.setdefault((run.dataset, run.model), []).append(record)
     return found
+
+
+def unsettled_text(paper: str = "", edition: str = "") -> str:
+    """Which parents still gained too much over the last fifth of their epochs, and what that means for leads over them;
+    of one paper and edition, or of all that were committed."""
+    wanted = [(e, p) for e in ([edition] if edition else COMMITTED) for p in ([paper] if paper else papers.PAPERS)]
+    found = {
+        f"{model.replace('vgg', 'VGG')} on {titles()[dataset]}{'' if paper else f' in {papers.get(name).title}'}": gain
+        for one, name in wanted
+        for (dataset, model), held in parents(one, name).items()
+        if (gain := interval([gained(record) for record in held]).times(100)).mean > SETTLED
+    }
+    if not found:
+        return f"No parent shown here gained more than {number(SETTLED)} points over the last fifth of its epochs."
+    words = listed([f"{name} ({number(gain.mean, 2)})" for name, gain in found.items()])
+    return (
+        f"More than {number(SETTLED)} points over the last fifth of the epochs were still gained, on average over "
+        f"seeds, by {words}. There a part of a lead over the parent may be longer training."
+    )
 
 
 def beside(known: dict[str, str], paper: str, edition: str, own: list[records.Record]) -> dict[str, Any]:

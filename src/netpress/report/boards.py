@@ -11,6 +11,11 @@ Pilot = Mapping[str, Mapping[str, object]]  # claim -> what the pilot's record s
 PILOT_NOTE = (
     "“Pilot”: what the first rules said of the pilot's seeds; the fresh seeds that decide are not all run for these."
 )
+NOTE = (
+    "Effects with the interval that decides. Its bounds are signed: below zero means less than what it is compared "
+    "with. It is that of the whole test, corrected over all its parts, so it need not lie around the number. n: seeds "
+    "of the data set with the fewest. p is corrected over the claims of the paper (Holm)."
+)
 OWN = "in the paper's own numbers"
 
 
@@ -20,8 +25,7 @@ def scoreboard(verdicts: Sequence[Verdict], pilot: Pilot, caption: str, cards: s
     rows = [line(one, verdict, cards) for one, verdict in zip(found, verdicts, strict=True)]
     if any(one.claim.own for one in found):
         rows = [row | {OWN: own_text(one.claim) or None} for row, one in zip(rows, found, strict=True)]
-    note = "Effects with the interval that decides. p is corrected over the claims of the paper (Holm)."
-    notes = [note, *([PILOT_NOTE] if any(one.by for one in found) else [])]
+    notes = [NOTE, *([PILOT_NOTE] if any(one.by for one in found) else [])]
     return listing(rows, caption, " ".join(notes), cards=True)
 
 
@@ -67,13 +71,13 @@ def spoken(found: Finding) -> str:
 
 
 def rules(verdicts: Sequence[Verdict], caption: str) -> Table:
-    """The deciding rule of every claim in words, with what was noticed while deciding."""
+    """The deciding rule of every claim in words, with what is to be known of its test."""
     rows = [
         {
             "claim": v.claim.id,
             "compared": v.claim.compared,
             "the exact rule": Lines(v.claim.test.parts or (v.claim.test.rule,), "the exact rule"),
-            "noticed": v.result.note,
+            "noticed": v.notes,
         }
         for v in verdicts
     ]

@@ -104,9 +104,10 @@ def trend_test(
     """Does the measure rise (or fall) with `order`, which gives a number to each value of the column `over`?"""
     steps = " < ".join(map(str, sorted(order, key=lambda name: order[name])))
     up, down = ("rises", "falls") if rising else ("falls", "rises")
+    within = "seed" if over == "dataset" else "data set and seed"
     rule = (
         f"{measure.column}, {_words(where)}, against the order {steps}: supported if it {up} with the order, "
-        f"contradicted if it {down} (Kendall's tau-b, all orders within each data set and seed gone through)"
+        f"contradicted if it {down} (Kendall's tau-b, all orders within each {within} gone through)"
     )
 
     def run(runs: pd.DataFrame, history: pd.DataFrame) -> Findings:

@@ -55,12 +55,13 @@ class Pilot:
 
 @dataclass(frozen=True)
 class Claim:
-    """A sentence of a paper and the test that decides it, stated before looking at any number.
+    """What a paper claims or its tables suggest, and the test that decides it, stated before the numbers that do.
 
     `where`: section or figure of the paper; `compares`, `statistic`, `margin`: the test in words; `rests_on`: our
     figures and tables; `than`: unit of an effect -> what it is measured against, in words, where the parts of the test
     do not say, or two of these, for an effect above 0 and below it; `names`: value of a factor -> how the book writes
-    it, where that is another; `own`: in how many of the paper's own printed cells it holds, and in how many it could.
+    it, where that is another; `own`: in how many of the paper's own printed cells it holds, and in how many it could;
+    `noticed`: what a reader should know of the test, whatever is found.
     """
 
     id: str
@@ -76,6 +77,7 @@ class Claim:
     names: Mapping[str, str] = field(default_factory=dict)
     own: Callable[[], tuple[int, int]] | None = None
     pilot: Pilot | None = None
+    noticed: str = ""
 
     @property
     def rule(self) -> str:
@@ -117,6 +119,11 @@ class Verdict:
         return f"{number(r.effect, 2)} {r.unit}{bounds}"
 
     @property
+    def notes(self) -> str:
+        """What is to be known of the test, and what was noticed while deciding."""
+        return "; ".join(part for part in (self.claim.noticed, self.result.note) if part)
+
+    @property
     def seeds(self) -> str:
         """What would decide it, in words; "" where it is decided."""
         if self.verdict != UNDECIDED or self.result.n < 2:
@@ -148,6 +155,7 @@ class Verdict:
             "rests_on": list(claim.rests_on),
             "rule": claim.rule,
             "note": r.note,
+            "noticed": claim.noticed,
         }
 
 

@@ -4,7 +4,9 @@ The mean over the paper's data sets is what is estimated. Seeds vary within a da
 data sets, with Satterthwaite's (1946) degrees of freedom. A claim of several comparisons holds if each of them does
 (intersection-union, Berger 1982: no correction is due), and fails if one of them does not: the largest of their t is
 compared with the distribution of the largest t (max-t, Westfall & Young 1993), drawn with the covariance that was found
-within the data sets. That costs less than Bonferroni's correction where comparisons share networks.
+within the data sets. Where comparisons share networks and have equal degrees of freedom, that costs less than
+Bonferroni's correction. Where these differ it may cost more: the comparisons with few make the largest t large, and the
+others are compared with it too.
 
 Probabilities are two-sided: twice the smaller tail, at most 1.
 """

@@ -34,16 +34,17 @@ def pareto(x: ArrayLike, y: ArrayLike) -> np.ndarray:
 
 
 def scatter(
-    runs: pd.DataFrame, encoding: Encoding, words: Words, front: bool = True, log: bool = False, named: str = "all"
+    runs: pd.DataFrame, encoding: Encoding, words: Words, front: str = FRONT, log: bool = False, named: str = "all"
 ) -> Figure:
     """One point a network, the mean over seeds of `x` and of `y` (times scale), its `label` beside it.
 
-    `front` joins the points that no other beats (small x, large y); `log` gives x a logarithmic axis. `named`: "all"
-    points have their label beside them, or only those on the "front"; the others have it under the mouse.
+    `front` joins the points that no other beats (small x, large y), and is what the line is called; "" leaves it out.
+    `log` gives x a logarithmic axis. `named`: "all" points have their label beside them, or only those on the "front";
+    the others have it under the mouse.
     """
     points = _points(runs, encoding)
     names = encoding.ordered(list(points[encoding.series].unique())) if encoding.series else [(0, "")]
-    texts = [*(str(name) for _, name in names), *([FRONT] if front else [])]
+    texts = [*(str(name) for _, name in names), *([front] if front else [])]
 
     def paint(canvas: Canvas) -> None:
         if points.empty:
@@ -53,7 +54,7 @@ def scatter(
         if front:
             best = points[points["on the front"]].sort_values(encoding.x)
             step: dict[str, Any] = {"where": "post", "color": theme.INK, "ls": ":", "lw": 1.4}
-            axes.step(best[encoding.x], best[encoding.y], **step, label=FRONT)
+            axes.step(best[encoding.x], best[encoding.y], **step, label=front)
         for i, name in names:
             own = points[points[encoding.series] == name] if encoding.series else points
             look: dict[str, Any] = {"ls": "none", "marker": theme.marker(i), "color": theme.colour(i)}

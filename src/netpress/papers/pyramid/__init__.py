@@ -177,7 +177,7 @@ def enlarged_runs(chosen: editions.Pyramid, top: Run) -> Iterator[Run]:
 
 
 def level_run(chosen: editions.Pyramid, cell: Cell, above: Run) -> Run:
-    """One network below VGG19; `above` is the one that it inherits from and, unless trained alone, is taught by."""
+    """One network below VGG19; `above` is the one that it inherits from and, unless it is Scratch, is taught by."""
     at = (above.dataset, above.seed, above.px)
     return run_of(chosen, cell, steps(chosen, cell), (("teacher", above),), at)
 

@@ -65,7 +65,7 @@ def figure_3(speeds: pd.DataFrame, size: str = "parameters", time: str = "second
     alt = f"Eleven points: {times[time]} against {axis}, for VGG19 and the five levels forward and backward."
     caption = f"{times[time].capitalize()} against {axis}, for VGG19 and every level of both directions."
     encoding = Encoding(x=size, y=time, series="scheme", label="name")
-    return scatter(rows, encoding, Words(alt, caption, axis, times[time]), front=False)
+    return scatter(rows, encoding, Words(alt, caption, axis, times[time]), front="")
 
 
 def figure_levels(runs: pd.DataFrame) -> Figure:
@@ -77,9 +77,9 @@ def figure_levels(runs: pd.DataFrame) -> Figure:
     rows = rows.assign(panel=rows["dataset"].map(titles()) + ", " + rows["direction"], last=rows["last_over"])
     alt = "One panel a data set and direction: points over Scratch at each level, for every kind of teacher."
     caption = (
-        "Points of best test accuracy above Scratch, the same network that learns alone (filled), and the same after "
-        f"the last epoch (hollow), by level and kind of teacher; {over_seeds(rows)}. Dashed: Scratch. Thawed: nothing "
-        "is frozen in stage 2."
+        "Points of best test accuracy above Scratch, the same network with VGG19's weights where shapes agree, "
+        "trained with labels (filled), and the same after the last epoch (hollow), by level and kind of teacher; "
+        f"{over_seeds(rows)}. Dashed: Scratch. Thawed: nothing is frozen in stage 2."
     )
     encoding = Encoding(
         x="level name", y="points", series="taught by", panel="panel", beside="last", all_series=kinds_of_teacher()
@@ -149,13 +149,13 @@ def figure_cost(runs: pd.DataFrame) -> Figure:
     alt = f"A scatter of all levels on {title}: multiply-adds of training over all stages and teachers, and accuracy."
     caption = (
         f"Best accuracy on {title} over what training took: all stages of the network and of every level above it that "
-        "taught it. VGG19's own training, which all need, is left out. Dotted: nothing is cheaper and better."
+        "taught it. VGG19's own training, which all need, is left out. Dotted: no other is cheaper and better."
     )
     encoding = Encoding(
         x="cost", y="best", series="taught by", label="network", scale=100.0, all_series=kinds_of_teacher()
     )
     words = Words(alt, caption, "multiply-adds of training, in 10¹²", "accuracy, %")
-    return scatter(rows, encoding, words, log=True, named="front")
+    return scatter(rows, encoding, words, front="no other is cheaper and better", log=True, named="front")
 
 
 def in_order(runs: pd.DataFrame) -> pd.DataFrame:

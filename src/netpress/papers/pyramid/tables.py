@@ -202,7 +202,8 @@ def table_speed(speeds: pd.DataFrame) -> Table:
         }
         for row in speeds.itertuples()
     ]  # fmt: skip
-    return listing(rows, "Time to classify 13,000 images of 96 px, and one image.", digits=2)
+    note = "Medians over the passes. P7, P8 and the opening sentence compare pass by pass instead."
+    return listing(rows, "Time to classify 13,000 images of 96 px, and one image.", note, digits=2)
 
 
 @lru_cache
@@ -281,31 +282,34 @@ def table_readings(runs: pd.DataFrame) -> Table:
 def table_native(runs: pd.DataFrame, value: str = "best") -> Table:
     """Networks of different depth from random weights at 32 px (claim P9), and with the images enlarged (claim P12).
 
-    Where the pyramid has images of 32 px too, its own networks stand beside them: those that inherit and learn alone
-    (Scratch), and those taught level by level with nothing frozen.
+    Where the pyramid has images of 32 px too, its own networks stand beside them: Scratch, and those taught level by
+    level with nothing frozen.
     """
     rows = from_random(runs)
     same_px = PARENT in set(rows["approach"])
     shown = runs[runs["dataset"].isin(rows["dataset"])] if same_px else rows
     table = by_seed(shown, value, FACTORS) if len(finished(shown)) else pd.DataFrame()
     listed = [native_row(*place, table, same_px) for place in SHALLOWER]
-    data = DATASETS[rows["dataset"].iloc[0]].title if len(rows) else ""
-    caption = f"From random weights at 32 px on {data}: best test accuracy in %, deep to shallow."
+    px = editions.settings(str(runs["edition"].iloc[0]), "pyramid").enlarged_px if len(runs) else 0
+    enlarged = bool(listed) and "images enlarged" in listed[0]
+    data = DATASETS[rows["dataset"].iloc[0]].title if len(rows) else "Not run"
+    sizes = f"at 32 and {px} px" if enlarged else "at 32 px"
+    taught = ", and from VGG19" if same_px else ""
+    caption = f"{data}: networks from random weights {sizes}{taught}: best test accuracy in %, deep to shallow."
     note = (
         "Beside them the same networks in the pyramid of 2 stages, nothing frozen, and the difference within seeds. "
         "From random weights a network is trained as VGG19 is; those of the pyramid go on from VGG19, on plain images."
     )
-    if listed and "images enlarged" in listed[0]:
-        px = editions.settings(str(runs["edition"].iloc[0]), "pyramid").enlarged_px
+    if enlarged:
         note += f" Images enlarged: the same images at {px} px, from random weights too."
     return listing(listed, caption, note.strip() if same_px else "")
 
 
 def native_row(level: str, direction: str, table: pd.DataFrame, same_px: bool) -> dict[str, Any]:
     """One network of table_native; `table` has one column a network, approach and regime."""
-    alone = table.get((level, direction, NATIVE, ""), table.get((level, direction, PARENT, "")))
+    native = table.get((level, direction, NATIVE, ""), table.get((level, direction, PARENT, "")))
     depth = depth_text(levels.NAMES[level, direction])
-    row = {"network": name_of(level, direction), "depth": depth, "random weights": points(alone)}
+    row = {"network": name_of(level, direction), "depth": depth, "random weights": points(native)}
     if any(key[2] == ENLARGED for key in table):
         row["images enlarged"] = points(table.get((level, direction, ENLARGED, "")))
     if not same_px:
@@ -314,7 +318,7 @@ def native_row(level: str, direction: str, table: pd.DataFrame, same_px: bool) -
         return row | dict.fromkeys(("Scratch", "pyramid, thawed", "difference"), NOTHING)
     regime = FROZEN if level == LEVELS[0] else THAWED  # where nothing was compressed before, nothing is frozen
     scratch, taught = (table.get((level, direction, *kind)) for kind in (("scratch", ""), (INSTEAD, regime)))
-    gain = None if taught is None or alone is None else taught - alone
+    gain = None if taught is None or native is None else taught - native
     return row | {"Scratch": points(scratch), "pyramid, thawed": points(taught), "difference": points(gain)}
 
 

@@ -41,6 +41,7 @@ def answer(paper: str, what: str, contrast: Contrast, shown: str) -> Answer:
 
 LAST_LEVEL = {direction: {"level": "svgg5", "direction": direction} for direction in ("forward", "backward")}
 SCRATCH = {"approach": "scratch"}
+BEGINS = "the same with VGG19's weights where shapes agree, trained with labels"
 TWO_STAGES = {
     "forward": {"approach": "two-stages", "regime": "frozen"}, "backward": {"approach": "two-stages"},
     "thawed": {"approach": "two-stages", "regime": "thawed"},
@@ -62,13 +63,13 @@ ANSWERS = (
     ),
     *(
         answer(
-            "pyramid", f"SVGG5 after the {direction} pyramid in 2 stages, over SVGG5 that inherits and learns alone",
+            "pyramid", f"SVGG5 after the {direction} pyramid in 2 stages, over Scratch, {BEGINS}",
             Contrast(TWO_STAGES[direction] | last, SCRATCH | last), "over_scratch",
         )
         for direction, last in LAST_LEVEL.items()
     ),
     answer(
-        "pyramid", "SVGG5 after the forward pyramid with nothing frozen, over SVGG5 that inherits and learns alone",
+        "pyramid", f"SVGG5 after the forward pyramid with nothing frozen, over Scratch, {BEGINS}",
         Contrast(TWO_STAGES["thawed"] | LAST_LEVEL["forward"], SCRATCH | LAST_LEVEL["forward"]), "readings",
     ),
     Answer(

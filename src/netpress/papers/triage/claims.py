@@ -121,7 +121,7 @@ CLAIMS = (
     ),
     claim(
         "T4", "Mean initialisation converges only slightly faster than random.", "section 4, figure 3",
-        "Epochs until networks settle, retrained at a constant rate: mean against random", "Mean difference",
+        "Epochs of retraining until networks settle, at a constant rate: mean against random", "Mean difference",
         "faster by more than 0 and less than 1 epoch",
         all_of({
             Label("faster"): difference_test(
@@ -155,7 +155,7 @@ CLAIMS = (
     ),
     claim(
         "T7", "The finer-grained the data set, the longer the convergence.", "section 4, figure 3",
-        "Epochs until networks settle, at a constant rate, on MNIST, CIFAR-10 and CIFAR-100",
+        "Epochs of retraining until networks settle, at a constant rate, on MNIST, CIFAR-10 and CIFAR-100",
         "Kendall's tau-b of epochs with granularity", "0",
         trend_test(
             RETRAINED_LONG, "dataset", {name: GRANULARITY[name] for name in ("mnist", "cifar10", "cifar100")},
@@ -166,7 +166,7 @@ CLAIMS = (
     claim(
         "T8", "A student-teacher network that is then thawed converges fastest and reaches the highest accuracy.",
         "section 4 (a hypothesis)", "Student-teacher thawed against every other method",
-        "Mean differences of epochs until networks settle and of best accuracy", "0 epochs, 0 points",
+        "Mean differences of epochs of retraining until networks settle, and of best accuracy", "0 epochs, 0 points",
         all_of({
             **{
                 against(f"{initialisation} {regime}", "faster than"): difference_test(
@@ -203,7 +203,8 @@ CLAIMS = (
     ),
     claim(
         "T11", "Apart from student-teacher networks, convergence rate and relative accuracy are correlated.", "poster",
-        "One over the epochs until a network settles, at a constant rate, against its accuracy less the parent's",
+        "One over the epochs of retraining until a network settles, at a constant rate, against its accuracy less the "
+        "parent's",
         "Kendall's tau-b over blocks, initialisations and regimes within a data set and seed, averaged over data sets",
         "0",
         correlation_test(
