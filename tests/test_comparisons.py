@@ -191,3 +191,15 @@ def test_a_trend_needs_three_groups():
         Trend(WHOLE, (0.0, 1.0), pd.DataFrame([[1.0, 2.0]]))
     with pytest.raises(UserError, match="3 numbers for 2 groups"):
         Trend(WHOLE, (0.0, 1.0, 2.0), pd.DataFrame([[1.0, 2.0]]))
+
+
+def test_what_max_t_asks_for_beside_bonferroni():
+    """One data set of 2 seeds makes the largest t large, for all; Bonferroni's correction has each its own degrees."""
+    few, many = [0.1, 0.5], [0.2, 0.5, 0.1, 0.6, 0.4, 0.3]
+    parts = [comparison({"a": few}, name="few"), comparison({"b": many}, threshold=0.6, name="many")]
+    asked = Family(parts).asked(0.05)
+    weakest = stats.ttest_1samp(many, 0.6)
+    assert asked.bonferroni == pytest.approx(stats.t.isf(0.05 / 2 / 2, 5))
+    assert asked.p == pytest.approx(2 * weakest.pvalue)
+    assert asked.maxt == pytest.approx(-stats.t.ppf(0.025, 1), rel=0.1) and asked.maxt > 3 * asked.bonferroni
+    assert Family(parts[:1]).asked(0.05) is None

@@ -72,5 +72,5 @@ class Renderer:
 def warnings(output: str, book: Path) -> str:
     """What Sphinx warned of; all that it said where it gave no warning."""
     lines = COLOURS.sub("", output).splitlines()
-    told = [line for line in lines if re.search(r"WARNING|ERROR|Error|error", line)] or lines
-    return "\n".join(told[-SHOWN:]).replace(f"{book}/", "")
+    noted = [line for line in lines if re.search(r"WARNING|ERROR|Error|error", line)] or lines
+    return "\n".join(noted[-SHOWN:]).replace(f"{book}/", "")

@@ -1,11 +1,7 @@
 """The appendix's page on the rules of the claims: how often they decide wrongly, and how often at all."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
-
-import pandas as pd
-from scipy import stats
 
 from netpress import papers
 from netpress.benchmarks import results
@@ -74,42 +70,15 @@ def weak_text() -> str:
     return f"Less than the planned {100 * POWER:g} % have, in %: {words}."
 
 
-@dataclass(frozen=True)
-class Largest:
-    """What the largest t must be to contradict a claim by max-t, and by Bonferroni's correction with the degrees of
-    freedom of the comparison that decides; and whether a claim that is not contradicted would be by Bonferroni's."""
-
-    claim: str
-    maxt: float
-    bonferroni: float
-    turned: bool
-
-
-def largest_t(paper: str, edition: str) -> list[Largest]:
-    """The claims of a paper for which max-t asks for much more than Bonferroni's correction would."""
-    runs, found = papers.frame(papers.judged(paper, edition), edition), []
-    for verdict in papers.verdicts(paper, edition):
-        level = verdict.result.alpha
-        if level is None:
-            continue
-        family = verdict.claim.test.run(runs, pd.DataFrame()).comparisons
-        if len(family.known) < 2:
-            continue
-        many, weakest = len(family.known), family.weakest()
-        one = float(stats.t.isf(level / 2 / many, weakest.found.df))
-        least = min(each.p_against or 1.0 for each in family.known)
-        turned = verdict.verdict == UNDECIDED and many * least < level
-        found.append(Largest(verdict.claim.id, family.critical(level), one, turned))
-    return [each for each in found if each.maxt > MUCH * each.bonferroni]
-
-
 def largest_t_text(editions: Mapping[str, str]) -> str:
-    """The same as sentences, for the editions that a page shows of the papers."""
-    found = [each for paper, edition in editions.items() for each in largest_t(paper, edition)]
+    """For which claims max-t asks for a much larger t than Bonferroni's correction would, as sentences; of the editions
+    that a page shows of the papers."""
+    verdicts = [verdict for paper, edition in editions.items() for verdict in papers.verdicts(paper, edition)]
+    found = [(v, asked) for v in verdicts if (asked := v.result.asked) and asked.maxt > MUCH * asked.bonferroni]
     if not found:
         return "No claim of the shown editions has such data sets."
-    words = [f"{each.claim} {number(each.maxt)} (Bonferroni: {number(each.bonferroni)})" for each in found]
-    turned = [each.claim for each in found if each.turned]
+    words = [f"{v.claim.id} {number(asked.maxt)} (Bonferroni: {number(asked.bonferroni)})" for v, asked in found]
+    turned = [v.claim.id for v, asked in found if v.verdict == UNDECIDED and asked.p < (v.result.alpha or 0.0)]
     then = f" With Bonferroni's correction {listed(turned)} would read contradicted." if turned else ""
     return f"The t that contradicts: {listed(words)}.{then}"
 

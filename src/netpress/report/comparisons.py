@@ -142,6 +142,16 @@ class Comparison:
         return None if near is None else min(1.0, 2 * _tail(near, self.found.df))
 
 
+@dataclass(frozen=True)
+class LargestT:
+    """How large the largest t against a claim must be to contradict it: by max-t, and by Bonferroni's correction with
+    the degrees of freedom of the comparison that decides. `p`: that it does not hold, by Bonferroni's correction."""
+
+    maxt: float
+    bonferroni: float
+    p: float
+
+
 class Family:
     """The comparisons of one claim, tested together."""
 
@@ -191,6 +201,15 @@ class Family:
         one, many = (found.se * width for width in (_quantile(alpha / 2, found.df), self.critical(alpha)))
         down, up = (one, many) if comparison.more else (many, one)
         return found.mean - down, found.mean + up
+
+    def asked(self, alpha: float) -> LargestT | None:
+        """What max-t asks for at level `alpha`, beside what Bonferroni's correction would; None for one comparison."""
+        many = len(self.known)
+        if many < 2:
+            return None
+        t = _quantile(alpha / 2 / many, self.weakest().found.df)
+        p = min(1.0, many * min(each.p_against or 0.0 for each in self.known))
+        return LargestT(self.critical(alpha), t, p)
 
     def critical(self, alpha: float) -> float:
         """How large the largest t against the claim must be to contradict it at level `alpha`."""

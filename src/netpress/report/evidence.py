@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 import pandas as pd
 
-from netpress.report.comparisons import ACCURACY, Comparison, Family, Measure
+from netpress.report.comparisons import ACCURACY, Comparison, Family, LargestT, Measure
 from netpress.report.frames import Where
 from netpress.report.labels import WHOLE, Label
 from netpress.report.trends import Trend
@@ -99,7 +99,7 @@ class TestResult:
     matters. `exact`: whether it holds, where chance plays no part. `n`: seeds in the smallest data set, 0 where there
     is nothing to judge. `effect`, `low`, `high` in `unit` are those of the part `decided_by`; the interval is the one
     that decides, at level `alpha`. `holds`: from where to where the effect supports the claim, None where that side is
-    open.
+    open. `asked`: how large the largest t of several comparisons must be.
     """
 
     __test__ = False  # not a test of pytest's
@@ -117,6 +117,7 @@ class TestResult:
     decided_by: Label = WHOLE
     note: str = ""
     holds: Side = (None, None)
+    asked: LargestT | None = None
 
     @property
     def best_p(self) -> float | None:
@@ -177,7 +178,8 @@ def shown(findings: Findings, part: Part, alpha: float, equal: bool) -> dict[str
     bounds = family.interval(part, alpha) or (None, None)
     low, high = (None if bound is None else part.measure.back(bound) for bound in bounds)
     effect = part.measure.back(part.found.mean)
-    return {"effect": effect, "unit": part.measure.unit, "low": low, "high": high, "holds": holds}
+    asked = findings.comparisons.asked(alpha)
+    return {"effect": effect, "unit": part.measure.unit, "low": low, "high": high, "holds": holds, "asked": asked}
 
 
 def several(findings: Mapping[Label, Findings]) -> Findings:

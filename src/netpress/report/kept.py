@@ -18,6 +18,7 @@ from netpress import digests, paths, sealed
 from netpress.atomic import write_atomic
 from netpress.errors import UserError
 from netpress.report.claims import Claim, Verdict
+from netpress.report.comparisons import LargestT
 from netpress.report.evidence import TestResult
 from netpress.report.labels import Label
 from netpress.report.planning import Needed
@@ -55,7 +56,8 @@ def restored(claim: Claim, row: dict[str, Any]) -> Verdict:
     """A verdict from what was kept of it."""
     result, label = row["result"], row["result"]["decided_by"]
     part = Label(label["text"], tuple(label["places"]), tuple(label["pair"]), label["against"])
-    found = TestResult(**result | {"decided_by": part, "holds": tuple(result["holds"])})
+    asked = LargestT(**result["asked"]) if result["asked"] else None
+    found = TestResult(**result | {"decided_by": part, "holds": tuple(result["holds"]), "asked": asked})
     return Verdict(claim, found, row["verdict"], row["p"], Needed(**row["needed"]), row["edition"])
 
 

@@ -87,13 +87,11 @@ def schedules(runs: pd.DataFrame) -> Table:
     rows = rows.assign(at=rows["epochs"].map("{:g} epochs".format))
     caption = "Test accuracy in % of the student over the length of its schedule, for every method of teaching it."
     found = estimates(rows, "at", "taught by", "last") if len(rows) else pd.DataFrame()
-    note = (
-        f"The longest schedule is the one of Table II. Labels alone is the control that the paper lacks.{lacks(rows)}"
-    )
+    note = f"The longest schedule is the one of Table II. Labels alone is the control that the paper lacks.{missing_lengths(rows)}"
     return Table(found[[title for title in WAYS.values() if title in found]], caption, note)
 
 
-def lacks(rows: pd.DataFrame) -> str:
+def missing_lengths(rows: pd.DataFrame) -> str:
     """That labels alone have every length with fresh seeds only, where the edition has such and none is shown yet."""
     shown = rows[["edition", "dataset"]].drop_duplicates().itertuples(index=False)
     planned = {seed for edition, dataset in shown for seed in editions.seeds(edition, "compressing", dataset)}
