@@ -87,8 +87,8 @@ def schedules(runs: pd.DataFrame) -> Table:
     rows = rows.assign(at=rows["epochs"].map("{:g} epochs".format))
     caption = "Test accuracy in % of the student over the length of its schedule, for every method of teaching it."
     found = estimates(rows, "at", "taught by", "last") if len(rows) else pd.DataFrame()
-    note = f"The longest schedule is the one of Table II. Labels alone is the control that the paper lacks.{missing_lengths(rows)}"
-    return Table(found[[title for title in WAYS.values() if title in found]], caption, note)
+    note = "The longest schedule is the one of Table II. Labels alone is the control that the paper lacks."
+    return Table(found[[title for title in WAYS.values() if title in found]], caption, note + missing_lengths(rows))
 
 
 def missing_lengths(rows: pd.DataFrame) -> str:
