@@ -18,10 +18,11 @@ from sweeps import EDITION, child, found, parent, tiny
 
 from netpress import data, papers, paths, sealed, sweep
 from netpress.atomic import CannotWrite
-from netpress.book import glue, render, site
+from netpress.book import glue, render, site, warm
 from netpress.book.chapter import check_parameters
 from netpress.book.page import Page
 from netpress.book.parameters import parameter
+from netpress.book.renderer import Renderer
 from netpress.data import files
 from netpress.data.folder import _idx, members
 from netpress.errors import UserError
@@ -405,9 +406,12 @@ def test_a_link_to_a_site_stays_a_link(tmp_path: Path, monkeypatch: pytest.Monke
     link.symlink_to(real, target_is_directory=True)
     rendered: list[Path] = []
     monkeypatch.setattr(site.toc, "read", lambda project: {})
-    for name in ("train", "planned", "executed", "assemble"):
+    for name in ("train", "shrink", "planned", "assemble"):
         monkeypatch.setattr(site, name, lambda *_: 0)
-    monkeypatch.setattr(render, "render", lambda book, place: rendered.append(place))
+    monkeypatch.setattr(site, "jobs_of", lambda plan: {})
+    for begins in (warm, Renderer):
+        monkeypatch.setattr(begins, "begin", lambda *_: None)
+    monkeypatch.setattr(render, "render", lambda book, place, renderer: rendered.append(place))
     monkeypatch.setattr(paths, "root", lambda: tmp_path)
     assert site.build((), link) == 0
     assert rendered == [real] and link.is_symlink()

@@ -1,5 +1,6 @@
 """What the page on settings shows of how they were chosen: the search, and our parents beside published networks."""
 
+import math
 from typing import Any
 
 import pandas as pd
@@ -115,8 +116,10 @@ def tried(record: records.Record) -> dict[str, Any]:
 
 
 def gained(record: records.Record) -> float:
-    """How much the accuracy on the images that judge rose over the last fifth of the epochs, a fraction."""
+    """How much the accuracy on the images that judge rose over the last fifth of the epochs, a fraction; nan for one."""
     accuracies = [row["test_accuracy"] for row in record["history"]]
+    if len(accuracies) < 2:
+        return math.nan
     return float(accuracies[-1] - accuracies[-1 - max(1, len(accuracies) // 5)])
 
 
@@ -153,12 +156,15 @@ def unsettled_text(paper: str = "", edition: str = "") -> str:
     """Which parents still gained too much over the last fifth of their epochs, and what that means for leads over them;
     of one paper and edition, or of all that were committed."""
     wanted = [(e, p) for e in ([edition] if edition else COMMITTED) for p in ([paper] if paper else papers.PAPERS)]
-    found = {
+    gains = {
         f"{model.replace('vgg', 'VGG')} on {titles()[dataset]}{'' if paper else f' in {papers.get(name).title}'}": gain
         for one, name in wanted
         for (dataset, model), held in parents(one, name).items()
-        if (gain := interval([gained(record) for record in held]).times(100)).mean > SETTLED
+        if (gain := interval([gained(record) for record in held]).times(100)).n
     }
+    found = {name: gain for name, gain in gains.items() if gain.mean > SETTLED}
+    if not gains:
+        return ""
     if not found:
         return f"No parent shown here gained more than {number(SETTLED)} points over the last fifth of its epochs."
     words = listed([f"{name} ({number(gain.mean, 2)})" for name, gain in found.items()])
