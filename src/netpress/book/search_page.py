@@ -116,7 +116,7 @@ def tried(record: records.Record) -> dict[str, Any]:
 
 
 def gained(record: records.Record) -> float:
-    """How much the accuracy on the images that judge rose over the last fifth of the epochs, a fraction; nan for one."""
+    """How much the accuracy on the images that judge rose over the last fifth of the epochs, or nan, a fraction."""
     accuracies = [row["test_accuracy"] for row in record["history"]]
     if len(accuracies) < 2:
         return math.nan
