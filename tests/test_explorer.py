@@ -45,6 +45,11 @@ def test_it_holds_every_run_as_it_is(made):
         assert f"{paper}/{dataset}/{model}-{method}-s{seed}" == row["name"]
         assert columns["best"][i] == round(100 * row["best"], 2) and columns["parameters"][i] == row["parameters"]
         own = made.history[made.history["name"] == row["name"]]
+        which, *values = data["measures"][i]
+        measured = dict(zip(data["measured"][which], values, strict=True))
+        assert len(measured) == sum(isinstance(row[n], int | float | str) and row[n] == row[n] for n in row.index
+                                    if n.startswith("measures."))  # fmt: skip
+        assert all(v == pytest.approx(row[f"measures.{n}"], abs=1e-5) for n, v in measured.items())
         which, test_accuracy, *_ = data["curves"][i]
         assert test_accuracy == [round(10_000 * v) for v in own["test_accuracy"]]
         assert sum(epochs for _, epochs in data["stages"][which]) == len(own) == row["epochs"]

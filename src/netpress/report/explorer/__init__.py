@@ -57,7 +57,7 @@ class Explorer:
         return {
             "heads": {name: head for name, head in (SHOWN | BEHIND).items() if name in columns},
             "columns": columns,
-            "measures": self.measures(),
+            **self.measures(),
             **self.histories(),
             "charts": specifications(list(dict.fromkeys(self.rows["paper"]))),
         }
@@ -68,13 +68,21 @@ class Explorer:
         values = [plain(value, DIGITS.get(name, 0), factor) for value in self.rows[name]]
         return [value[: CUT[name]] if value else value for value in values] if name in CUT else values
 
-    def measures(self) -> list[dict[str, Any]]:
-        """What else was measured on each run; only single numbers and words."""
+    def measures(self) -> dict[str, list[list[Any]]]:
+        """What else was measured on each run; only single numbers and words.
+
+        `measured`: the different lists of names that runs have. `measures`: per run which of these it has, then values.
+        """
         names = [name for name in self.rows if str(name).startswith("measures.")]
-        return [
-            {name.removeprefix("measures."): plain(row[name], 5) for name in names if is_shown(row[name])}
-            for row in self.rows[names].to_dict("records")
-        ]
+        measured: dict[tuple[str, ...], int] = {}
+        measures: list[list[Any]] = []
+        for row in self.rows[names].to_dict("records"):
+            own = tuple(name for name in names if is_shown(row[name]))
+            measures.append([measured.setdefault(own, len(measured)), *(plain(row[name], 5) for name in own)])
+        return {
+            "measured": [[name.removeprefix("measures.") for name in own] for own in measured],
+            "measures": measures,
+        }
 
     def histories(self) -> dict[str, list[list[Any]]]:
         """`stages`: the different stages that runs have, as [name, epochs] each. `curves`: per run which of these it

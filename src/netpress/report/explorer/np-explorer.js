@@ -214,13 +214,19 @@
       return Object.entries(both).flatMap(([slot, i]) => (point(i) ? [{ ...point(i), slot }] : []));
     }
 
+    function measures(i) {
+      const [which, ...values] = data.measures[i];
+      return Object.fromEntries(data.measured[which].map((name, j) => [name, values[j]]));
+    }
+
     function compare() {
       if (views.curves) change(views.curves, "curves", curves());
       Object.keys(views).forEach(label);
       const names = Object.keys(data.heads);
       const lines = names.map((name) => [data.heads[name], value(name, state.A), value(name, state.B)]);
-      const measured = new Set([...Object.keys(data.measures[state.A]), ...Object.keys(data.measures[state.B])]);
-      for (const name of measured) lines.push([name.replaceAll("_", " "), data.measures[state.A][name], data.measures[state.B][name]]);
+      const [one, other] = [measures(state.A), measures(state.B)];
+      const measured = new Set([...Object.keys(one), ...Object.keys(other)]);
+      for (const name of measured) lines.push([name.replaceAll("_", " "), one[name], other[name]]);
       parts.compared.replaceChildren(...lines.map(line));
     }
 
