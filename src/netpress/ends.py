@@ -2,6 +2,7 @@
 what a user, a file or the machine did wrong."""
 
 import errno
+import gc
 import os
 import sys
 from collections.abc import Callable, Iterator
@@ -91,6 +92,7 @@ def run(command: Callable[[], Any]) -> NoReturn:
             say(sentence)
         if isinstance(error, OSError):
             mute()
+    gc.freeze()  # the end takes all of it anyway: to look through PyTorch's objects first takes up to a second
     sys.exit(status)
 
 

@@ -21,14 +21,18 @@ for name in ("jupyter_book.cli.main", "sphinxcontrib.bibtex", *get_default_sphin
     import_module(name)
 import_module("netpress.report.explorer").assets()  # which a page needs
 book, builder, page = json.load(sys.stdin)
+code = 0
 if page is None:
     words = ["build", book, "--builder", builder, "-W", "-n", "--keep-going", "--all", "-q"]
-    import_module("jupyter_book.cli.main").main(words)
-options = {"nitpicky": True, "latex_individualpages": False}
-sys.exit(import_module("jupyter_book.sphinx").build_sphinx(
-    book, f"{book}/_build/html", path_config=f"{book}/_config.yml", noconfig=True, confoverrides=options,
-    builder=builder, warningiserror=True, keep_going=True, quiet=True, filenames=[page],
-))
+    import_module("jupyter_book.cli.main").main(words, standalone_mode=False)
+else:
+    options = {"nitpicky": True, "latex_individualpages": False}
+    code = import_module("jupyter_book.sphinx").build_sphinx(
+        book, f"{book}/_build/html", path_config=f"{book}/_config.yml", noconfig=True, confoverrides=options,
+        builder=builder, warningiserror=True, keep_going=True, quiet=True, filenames=[page],
+    )
+gc.freeze()  # the end takes all of its trees anyway: to look through them first takes a second
+sys.exit(code)
 """
 COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 SHOWN = 20  # lines of what it warned of
