@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -311,3 +312,14 @@ def test_a_user_error_on_the_cluster_is_no_failed_run() -> None:
     remote.ray = Ray
     with pytest.raises(UserError, match="data are altered"):
         remote.end(None)
+
+
+def test_many_temporary_folders_at_once_take_none_of_each_other(tmp_path: Path) -> None:
+    def used(number: int) -> str:
+        with atomic.temporary_folder(tmp_path) as folder:
+            (folder / "file").write_text(str(number))
+            return (folder / "file").read_text()
+
+    with ThreadPoolExecutor(8) as pool:
+        assert list(pool.map(used, range(500))) == [str(number) for number in range(500)]
+    assert list(tmp_path.iterdir()) == []

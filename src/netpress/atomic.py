@@ -124,14 +124,29 @@ def temporary_folder(within: Path | None = None) -> Iterator[Path]:
     place = within or Path(tempfile.gettempdir())
     remove_abandoned(place)
     with explained(place):
-        folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=place))
-        lock = FileLock(folder / HELD)
-        lock.acquire()
+        folder, lock = _held(place)
     try:
         yield folder
     finally:
         lock.release()
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _held(place: Path) -> tuple[Path, FileLock]:
+    """A new folder and its lock. Until that is held, who looks for abandoned ones may take it for one: then another
+    is made."""
+    while True:
+        folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=place))
+        lock = FileLock(folder / HELD)
+        try:
+            lock.acquire()
+        except FileNotFoundError:
+            if place.is_dir():
+                continue
+            raise
+        if (folder / HELD).exists():
+            return folder, lock
+        lock.release()
 
 
 def remove_abandoned(place: Path) -> None:

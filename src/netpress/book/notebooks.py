@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import chdir, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import mkdtemp
 from typing import Any
 
 from netpress import paths
@@ -59,14 +60,13 @@ def execute(job: Job, place: Path) -> Any:
     from netpress.book import warm
 
     try:
-        with temporary_folder(place) as own:
-            # over TCP, anyone on the machine could connect; a socket's default name is the same for all kernels
-            config = Config({"KernelManager": {"transport": "ipc", "ip": f"{own}/kernel"}})
-            options = {"kernel_name": "python3", "progress_bar": False, "config": config}
-            quiet = ["--log-level=50", "--HistoryManager.enabled=False"]
-            options |= {"extra_arguments": quiet, "shutdown_kernel": "immediate"}  # nothing to save
-            options |= warm.options()
-            return papermill.execute_notebook(nbformat.read(job.source, as_version=4), None, job.parameters, **options)
+        # over TCP, anyone on the machine could connect; a socket's default name is the same for all kernels
+        config = Config({"KernelManager": {"transport": "ipc", "ip": f"{mkdtemp(dir=place)}/kernel"}})
+        options = {"kernel_name": "python3", "progress_bar": False, "config": config}
+        quiet = ["--log-level=50", "--HistoryManager.enabled=False"]
+        options |= {"extra_arguments": quiet, "shutdown_kernel": "immediate"}  # nothing to save
+        options |= warm.options()
+        return papermill.execute_notebook(nbformat.read(job.source, as_version=4), None, job.parameters, **options)
     except PapermillExecutionError as error:
         message = error.evalue if error.ename == "UserError" else f"{error.ename}: {error.evalue}"
         raise UserError(f"The chapter {job.chapter} failed in its code cell {error.exec_count}: {message}") from None
