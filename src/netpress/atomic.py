@@ -133,8 +133,8 @@ def temporary_folder(within: Path | None = None) -> Iterator[Path]:
 
 
 def _held(place: Path) -> tuple[Path, FileLock]:
-    """A new folder and its lock. Until that is held, who looks for abandoned ones may take it for one: then another
-    is made."""
+    """A new folder and its lock. Whoever looks for abandoned ones may take it for one until the lock is held: then
+    another is made."""
     while True:
         folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=place))
         lock = FileLock(folder / HELD)

@@ -85,7 +85,7 @@ def build(chosen: Sequence[str] = (), out: Path | None = None) -> int:
             pass
     with FileLock(build_folder / "lock"), Renderer() as renderer:
         failed = train(contents, project, chosen)
-        if not (site / render.MARK).exists():  # every page will be run: what that takes is imported meanwhile
+        if not (site / render.MARK).exists():  # a first build runs every page: what that takes is imported meanwhile
             warm.begin()
             renderer.begin()
         shrink(contents, project, chosen)
