@@ -1,6 +1,7 @@
 """Tiny runs and small sweeps for the tests, and processes that do them."""
 
 import contextlib
+import ctypes
 import json
 import os
 import signal
@@ -21,6 +22,8 @@ from netpress.training.stage import Stage
 EDITION = "demo"
 ROOT = Path(__file__).parent.parent
 NETPRESS = Path(sys.executable).parent / "netpress"
+LIBC = ctypes.CDLL(None)
+PR_CAPBSET_DROP, CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH = 24, 1, 2  # of linux/prctl.h and linux/capability.h
 
 
 def tiny(method: str, seed: int = 0, steps: tuple = (), needs: tuple = (), **settings: Any) -> Run:
@@ -171,10 +174,21 @@ def command(folder: Path, *words: object, **more: str) -> subprocess.CompletedPr
 
 
 def python(folder: Path, text: str, cwd: Path | None = None, **more: str) -> subprocess.CompletedProcess:
-    """A text as a program, to its end."""
+    """A text as a program, to its end; what files' modes forbid is forbidden to it, also where root runs the tests."""
     words = [sys.executable, "-c", text]
     own = environment(folder, **more)
-    return subprocess.run(words, env=own, cwd=cwd, capture_output=True, text=True, timeout=600)
+    return subprocess.run(
+        words, env=own, cwd=cwd, capture_output=True, text=True, timeout=600, preexec_fn=without_roots_rights
+    )
+
+
+def without_roots_rights() -> None:
+    """Give up, from the next exec on, what lets Linux's root read and write every file (capabilities(7))."""
+    if sys.platform != "linux" or os.getuid() != 0:
+        return
+    for right in (CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH):
+        if LIBC.prctl(PR_CAPBSET_DROP, right, 0, 0, 0):
+            raise OSError("The rights of root could not be given up.")
 
 
 def kill(process: subprocess.Popen, whole_group: bool = True) -> None:
