@@ -1,5 +1,6 @@
 """Workarounds for combinations of packages, in one place."""
 
+import gc
 import importlib
 import sys
 from functools import cache
@@ -46,3 +47,8 @@ def quick_jsonschema() -> None:
     """Let jsonschema begin a second sooner: where rfc3987_syntax is installed, it builds grammars for addresses that
     nothing here checks."""
     sys.modules.setdefault("rfc3987_syntax", cast(Any, None))
+
+
+def seldom_collect() -> None:
+    """Let the garbage collector come a few hundred times more seldom: what is here stays, and is a lot to go over."""
+    gc.set_threshold(200_000, 20, 20)

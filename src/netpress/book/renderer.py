@@ -10,30 +10,7 @@ from types import TracebackType
 
 from netpress.errors import UserError
 
-PROGRAM = """
-import gc, json, sys
-from importlib import import_module
-gc.set_threshold(200_000, 20, 20)  # else it goes over a book's trees so often that it takes a third of the time
-from netpress.compat import quick_jsonschema
-quick_jsonschema()
-from jupyter_book.config import get_default_sphinx_config
-for name in ("jupyter_book.cli.main", "sphinxcontrib.bibtex", *get_default_sphinx_config()["extensions"]):
-    import_module(name)
-import_module("netpress.report.explorer").assets()  # which a page needs
-book, builder, page = json.load(sys.stdin)
-code = 0
-if page is None:
-    words = ["build", book, "--builder", builder, "-W", "-n", "--keep-going", "--all", "-q"]
-    import_module("jupyter_book.cli.main").main(words, standalone_mode=False)
-else:
-    options = {"nitpicky": True, "latex_individualpages": False}
-    code = import_module("jupyter_book.sphinx").build_sphinx(
-        book, f"{book}/_build/html", path_config=f"{book}/_config.yml", noconfig=True, confoverrides=options,
-        builder=builder, warningiserror=True, keep_going=True, quiet=True, filenames=[page],
-    )
-gc.freeze()  # the end takes all of its trees anyway: to look through them first takes a second
-sys.exit(code)
-"""
+PROGRAM = Path(__file__).with_name("sphinx_process.py")
 COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 SHOWN = 20  # lines of what it warned of
 
@@ -50,7 +27,7 @@ class Renderer:
             return
         environment = {**os.environ, "PYTHONHASHSEED": "0"}
         self._process = subprocess.Popen(
-            [sys.executable, "-c", PROGRAM], env=environment, text=True, encoding="utf-8",
+            [sys.executable, "-P", PROGRAM], env=environment, text=True, encoding="utf-8",
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
         )  # fmt: skip
 

@@ -10,7 +10,7 @@ from importlib import import_module
 import pandas as pd
 from matplotlib.figure import Figure as Canvas
 
-from netpress.compat import quick_jsonschema
+from netpress.compat import quick_jsonschema, seldom_collect
 from netpress.report.theme import Words, figure
 
 IMPORTED = (
@@ -33,4 +33,4 @@ def paint(canvas: Canvas) -> None:
 _ = figure(paint, (200, 100), Words("alt", "caption"), pd.DataFrame()).svg  # fonts are looked for once
 gc.collect()
 gc.freeze()
-gc.set_threshold(200_000, 20, 20)
+seldom_collect()
