@@ -5,7 +5,7 @@ from typing import Any
 import pandas as pd
 
 from netpress import papers
-from netpress.benchmarks import reasons, results
+from netpress.benchmarks import results
 from netpress.report.encoding import Encoding
 from netpress.report.estimates import Estimate, interval
 from netpress.report.figures import Figure, bars
@@ -36,7 +36,6 @@ def table_bars() -> Table:
     return listing(rows, "What was aimed at, and what was measured.", NOTE, digits=3)
 
 
-EXPLAINED = {"student-teacher": reasons.imitation}  # by the numbers of the table
 MISSING = "So nothing can be said yet."
 NOTE = "Measured is the median of the rounds; lowest and highest are rounds too."
 
@@ -67,10 +66,9 @@ def value(name: str, what: str, key: str = "measured") -> float | None:
 def why(name: str) -> str:
     """What explains an aim that was missed, as a sentence."""
     measured = record(name)
-    reason = EXPLAINED[name](measured["blocks"], measured["bars"]) if name in EXPLAINED and measured else None
-    reason = reason or measured.get("why")
-    if not reason:
-        return "What was aimed at is reached." if measured else MISSING
+    if not measured:
+        return MISSING
+    reason = measured.get("why") or "what was aimed at is reached"
     return f"{reason[0].upper()}{reason[1:].rstrip('.')}."
 
 
