@@ -253,6 +253,31 @@ def test_what_differs_from_run_to_run_is_dropped():
     assert set(kept.metadata) == {"kernelspec", "language_info", "netpress"}
 
 
+@pytest.mark.parametrize(
+    ("changed", "chapters"),
+    [
+        ("bench/cpu/step.json", ["appendix/speed", "together/scoreboard"]),
+        ("small/claims/pilot.json", ["triage/accuracy", "appendix/rules"]),
+        ("small/triage/run.json", ["triage/accuracy", "appendix/speed"]),
+    ],
+)
+def test_a_page_is_run_again_when_what_it_shows_has_changed(tmp_path, monkeypatch, changed, chapters):
+    monkeypatch.setenv("NETPRESS_RESULTS", str(tmp_path))
+    every = {"triage/accuracy": "small", "pyramid/accuracy": "demo"} | dict.fromkeys(
+        ("appendix/speed", "appendix/rules", "together/scoreboard"), "best"
+    )
+
+    def keys():
+        return {name: site.job_of(books.ROOT, name, edition, "shared").key for name, edition in every.items()}
+
+    before = keys()
+    (tmp_path / changed).parent.mkdir(parents=True)
+    (tmp_path / changed).write_text("{}")
+    now = keys()
+    other = {name for name in every if now[name] != before[name]}
+    assert other >= set(chapters) and "pyramid/accuracy" not in other
+
+
 def test_a_cut_notebook_counts_as_none(tmp_path):
     path = tmp_path / "page.ipynb"
     assert notebooks.key_of(path) == ""

@@ -129,7 +129,7 @@ def test_sizes_are_kept_until_the_code_changes(monkeypatch: pytest.MonkeyPatch, 
     next(tmp_path.glob("sizes-*")).write_text("{")
     sizes.blocks.cache_clear()
     assert sizes.blocks(*asked) == {"block1": [1, 2]}
-    monkeypatch.setattr(sizes, "code", lambda: "another")
+    monkeypatch.setattr(sizes, "code_of_networks", lambda: "another")
     monkeypatch.setattr(sizes, "counted", lambda *_: {"block1": [3, 4]})
     sizes.blocks.cache_clear()
     assert sizes.blocks(*asked) == {"block1": [3, 4]}

@@ -1,10 +1,12 @@
 """The digest of files tells every change of them, and nothing else."""
 
 import hashlib
+import os
 from pathlib import Path
 
 import pytest
 
+import netpress
 from netpress import digests
 
 
@@ -44,3 +46,20 @@ def test_files_with_other_endings_and_the_place_of_the_folder_do_not_count(folde
     moved.mkdir()
     (moved / "a.py").write_text("1")
     assert digests.of_folder(moved) == before
+
+
+def test_a_name_that_is_no_text_is_a_name_too(folder: Path) -> None:
+    before = digests.of_folder(folder)
+    try:
+        Path(os.fsdecode(os.fsencode(folder) + b"/\xff")).touch()
+    except OSError:  # macOS takes none
+        pytest.skip("this file system takes no such name")
+    assert digests.of_folder(folder) != before
+
+
+def test_code_that_was_changed_after_this_process_began_is_not_known(folder: Path) -> None:
+    long_ago = netpress.BEGAN - 100
+    os.utime(folder / "a.py", (long_ago, long_ago))
+    assert digests.of_code(folder) == digests.of_folder(folder, (".py",))  # the other file is no code
+    (folder / "in" / "c.py").write_text("")
+    assert digests.of_code(folder) == ""

@@ -29,12 +29,13 @@ def preview(chapter: str) -> Path:
     page = html / f"{name}.html"
     if not page.exists() or not (book / "_build" / ".doctrees").is_dir():
         raise UserError(f"There is no site with a page {name} yet: build it with `netpress book` first.")
+    shared = site.shared_by_pages()  # before the kernel imports the code
     with FileLock(project / "_build" / "lock"), Renderer() as renderer:
         warm.begin()
         renderer.begin()
         plan = site.planned(contents, project, ())
         edition = plan.editions[name][0]
-        job = site.job_of(project, name, edition)
+        job = site.job_of(project, name, edition, shared)
         source = book / f"{name}.ipynb"
         made = book / "_build" / "html"
         site.run_all(site.outdated([job]))

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import netpress
-from netpress import digests, editions, papers, paths
+from netpress import data, digests, editions, papers, paths
 from netpress.atomic import temporary_file
 from netpress.book import best_edition, notebooks, render, toc, variants
 from netpress.book.chapter import check_parameters
@@ -83,14 +83,15 @@ def build(chosen: Sequence[str] = (), out: Path | None = None) -> int:
     for place in (build_folder, site.parent):  # told now, not after the chapters have run
         with temporary_file(place):
             pass
+    shared = shared_by_pages()  # before kernels import the code: what is edited from here on, the next build shows
     with FileLock(build_folder / "lock"), Renderer() as renderer:
         failed = train(contents, project, chosen)
-        if not (site / render.MARK).exists():  # a first build runs every page: what that takes is imported meanwhile
+        if not (site / render.MARK).exists():  # most pages will be run: what that takes is imported meanwhile
             warm.begin()
             renderer.begin()
         shrink(contents, project, chosen)
         plan = planned(contents, project, chosen)
-        jobs = jobs_of(plan)
+        jobs = jobs_of(plan, shared)
         if todo := outdated(jobs.values()):
             renderer.begin()
             run_all(todo)
@@ -175,10 +176,10 @@ def exists(paper: str) -> bool:
     return find_spec(f"netpress.papers.{paper}") is not None
 
 
-def jobs_of(plan: Plan) -> dict[tuple[str, str], Job]:
+def jobs_of(plan: Plan, shared: str) -> dict[tuple[str, str], Job]:
     """(edition, chapter) -> the job whose target is the executed notebook."""
     once = cache(digests.of_folder)  # of a folder that many pages depend on
-    return {(edition, chapter): job_of(plan.project, chapter, edition, once) for edition, chapter in plan.pages()}
+    return {(edition, name): job_of(plan.project, name, edition, shared, once) for edition, name in plan.pages()}
 
 
 def outdated(jobs: Iterable[Job]) -> list[Job]:
@@ -211,17 +212,26 @@ def run_all(todo: Sequence[Job]) -> None:
         pool.shutdown()
 
 
-def job_of(project: Path, chapter: str, edition: str, digest: Callable[..., str] = digests.of_folder) -> Job:
-    """A chapter in an edition, with the key of everything that can change its page."""
-    code = digest(Path(netpress.__file__).parent, (".py", ".csv", ".css", ".js"))
+def shared_by_pages() -> str:
+    """Of what every page depends on: code, versions of tools, and the sources of data, a part of each fingerprint."""
+    code = digests.of_folder(Path(netpress.__file__).parent, (".py", ".csv", ".css", ".js"))
+    return json.dumps([code, versions(), {dataset: data.checksum(dataset) for dataset in data.DATASETS}])
+
+
+def job_of(
+    project: Path, chapter: str, edition: str, shared: str, digest: Callable[..., str] = digests.of_folder
+) -> Job:
+    """A chapter in an edition, with the key of everything that can change its page; `shared` with other pages."""
     source = project / "chapters" / f"{chapter}.ipynb"
     wanted = {"edition": edition, "run_missing": False}
     parameters = {name: value for name, value in wanted.items() if name in defaults(source)}
     shown = editions.EDITIONS if edition == best_edition.BEST else (edition,)
     changed = [name for name in records.changed_editions() if editions.parse(name)[0] in shown]
-    folders = [f"{name}/{paper}" for name in (*shown, *changed) for paper in papers_of(chapter)]
+    names = papers_of(chapter)
+    folders = [f"{name}/{kind}" for name in (*shown, *changed) for kind in (*names, "claims")]
+    folders += ["bench"] if len(names) > 1 else []
     recorded = {folder: digest(paths.results_dir() / folder, (".json",)) for folder in folders}
-    parts = [hashlib.sha256(source.read_bytes()).hexdigest(), parameters, recorded, code, versions()]
+    parts = [hashlib.sha256(source.read_bytes()).hexdigest(), parameters, recorded, shared]
     key = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
     target = project / "_build" / "pages" / variants.slug(edition) / f"{chapter}.ipynb"
     return Job(project, chapter, parameters, target, key)

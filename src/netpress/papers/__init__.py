@@ -13,12 +13,12 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from netpress import editions, paths
+from netpress import editions, paths, surroundings
 from netpress.editions import FRESH
 from netpress.errors import UserError, known
 from netpress.papers.paper import Paper
 from netpress.runs import records
-from netpress.runs.run import Run
+from netpress.runs.run import Run, checksum
 
 # The registry: one line a paper, its package, in the order of the book
 PAPERS: tuple[str, ...] = (
@@ -116,13 +116,20 @@ def pilot_alone(paper: str, edition: str, results: Path | None = None) -> bool:
 
 def states(paper: str, edition: str, results: Path | None = None) -> dict[Run, str]:
     """The state of every run of a paper, as in `netpress.runs.records.state`; looked at once in a process, until a
-    record changes."""
-    folder = (results or paths.results_dir()) / edition / paper
-    return dict(_states_once(paper, edition, results, records.signature(folder)))
+    record or the source of a data set changes."""
+    return dict(_states_once(paper, edition, results, signature(paper, edition, results)))
+
+
+def signature(paper: str, edition: str, results: Path | None = None) -> str:
+    """Another one as soon as something changes that the states of a paper's runs depend on: a record, or from which
+    source a data set would be loaded, which is a part of every fingerprint."""
+    folder = surroundings.value("NETPRESS_DATA")
+    sources = [checksum(dataset, folder) for dataset in editions.settings(edition, paper).datasets]
+    return " ".join([records.signature((results or paths.results_dir()) / edition / paper), *sources])
 
 
 @lru_cache(maxsize=16)
-def _states_once(paper: str, edition: str, results: Path | None, _signature: str) -> tuple[tuple[Run, str], ...]:
+def _states_once(paper: str, edition: str, results: Path | None, _key: str) -> tuple[tuple[Run, str], ...]:
     return tuple((run, records.state(run, edition, results)) for run in grid(paper, edition))
 
 
@@ -161,19 +168,19 @@ def pilot_verdicts(paper: str, edition: str, results: Path | None = None) -> "di
 
 
 def verdicts(paper: str, edition: str, results: Path | None = None) -> "list[Verdict]":
-    """Every claim of a paper, judged on the fresh seeds of an edition; once, until a record changes."""
-    folder = (results or paths.results_dir()) / edition / paper
-    return list(_judged_once(paper, edition, results, records.signature(folder)))
+    """Every claim of a paper, judged on the fresh seeds of an edition; once, until a record or the source of a data
+    set changes."""
+    return list(_judged_once(paper, edition, results, signature(paper, edition, results)))
 
 
 @lru_cache(maxsize=16)
-def _judged_once(paper: str, edition: str, results: Path | None, signature: str) -> "tuple[Verdict, ...]":
+def _judged_once(paper: str, edition: str, results: Path | None, key: str) -> "tuple[Verdict, ...]":
     from netpress.report import kept
 
     def judge() -> "list[Verdict]":
         return verdicts_on(judged(paper, edition), edition, results)
 
-    return kept.verdicts(f"{edition}-{paper}", signature, get(paper).claims, judge)
+    return kept.verdicts(f"{edition}-{paper}", key, get(paper).claims, judge)
 
 
 def verdicts_on(runs: tuple[Run, ...], edition: str, results: Path | None = None) -> "list[Verdict]":

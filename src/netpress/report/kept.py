@@ -8,7 +8,6 @@ import json
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import asdict
-from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -23,6 +22,7 @@ from netpress.report.evidence import TestResult
 from netpress.report.labels import Label
 from netpress.report.planning import Needed
 
+HOME = Path(netpress.__file__).parent
 JUDGES = ("numpy", "pandas", "scipy")  # with another version, the last digits of a verdict may be others
 
 
@@ -31,10 +31,13 @@ def verdicts(
 ) -> tuple[Verdict, ...]:
     """What `judge` says of the claims, unless that is known from the same records, code and libraries.
 
-    `name`: of the one file that is kept, such as "small-triage"; `signature`: of the records.
+    `name`: of the one file that is kept, such as "small-triage"; `signature`: of the records and the data's sources.
+    Where the code is not known (see `digests.of_code`), nothing is read or kept.
     """
+    if not (code := digests.of_code(HOME)):
+        return tuple(judge())
     path = paths.cache_dir() / "verdicts" / f"{name}.json"
-    key = hashlib.sha256(f"{signature} {made_by()}".encode()).hexdigest()
+    key = hashlib.sha256(" ".join([signature, code, *map(version, JUDGES)]).encode()).hexdigest()
     known = _read(path)
     if known.get("key") == key and len(known["verdicts"]) == len(claims):
         return tuple(restored(claim, row) for claim, row in zip(claims, known["verdicts"], strict=True))
@@ -67,9 +70,3 @@ def _read(path: Path) -> dict[str, Any]:
     except OSError:
         return {}
     return json.loads(content) if content else {}
-
-
-@cache
-def made_by() -> str:
-    """A digest of the package's code, and the versions of what it computes verdicts with."""
-    return " ".join([digests.of_folder(Path(netpress.__file__).parent, (".py",)), *map(version, JUDGES)])

@@ -29,9 +29,9 @@ def blocks(model: str, px: int, classes: int, width: float) -> dict[str, list[in
     Those of the package's own networks are kept until its code of them changes; a network of others may change at any
     time, and is looked at anew in every process.
     """
-    if model not in nets.MODELS:
+    if model not in nets.MODELS or not (code := code_of_networks()):
         return counted(model, px, classes, width)
-    path = paths.cache_dir() / f"sizes-{code()}"
+    path = paths.cache_dir() / f"sizes-{code}"
     known, key = kept(path), f"{model} {px} {classes} {width}"
     if key not in known:
         known[key] = counted(model, px, classes, width)
@@ -62,6 +62,6 @@ def kept(path: Path) -> dict[str, dict[str, list[int]]]:
 
 
 @cache
-def code() -> str:
-    """A digest of the code that says what the networks are."""
-    return digests.of_folder(Path(nets.__file__).parent, (".py",))[:16]
+def code_of_networks() -> str:
+    """A digest of the code that says what the networks are; "" where that is not known."""
+    return digests.of_code(Path(nets.__file__).parent)[:16]
