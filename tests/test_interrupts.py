@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import sysconfig
+import tempfile
 import time
 from pathlib import Path
 
@@ -83,6 +84,18 @@ def test_a_signal_ends_a_book_whose_chapters_run(project: Path, tmp_path: Path, 
     assert len(list(project.glob("started-*"))) == 2 and list(project.glob("out*")) == []
 
 
+@pytest.mark.parametrize("seconds", [0.2, 1.0, 2.0])
+def test_ctrl_c_while_that_is_imported_which_kernels_are_forked_from(
+    project: Path, tmp_path: Path, seconds: float
+) -> None:
+    """A terminal's Ctrl-C reaches every process of the command."""
+    waits = f"warm.begin(); time.sleep({seconds}); open('started-0', 'w').close(); site.run_all(jobs)"
+    program = BOOK.replace("site.run_all(jobs)", waits).replace("import sys\n", "import sys, time\n")
+    program = program.replace("import site\n", "import site, warm\n")
+    last = stopped(program, project, tmp_path, 1, signal.SIGINT, 130)
+    assert last.endswith("netpress: stopped by SIGINT; the same command goes on from there.")
+
+
 def test_nothing_is_left_of_a_book_that_was_killed(project: Path, tmp_path: Path) -> None:
     (project / "program.py").write_text(BOOK)
     began = time.time() - 1
@@ -93,17 +106,31 @@ def test_nothing_is_left_of_a_book_that_was_killed(project: Path, tmp_path: Path
     assert alive(began, project) == []
 
 
+def test_sphinx_ends_with_a_build_that_was_killed(project: Path, tmp_path: Path) -> None:
+    """It works in the folder that the next build assembles anew."""
+    begun = "from netpress.book.renderer import Renderer; Renderer().begin()"
+    (project / "program.py").write_text(f"{begun}; {SLOW.format(n=0)}")
+    began = time.time() - 1
+    with subprocess.Popen([sys.executable, "program.py"], cwd=project, env=sweeps.environment(tmp_path)) as process:
+        sweeps.wait_for(lambda: (project / "started-0").exists(), 60)
+        assert len(alive(began, project)) == 2
+        process.kill()
+    sweeps.wait_for(lambda: alive(began, project) == [], 20)
+    assert alive(began, project) == []
+
+
 def stopped(program: str, place: Path, tmp_path: Path, started: int, number: int, code: int) -> str:
     """Send a signal to a program as soon as so many files `started-*` lie there; the last line on stderr.
 
-    It must end in seconds with this exit status, without a traceback, and leave no process.
+    It must end in seconds with this exit status, without a traceback, and leave no process and no temporary file.
     """
     (place / "program.py").write_text(program)
     began = time.time() - 1
+    short = Path(tempfile.mkdtemp(prefix="np", dir="/tmp"))  # for sockets
     process = subprocess.Popen(
         [sys.executable, "program.py"],
         cwd=place,
-        env=sweeps.environment(tmp_path),
+        env=sweeps.environment(tmp_path, TMPDIR=str(short)),
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
@@ -116,6 +143,8 @@ def stopped(program: str, place: Path, tmp_path: Path, started: int, number: int
     assert process.returncode == code and time.monotonic() - start < sweeps.at_most(8)
     assert "Traceback" not in errors
     assert alive(began, place) == []
+    assert list(short.iterdir()) == []
+    short.rmdir()
     return errors.replace("\r", "\n").strip().splitlines()[-1]
 
 

@@ -11,6 +11,9 @@ import books
 import nbformat
 import pytest
 
+from netpress import paths
+from netpress.book import notebooks
+
 PROGRAM = """
 import json, sys
 from pathlib import Path
@@ -82,3 +85,59 @@ def test_a_warm_kernel_says_what_a_cold_one_says(tmp_path: Path) -> None:
     assert printed(tmp_path, "cold", "facts")[3] == "cold"
     assert printed(tmp_path, "warm", "facts")[3] == "True"
     assert printed(tmp_path, "warm", "family") == ["[3]"]
+
+
+GONE = {
+    "kernel": """
+class Gone(warm.Forked):
+    def __init__(self, process):
+        super().__init__(process)
+        self.kill()
+
+warm.Forked = Gone
+""",
+    "server": """
+import os, signal
+from multiprocessing import forkserver
+from threading import Timer
+
+def signalled(number):
+    os.kill(forkserver._forkserver._forkserver_pid, number)
+
+class Gone(warm.Forked):
+    def __init__(self, process):
+        signalled(signal.SIGSTOP)  # as while it imports: it is asked for a kernel, and does not answer
+        Timer(0.5, signalled, [signal.SIGKILL]).start()
+        super().__init__(process)
+
+warm.Forked = Gone
+""",
+}
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows cannot fork")
+@pytest.mark.parametrize("which", GONE)
+def test_a_kernel_that_is_gone_before_it_has_begun_is_one_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, which: str
+) -> None:
+    """As where memory runs out."""
+    chapter(tmp_path, "facts")
+    monkeypatch.setattr(sys.modules[__name__], "PROGRAM", PROGRAM.replace("\ndef main", f"{GONE[which]}\ndef main"))
+    said = run(tmp_path, "warm", "facts")
+    assert said.startswith("The kernel of the chapter facts was killed") and len(said.splitlines()) == 1
+
+
+def test_folders_with_relative_names_are_the_same_for_a_chapter(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A chapter runs in the project's folder, the command where it was typed."""
+    monkeypatch.setitem(CELLS, "folder", "from netpress import paths\nprint(paths.results_dir())")
+    project, below = tmp_path, tmp_path / "below"
+    below.mkdir()
+    chapter(project, "folder")
+    monkeypatch.setenv("NETPRESS_RESULTS", "own")
+    monkeypatch.chdir(below)
+    with notebooks.kernels(project) as place:
+        notebooks.perform(notebooks.Job(project, "folder", {"edition": "demo"}, project / "cold-folder.ipynb"), place)
+        assert paths.results_dir() == below / "own"
+    assert printed(project, "cold", "folder") == [str(below / "own")]

@@ -113,6 +113,7 @@ def sweep_away(folder: Path, older: float = 3600.0) -> None:
 
 
 PREFIX, HELD = "netpress-", "held"  # of temporary folders, and the lock in each of them
+_own: dict[Path, tuple[int, FileLock]] = {}  # those that are in use: the process that made each, and its lock
 
 
 @contextlib.contextmanager
@@ -125,11 +126,24 @@ def temporary_folder(within: Path | None = None) -> Iterator[Path]:
     remove_abandoned(place)
     with explained(place):
         folder, lock = _held(place)
+    _own[folder] = os.getpid(), lock
     try:
         yield folder
     finally:
-        lock.release()
-        shutil.rmtree(folder, ignore_errors=True)
+        _remove(folder)
+
+
+def remove_own() -> None:
+    """Remove the temporary folders of this process, which is about to end in the midst of using them."""
+    for folder, (process, _) in list(_own.items()):
+        if process == os.getpid():  # not those of the process that this one was forked from
+            _remove(folder)
+
+
+def _remove(folder: Path) -> None:
+    if folder in _own:
+        _own.pop(folder)[1].release()
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def _held(place: Path) -> tuple[Path, FileLock]:
@@ -145,6 +159,7 @@ def _held(place: Path) -> tuple[Path, FileLock]:
                 continue
             raise
         if (folder / HELD).exists():
+            folder.chmod(0o700)  # a lock makes the folder that it lacks, which others may read
             return folder, lock
         lock.release()
 

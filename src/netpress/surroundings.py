@@ -21,6 +21,7 @@ NAMES = {
     "NETPRESS_WEIGHTS": "all, or needed to keep no weights but those that other runs begin from",
     "NETPRESS_COMMIT": "the commit of the code, where it lies in no checkout",
 }
+FOLDERS = ("NETPRESS_DATA", "NETPRESS_RESULTS", "NETPRESS_CACHE")
 DEVICE = re.compile(r"cpu|mps|cuda(:\d{1,3})?")
 
 
@@ -58,6 +59,11 @@ def folder(name: str) -> Path | None:
         return Path(text).expanduser().absolute()
     except (RuntimeError, OSError) as error:  # ~nobody-of-that-name; a relative name in a folder that is gone
         raise wrong(name, str(error)) from None
+
+
+def absolute() -> dict[str, str]:
+    """The variables that name folders, with names that lead there from every folder."""
+    return {name: str(place) for name in FOLDERS if (place := folder(name))}
 
 
 def number(name: str) -> float | None:
@@ -109,7 +115,7 @@ def commit() -> str:
 
 def check() -> None:
     """Raise UserError for the first variable that cannot be used, before any work is done."""
-    for name in ("NETPRESS_DATA", "NETPRESS_RESULTS", "NETPRESS_CACHE"):
+    for name in FOLDERS:
         named = folder(name)
         if named and os.path.lexists(named) and not named.is_dir():
             raise wrong(name, "no folder")

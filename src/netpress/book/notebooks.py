@@ -12,7 +12,7 @@ from netpress import paths
 from netpress.atomic import temporary_folder, write_atomic
 from netpress.book.chapter import check_parameters
 from netpress.errors import UserError
-from netpress.surroundings import changed
+from netpress.surroundings import absolute, changed
 
 HIDDEN = ("parameters", "injected-parameters")  # the box "made with" says what they say
 KEPT = ("tags", "mystnb")
@@ -53,7 +53,6 @@ def execute(job: Job, place: Path) -> Any:
     """The notebook with its outputs. Nothing is written."""
     import nbformat
     import papermill
-    from nbclient.exceptions import DeadKernelError
     from papermill.exceptions import PapermillExecutionError
     from traitlets.config import Config
 
@@ -61,7 +60,9 @@ def execute(job: Job, place: Path) -> Any:
 
     try:
         # over TCP, anyone on the machine could connect; a socket's default name is the same for all kernels
-        config = Config({"KernelManager": {"transport": "ipc", "ip": f"{mkdtemp(dir=place)}/kernel"}})
+        own = mkdtemp(dir=place)
+        files = {"ip": f"{own}/kernel", "connection_file": f"{own}/connection.json"}
+        config = Config({"KernelManager": {"transport": "ipc", **files}})
         options = {"kernel_name": "python3", "progress_bar": False, "config": config}
         quiet = ["--log-level=50", "--HistoryManager.enabled=False"]
         options |= {"extra_arguments": quiet, "shutdown_kernel": "immediate"}  # nothing to save
@@ -70,7 +71,7 @@ def execute(job: Job, place: Path) -> Any:
     except PapermillExecutionError as error:
         message = error.evalue if error.ename == "UserError" else f"{error.ename}: {error.evalue}"
         raise UserError(f"The chapter {job.chapter} failed in its code cell {error.exec_count}: {message}") from None
-    except DeadKernelError:
+    except (RuntimeError, EOFError, ConnectionError):  # it is gone, or what it would have been forked from is
         raise UserError(
             f"The kernel of the chapter {job.chapter} was killed (the system does so when memory runs out): "
             "free some memory and run it again."
@@ -90,7 +91,7 @@ def kernels(project: Path) -> Iterator[Path]:
     with temporary_folder(paths.short_folder()) as place:
         write_kernel_spec(place / "kernels" / "python3")  # a `python3` of the user or the system may be another Python
         ours = dict.fromkeys(("JUPYTER_PATH", "JUPYTER_RUNTIME_DIR", "IPYTHONDIR"), str(place))
-        with changed(ours | warm.SAME), chdir(project):
+        with changed(ours | warm.SAME | absolute()), chdir(project):
             yield place
 
 

@@ -8,7 +8,8 @@ import signal
 import sys
 import tempfile
 import time
-from multiprocessing import connection, get_context, parent_process
+from collections.abc import Iterator
+from multiprocessing import connection, get_context, parent_process, resource_tracker, util
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from queue import Empty
@@ -22,6 +23,7 @@ from jupyter_client.provisioning import LocalProvisioner
 from traitlets import Type
 
 from netpress import paths
+from netpress.atomic import temporary_folder
 from netpress.surroundings import changed
 
 SAME = {"PYTHONHASHSEED": "0", "OMP_NUM_THREADS": "1"}  # of every kernel, so that a page comes out the same
@@ -38,14 +40,28 @@ def begin() -> None:
     from multiprocessing import forkserver  # where there is one
 
     get_context("forkserver").set_forkserver_preload(["netpress.book.warmed"])
+    resource_tracker.ensure_running()  # else the server begins it, and with it lets SIGINT through again
+    kept = contextlib.ExitStack()
     before = tempfile.tempdir
-    tempfile.tempdir = str(paths.short_folder())  # a socket is made there
+    tempfile.tempdir = str(kept.enter_context(temporary_folder(paths.short_folder())))  # a socket is made there
+    util.Finalize(None, kept.close, exitpriority=-200)  # after multiprocessing has removed its own folder in it
     try:
-        with changed(SAME):
+        with changed(SAME), held_back(signal.SIGINT):
             forkserver.ensure_running()
     finally:
         tempfile.tempdir = before
     _begun = True
+
+
+@contextlib.contextmanager
+def held_back(number: signal.Signals) -> Iterator[None]:
+    """Processes that begin inside do not get a signal, such as the SIGINT that a terminal sends to all: the one that
+    began them ends them."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {number})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def options() -> dict[str, Any]:
@@ -143,6 +159,7 @@ def kernel(arguments: list[str], environment: dict[str, str], folder: str) -> No
     from tqdm import tqdm
 
     Thread(target=end_with_parent, daemon=True).start()
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})  # which interrupts a cell
     tqdm.set_lock(RLock())  # its own is the system's, and a kernel that is killed would leave it behind
     os.setsid()
     os.environ.clear()

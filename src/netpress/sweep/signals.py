@@ -71,7 +71,7 @@ def end_children() -> None:
     except ModuleNotFoundError:  # it comes with the book's tools: without them there are no kernels
         return
     from netpress import paths
-    from netpress.atomic import remove_abandoned
+    from netpress.atomic import remove_abandoned, remove_own
 
     for _ in range(3):  # one may just have started another
         found = [one for one in psutil.Process().children(recursive=True) if not is_tracker(one)]
@@ -81,6 +81,7 @@ def end_children() -> None:
         if not found:
             break
         psutil.wait_procs(found, timeout=0.5)
+    remove_own()
     for place in {Path(tempfile.gettempdir()), paths.short_folder()}:
         remove_abandoned(place)
 
