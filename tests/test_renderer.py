@@ -1,11 +1,12 @@
 """Sphinx begins before there is anything to render; pages are run in an order that saves work."""
 
+from importlib import metadata
 from pathlib import Path
 
 import psutil
 import pytest
 
-from netpress.book import renderer, site
+from netpress.book import render, renderer, site
 from netpress.book.renderer import Renderer
 from netpress.errors import UserError
 
@@ -43,3 +44,13 @@ def test_papers_take_turns_then_come_pages_of_all_then_further_editions() -> Non
     first = ["triage/a", "pyramid/a", "triage/b", "pyramid/b"]
     assert pages[:4] == [("small", name) for name in first] and pages[6:] == [("demo", name) for name in first]
     assert set(pages[4:6]) == {("best", "together/c"), ("best", "index")}
+
+
+def test_a_site_is_made_again_with_another_version_of_what_renders(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "page.md").write_text("# Page")
+    before = render.key_of(tmp_path)
+    assert render.key_of(tmp_path) == before
+    monkeypatch.setattr(render, "version", lambda name: "0" if name == "sphinx-book-theme" else metadata.version(name))
+    assert render.key_of(tmp_path) != before

@@ -9,6 +9,7 @@ import books
 import invented
 import pandas as pd
 import pytest
+from filelock import FileLock, Timeout
 
 from netpress import book
 from netpress.book import glue, pdf
@@ -126,3 +127,22 @@ def test_the_printed_book_has_the_main_pages():
     )
     made = pdf.fit_for_paper(page)
     assert "<table>" not in made and pdf.NOT_PRINTED in made and "<p>after</p>" in made and "@page" in made
+
+
+def test_a_pdf_is_printed_while_no_book_is_built(tmp_path, monkeypatch):
+    """Both work on the assembled book and on the site."""
+    (tmp_path / "chapters").mkdir()
+    (tmp_path / "_toc.yml").touch()
+    monkeypatch.chdir(tmp_path)
+    held = []
+
+    def look(*_):
+        with pytest.raises(Timeout):
+            FileLock(tmp_path / "_build" / "lock", timeout=0).acquire()
+        held.append(True)
+        return tmp_path / "book.pdf"
+
+    monkeypatch.setattr(pdf, "make", look)
+    monkeypatch.setattr(pdf, "into_site", look)
+    pdf.main()
+    assert held == [True, True]

@@ -50,5 +50,6 @@ def quick_jsonschema() -> None:
 
 
 def seldom_collect() -> None:
-    """Let the garbage collector come a few hundred times more seldom: what is here stays, and is a lot to go over."""
+    """Let the garbage collector come after 200,000 new objects in place of 700: what is here stays, and is a lot to go
+    over."""
     gc.set_threshold(200_000, 20, 20)

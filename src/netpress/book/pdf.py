@@ -7,6 +7,8 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock
+
 from netpress import ends, paths
 from netpress.book import render, toc
 from netpress.book.renderer import Renderer
@@ -82,7 +84,8 @@ def make(out: Path | None = None) -> Path:
     if not (build / "book" / "_toc.yml").exists():
         raise UserError("There is no book to print: `make book` first.")
     book = printed_book(build / "book", build / "print")
-    Renderer().render(book, builder="singlehtml")
+    with Renderer() as renderer:
+        renderer.render(book, builder="singlehtml")
     page = book / "_build" / "singlehtml" / "index.html"
     page.write_text(fit_for_paper(page.read_text(encoding="utf-8")), encoding="utf-8")
     target = out or build / NAME
@@ -137,14 +140,17 @@ def into_site(printed: Path) -> None:
     """Put the PDF into the site, with a link to it on every page: the site is rendered once more."""
     build = paths.root() / "_build"
     shutil.copy(printed, build / "book" / NAME)
-    render.render(build / "book", build / "html", Renderer())
+    with Renderer() as renderer:
+        render.render(build / "book", build / "html", renderer)
 
 
 def main() -> None:
     """`make pdf`: says where the PDF is. Ends as every command does, and Chromium with it."""
     with ends.stoppable("nothing was printed"):
-        printed = make()
-        into_site(printed)
+        (paths.root() / "_build").mkdir(exist_ok=True)
+        with FileLock(paths.root() / "_build" / "lock"):  # `netpress book` works on the same folders
+            printed = make()
+            into_site(printed)
         print(printed)
 
 

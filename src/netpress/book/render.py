@@ -4,6 +4,7 @@ import platform
 import re
 import shutil
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 from netpress import digests, paths
@@ -11,6 +12,8 @@ from netpress.book.renderer import Renderer
 from netpress.errors import UserError
 
 MARK = ".netpress-site"  # says that a folder was made here and may be replaced; holds the key of what it was made from
+TOOLS = ("sphinx", "jupyter-book", "myst-nb", "myst-parser", "sphinx-book-theme", "pydata-sphinx-theme",
+         "sphinxcontrib-bibtex", "vl-convert-python")  # fmt: skip
 MATHS = ("tex-chtml.js", "output/chtml/fonts")  # what a page needs of MathJax's 24 MB
 ICONS = re.compile(rb"\s*<(?:script|link)\b[^>]*fontawesome\.js[^>]*>(?:</script>)?")
 SEARCH = re.compile(rb'\s*<script src="[^"]*(?:searchtools|language_data|searchindex)\.js[^"]*"></script>')
@@ -46,8 +49,8 @@ def render(book: Path, site: Path, renderer: Renderer) -> None:
 
 
 def key_of(book: Path) -> str:
-    """A digest of every file that Sphinx reads, and Python's version."""
-    return f"{digests.of_folder(book)} {platform.python_version()}"
+    """A digest of every file that Sphinx reads, and the versions of Python and of what renders."""
+    return " ".join([digests.of_folder(book), platform.python_version(), *map(version, TOOLS)])
 
 
 def prune(html: Path) -> None:

@@ -27,7 +27,7 @@ class Renderer:
             return
         environment = {**os.environ, "PYTHONHASHSEED": "0"}
         self._process = subprocess.Popen(
-            [sys.executable, "-P", PROGRAM], env=environment, text=True, encoding="utf-8",
+            [sys.executable, "-P", PROGRAM, str(os.getpid())], env=environment, text=True, encoding="utf-8",
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
         )  # fmt: skip
 

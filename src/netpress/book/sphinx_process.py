@@ -1,10 +1,17 @@
-"""Sphinx as a program that imports what it takes, then waits for one line of JSON: the book, the builder, one page or
-null. It is run by its path, not as a module: the package around it takes a second to import, and needs none of it."""
+"""Sphinx as a program: it imports what it needs, then waits for a line of JSON with the book, the builder, and one page
+or null. It is run by its path: as `-m netpress.book.sphinx_process` it would first import all of `netpress.book`, which
+takes a second. Its argument is the number of the process that begins it.
+"""
 
 import gc
 import json
+import os
 import sys
+import time
 from importlib import import_module
+from threading import Thread
+
+import psutil
 
 from netpress.compat import quick_jsonschema, seldom_collect
 
@@ -12,8 +19,17 @@ seldom_collect()  # else it goes over a book's trees so often that it takes a th
 quick_jsonschema()
 
 
+def end_with(parent: int) -> None:
+    """End this process, and those that Sphinx has started, once the one that began it is gone, however that came: the
+    next build works in the same folder."""
+    while os.getppid() == parent:
+        time.sleep(0.5)
+    for process in [*psutil.Process().children(recursive=True), psutil.Process()]:
+        process.kill()
+
+
 def wait() -> tuple[str, str, str | None]:
-    """Import it all; what is asked for then."""
+    """Import what rendering takes, then read what is asked for."""
     from jupyter_book.config import get_default_sphinx_config
 
     for name in ("jupyter_book.cli.main", "sphinxcontrib.bibtex", *get_default_sphinx_config()["extensions"]):
@@ -38,6 +54,7 @@ def render(book: str, builder: str, page: str | None) -> int:
 
 
 if __name__ == "__main__":
+    Thread(target=end_with, args=(int(sys.argv[1]),), daemon=True).start()
     status = render(*wait())
     gc.freeze()  # the end takes all of its trees anyway: to look through them first takes a second
     sys.exit(status)
