@@ -408,7 +408,7 @@ def test_a_link_to_a_site_stays_a_link(tmp_path: Path, monkeypatch: pytest.Monke
     monkeypatch.setattr(site.toc, "read", lambda project: {})
     for name in ("train", "shrink", "planned", "assemble"):
         monkeypatch.setattr(site, name, lambda *_: 0)
-    monkeypatch.setattr(site, "jobs_of", lambda plan: {})
+    monkeypatch.setattr(site, "jobs_of", lambda *_: {})
     for begins in (warm, Renderer):
         monkeypatch.setattr(begins, "begin", lambda *_: None)
     monkeypatch.setattr(render, "render", lambda book, place, renderer: rendered.append(place))
