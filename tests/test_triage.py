@@ -9,7 +9,7 @@ import pytest
 from netpress import nets, papers, sweep
 from netpress.errors import UserError
 from netpress.papers import triage
-from netpress.papers.triage import figures
+from netpress.papers.triage import figures, short
 from netpress.papers.triage.claims import CLAIMS
 from netpress.runs.run import fingerprint
 
@@ -119,6 +119,37 @@ def test_what_a_block_is_worth_is_told_against_its_own_parent():
     frozen, thawed = table.loc["CIFAR-10, frozen", "block 2"], table.loc["CIFAR-10, thawed", "block 2"]
     assert (frozen.mean, thawed.mean) == (pytest.approx(-2.0), pytest.approx(2.0))
     assert frozen.n == 2 and frozen.half == pytest.approx(0, abs=1e-9)  # parents differ by ten points, gains do not
+
+
+def mean_beside_random(gains):
+    """Block 1 replaced, all else frozen: `gains`, data set -> points of mean above random, one number a seed."""
+    return pd.DataFrame([
+        {"dataset": dataset, "model": "vgg16-block1", "block": "block1", "method": f"{begin}-frozen", "seed": seed,
+         "status": "done", "initialisation": begin, "regime": "frozen", "retraining": "one-cycle", "edition": "small",
+         "paper": "triage", "best": 0.5 + (gain / 100 if begin == "mean" else 0.0)}
+        for dataset, found in gains.items()
+        for seed, gain in enumerate(found)
+        for begin in ("mean", "random")
+    ])  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("gains", "said"),
+    [
+        ({"digits": [-43.6]}, "worse than random-frozen on digits (−43.6), in points of best accuracy. There is one "
+         "run each, so no interval says whether it may be chance."),
+        # sd of 1, 2, 3: 1; half of the interval 4.303 / sqrt(3) = 2.5
+        ({"mnist": [1.0, 2.0, 3.0], "cifar10": [-1.0, 0.0, -2.0]}, "better than random-frozen on MNIST (+2.0 ± 2.5) "
+         "and worse than random-frozen on CIFAR-10 (−1.0 ± 2.5), in points of best accuracy. Every interval includes "
+         "zero, so it may be chance."),
+        ({"mnist": [11.0, 12.0, 13.0], "cifar10": [0.0, 0.0, 0.0]}, "better than random-frozen on MNIST (+12.0 ± 2.5) "
+         "and equal to random-frozen on CIFAR-10 (0.0 ± 0.0), in points of best accuracy."),
+        ({"mnist": [1.0, 2.0, 3.0], "cifar10": [-1.0]}, "better than random-frozen on MNIST (+2.0 ± 2.5) and worse "
+         "than random-frozen on CIFAR-10 (−1.0), in points of best accuracy."),
+    ],
+)  # fmt: skip
+def test_equal_filters_may_be_chance_only_where_intervals_say_so(gains, said):
+    assert short.equal_filters(mean_beside_random(gains)) == f"With block 1 replaced, mean-frozen is {said}"
 
 
 def test_weights_that_cannot_be_had_are_told_before_anything_is_computed(tmp_path, monkeypatch):

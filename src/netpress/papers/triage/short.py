@@ -1,6 +1,6 @@
 """What each page about Deep Net Triage opens with: sentences made from its runs."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import pandas as pd
 
@@ -97,13 +97,29 @@ def equal_filters(runs: pd.DataFrame) -> str:
     found = {name: value for name, value in found.items() if known(value)}
     if not found:
         return "It is not run yet."
-    sides_of = {
-        word: [f"{name} ({signed(value)})" for name, value in found.items() if sign * value.mean > 0]
-        for word, sign in (("better", 1), ("worse", -1))
-    }
-    parts = [f"{word} than random-frozen on {listed(names)}" for word, names in sides_of.items() if names]
-    chance = "" if any(map(clear, found.values())) else " Every interval includes zero, so it may be chance."
-    return f"With block 1 replaced, mean-frozen is {listed(parts)}, in points of best accuracy.{chance}"
+    sides: dict[str, list[str]] = {word: [] for word in SIDES.values()}
+    for name, value in found.items():
+        sides[side(value)].append(f"{name} ({signed(value)})")
+    parts = [f"{word} random-frozen on {listed(names)}" for word, names in sides.items() if names]
+    words = f"With block 1 replaced, mean-frozen is {listed(parts)}, in points of best accuracy."
+    return f"{words} {sureness(list(found.values()))}".rstrip()
+
+
+SIDES = {1: "better than", -1: "worse than", 0: "equal to"}  # sign of a difference: how it is told
+
+
+def side(value: Estimate) -> str:
+    """On which side of 0 a difference lies, as it is printed: what rounds to 0.0 is equal."""
+    mean = round(value.mean, 1)
+    return SIDES[(mean > 0) - (mean < 0)]
+
+
+def sureness(found: Sequence[Estimate]) -> str:
+    """Whether differences may be chance, as a sentence; "" where some have an interval and others none."""
+    if all(value.n == 1 for value in found):
+        return "There is one run each, so no interval says whether it may be chance."
+    bounded = all(value.half is not None for value in found)
+    return "Every interval includes zero, so it may be chance." if bounded and not any(map(clear, found)) else ""
 
 
 def blocks(runs: pd.DataFrame) -> str:
