@@ -152,6 +152,24 @@ def test_equal_filters_may_be_chance_only_where_intervals_say_so(gains, said):
     assert short.equal_filters(mean_beside_random(gains)) == f"With block 1 replaced, mean-frozen is {said}"
 
 
+def test_the_headline_says_of_which_networks_blocks_are_alike():
+    """Frozen, block 1 costs 40 points more than block 5; retrained as a whole, half a point more."""
+    lost = {"frozen": {"block1": 0.4, "block5": 0.0}, "thawed": {"block1": 0.005, "block5": 0.0}}
+    blank = dict.fromkeys(("block", "initialisation", "regime", "retraining"), "")
+    rows = [blank | {"model": "vgg16", "method": "parent", "best": 0.9}] + [
+        {"model": f"vgg16-{block}", "block": block, "method": f"mean-{regime}", "initialisation": "mean",
+         "regime": regime, "retraining": "one-cycle", "best": 0.9 - less}
+        for regime, blocks in lost.items()
+        for block, less in blocks.items()
+    ]  # fmt: skip
+    runs = pd.DataFrame(rows).assign(dataset="digits", seed=0, status="done", edition="demo", last=0.5)
+    assert "on average block 1 costs 20.2 points more than block 5" in short.blocks(runs)
+    said = short.headline(runs)
+    assert said.endswith("Retrained as a whole, networks end alike within a point, whichever block is replaced.")
+    runs.loc[runs["method"] == "mean-thawed", "best"] -= 0.1 * (runs["block"] == "block5")
+    assert short.headline(runs).endswith("here block 5 costs most, with the network retrained as a whole.")
+
+
 def test_weights_that_cannot_be_had_are_told_before_anything_is_computed(tmp_path, monkeypatch):
     def unreachable(model):
         raise UserError(f"no weights of {model}")

@@ -194,16 +194,16 @@ def filters(runs: pd.DataFrame) -> list[str]:
 
 
 def headline(runs: pd.DataFrame) -> str:
-    """What the paper's idea is worth here, in plain words."""
+    """What the paper's idea is worth here, in plain words: of networks that are retrained as a whole."""
     thawed = by_block(runs, "thawed")
     if not thawed:
         return ""
     (_, worst, low), (_, _, high) = lowest(thawed), highest(thawed)
     alike = abs(high.mean - low.mean) < 1
     blocks_are = (
-        "All blocks are about equally critical."
+        "Retrained as a whole, networks end alike within a point, whichever block is replaced."
         if alike
-        else f"The paper calls all blocks equal; here {worst} costs most."
+        else f"The paper calls all blocks equal; here {worst} costs most, with the network retrained as a whole."
     )
     return (
         f"One block of VGG16 can give way to a single convolution: retrained as a whole, the network ends "
