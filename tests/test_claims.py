@@ -434,6 +434,16 @@ def test_the_scoreboard_shows_the_pilot_as_long_as_fresh_seeds_lack():
     assert list(table.cells["verdict"].map(str)) == ["contradicted (pilot)", "not run"] and "not all run" in table.note
 
 
+def test_the_scoreboards_note_holds_for_quotients_and_for_passes():
+    """Networks that take twice as long: half the quotient lies above 0 and yet means less. Passes are no seeds."""
+    runs = frame(seeds=4).assign(seconds=lambda rows: np.where(rows["method"] == "parent", 2.0, 4.0))
+    runs["seconds"] *= 1 + 0.01 * runs["seed"] * (runs["method"] == "parent")
+    faster = verdict(difference_test(Contrast(PARENT, THAWED, Measure("seconds", "times", ratio=True)), 1.0), runs)
+    assert faster.verdict == "contradicted" and 0 < faster.result.low < faster.result.high < 1
+    note = scoreboard([faster], {}, "All claims").note
+    assert "quotient (“times”), below 1 means less" in note and "it counts passes" in note
+
+
 def test_epochs_are_judged_in_epochs():
     runs = frame()
     runs.loc[runs["regime"] == "thawed", "epochs_to_99"] -= 3

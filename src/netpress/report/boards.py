@@ -12,9 +12,10 @@ PILOT_NOTE = (
     "“Pilot”: what the first rules said of the pilot's seeds; the fresh seeds that decide are not all run for these."
 )
 NOTE = (
-    "Effects with the interval that decides. Its bounds are signed: below zero means less than what it is compared "
-    "with. It is that of the whole test, corrected over all its parts, so it need not lie around the number. n: seeds "
-    "of the data set with the fewest. p is corrected over the claims of the paper (Holm)."
+    "Behind each effect stands the interval that decides. Its bounds have a sign: below 0 means less or falling; of a "
+    "quotient (“times”), below 1 means less. The interval is corrected over all parts of the test, so the effect need "
+    "not lie in its middle. n counts seeds, on the data set with the fewest; where networks took turns at being timed, "
+    "it counts passes. p is corrected over the claims of the paper (Holm)."
 )
 OWN = "in the paper's own numbers"
 
