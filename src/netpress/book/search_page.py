@@ -157,17 +157,19 @@ def unsettled_text(paper: str = "", edition: str = "") -> str:
     of one paper and edition, or of all that were committed."""
     wanted = [(e, p) for e in ([edition] if edition else COMMITTED) for p in ([paper] if paper else papers.PAPERS)]
     gains = {
-        f"{model.replace('vgg', 'VGG')} on {titles()[dataset]}{'' if paper else f' in {papers.get(name).title}'}": gain
+        (one, f"{model.replace('vgg', 'VGG')} on {titles()[dataset]}{where}"): gain
         for one, name in wanted
+        for where in ["" if paper else f" in {papers.get(name).title}"]
         for (dataset, model), held in parents(one, name).items()
         if (gain := interval([gained(record) for record in held]).times(100)).n
     }
-    found = {name: gain for name, gain in gains.items() if gain.mean > SETTLED}
+    found = {key: number(gain.mean, 2) for key, gain in gains.items() if gain.mean > SETTLED}
     if not gains:
         return ""
     if not found:
         return f"No parent shown here gained more than {number(SETTLED)} points over the last fifth of its epochs."
-    words = listed([f"{name} ({number(gain.mean, 2)})" for name, gain in found.items()])
+    several = len({one for one, _ in gains}) > 1
+    words = listed([f"{name} ({f'edition {one}: ' if several else ''}{gain})" for (one, name), gain in found.items()])
     return (
         f"More than {number(SETTLED)} points over the last fifth of the epochs were still gained, on average over "
         f"seeds, by {words}. There a part of a lead over the parent may be longer training."
