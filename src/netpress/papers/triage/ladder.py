@@ -68,12 +68,12 @@ def frame(edition: str, results: Path | None = None) -> pd.DataFrame:
     return pd.concat(found, ignore_index=True) if found else pd.DataFrame(columns=columns)
 
 
-def figure_ladder(rungs: pd.DataFrame) -> Figure:
+def figure_ladder(rungs: pd.DataFrame, edition: str) -> Figure:
     """Points against the parent over the number of training images, a line for each block, frozen and thawed apart."""
     alt = "Two panels, frozen and thawed: points against the parent over training images, one line for each block."
     caption = (
         "Points of best accuracy above the uncompressed parent that saw as many images, CIFAR-10, student-teacher; "
-        f"{over_seeds(rungs) if len(rungs) else 'not run yet'}. Dashed: the parent."
+        f"{held(rungs, edition)}. Dashed: the parent."
     )
     words = Words(alt, caption, "training images", "points above the parent")
     if rungs.empty:
@@ -83,6 +83,13 @@ def figure_ladder(rungs: pd.DataFrame) -> Figure:
     encoding = Encoding(x="images", y="over_parent", series="block", panel="regime", shared=True)
     parents = rows[["regime", "seed"]].drop_duplicates().assign(over_parent=0.0)
     return lines(rows, encoding, words, parents)
+
+
+def held(rungs: pd.DataFrame, edition: str) -> str:
+    """What the figure's bars mean, or why there are none."""
+    if not climbed(edition):
+        return f"none in the edition {edition}"
+    return over_seeds(rungs) if len(rungs) else "not run yet"
 
 
 def change(rungs: pd.DataFrame, regime: str) -> tuple[Estimate, Estimate, Estimate] | None:
@@ -99,15 +106,25 @@ def change(rungs: pd.DataFrame, regime: str) -> tuple[Estimate, Estimate, Estima
     return interval(both[least]), interval(both[most]), interval(both[least] - both[most])
 
 
-def conclusion(rungs: pd.DataFrame) -> str:
-    """What the ladder says of block 1, from records: its cost on every rung that was run, and from the fewest images to
-    all: shrinks, grows, cannot be told, or not run yet."""
+def conclusion(rungs: pd.DataFrame, edition: str) -> str:
+    """What the ladder of an edition says of block 1, from records: its cost on every rung that was run, and from the
+    fewest images to all: shrinks, grows, cannot be told, or not run yet."""
+    if not climbed(edition):
+        return f"The edition {edition} does not tell: its networks see one number of images."
     costs = [cost(rungs, regime) for regime in REGIMES]
     lines = [sentence(regime, found) for regime in REGIMES if (found := change(rungs, regime)) and found[2].n]
-    if not lines:
-        lacking = " and ".join(f"{images:,}" for images in (IMAGES[0], EVERY) if images not in set(rungs["images"]))
-        lines = [f"Whether criticality shrinks or grows with data: the networks with {lacking} images are not run yet."]
-    return " ".join(filter(None, [*costs, *lines]))
+    return " ".join(filter(None, [*costs, *(lines or [waiting(rungs)])]))
+
+
+def waiting(rungs: pd.DataFrame) -> str:
+    """At which end of the ladder networks with block 1 replaced lack, frozen or thawed, of any seed."""
+    rows = rungs[rungs["block"] == SUBJECT].dropna(subset=["over_parent"])
+    counts = rows.groupby("images").size()
+    lacking = [f"{images:,}" for images in (IMAGES[0], EVERY) if counts.get(images, 0) < len(SEEDS) * len(REGIMES)]
+    return (
+        "Whether criticality shrinks or grows with data is open: networks with block 1 replaced are not all run yet "
+        f"with {' and '.join(lacking)} images."
+    )
 
 
 def cost(rungs: pd.DataFrame, regime: str) -> str:
