@@ -203,3 +203,13 @@ def test_what_max_t_asks_for_beside_bonferroni():
     assert asked.p == pytest.approx(2 * weakest.pvalue)
     assert asked.maxt == pytest.approx(-stats.t.ppf(0.025, 1), rel=0.1) and asked.maxt > 3 * asked.bonferroni
     assert Family(parts[:1]).asked(0.05) is None
+
+
+def test_bonferronis_t_is_that_of_the_smallest_p():
+    """The largest t against may be one with a single degree of freedom, and the smallest p another's with six."""
+    few, many = [-1.0, -1.3], [-1.0, -0.2, -1.2, -0.4, -0.8, -1.1, -0.6]
+    one, other = stats.ttest_1samp(few, 0.0), stats.ttest_1samp(many, 0.0)
+    assert one.statistic < other.statistic < 0 and one.pvalue > other.pvalue
+    asked = Family([comparison({"a": few}, name="few"), comparison({"b": many}, name="many")]).asked(0.05)
+    assert asked.bonferroni == pytest.approx(stats.t.isf(0.05 / 2 / 2, 6))  # 2.97
+    assert asked.p == pytest.approx(2 * other.pvalue)

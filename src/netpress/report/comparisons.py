@@ -145,7 +145,8 @@ class Comparison:
 @dataclass(frozen=True)
 class LargestT:
     """How large the largest t against a claim must be to contradict it: by max-t, and by Bonferroni's correction with
-    the degrees of freedom of the comparison that decides. `p`: that it does not hold, by Bonferroni's correction."""
+    the degrees of freedom of the comparison that contradicts it most, by its own p. `p`: that it does not hold, by
+    Bonferroni's correction."""
 
     maxt: float
     bonferroni: float
@@ -188,10 +189,6 @@ class Family:
             return 0.0
         return min(1.0, 2 * (1 + int((self.largest >= max(against)).sum())) / (1 + self.draws))
 
-    def weakest(self) -> Comparison:
-        """The comparison that decides: the one that supports least."""
-        return min(self.known or self.comparisons, key=lambda each: (each.t is not None, each.t or 0.0))
-
     def interval(self, comparison: Comparison, alpha: float) -> tuple[float, float] | None:
         """The interval that decides at level `alpha`: where the claim is supported, the bound that supports lies on
         its side of the threshold; where it is contradicted, so does the other, which has the max-t's width."""
@@ -207,9 +204,10 @@ class Family:
         many = len(self.known)
         if many < 2:
             return None
-        t = _quantile(alpha / 2 / many, self.weakest().found.df)
-        p = min(1.0, many * min(each.p_against or 0.0 for each in self.known))
-        return LargestT(self.critical(alpha), t, p)
+        # by p, not by t: the same t says less with few degrees of freedom
+        most = min(self.known, key=lambda each: (each.p_against or 0.0, each.t or 0.0))
+        p = min(1.0, many * (most.p_against or 0.0))
+        return LargestT(self.critical(alpha), _quantile(alpha / 2 / many, most.found.df), p)
 
     def critical(self, alpha: float) -> float:
         """How large the largest t against the claim must be to contradict it at level `alpha`."""
