@@ -150,7 +150,10 @@ def test_equivalence_over_blocks_and_its_opposite():
     broken = verdict(equal, frame(block5=0.03))
     assert broken.verdict == "contradicted"
     assert "block5" in broken.result.decided_by.pair
-    assert verdict(different, frame(block5=0.03)).verdict == "supported"
+    found = verdict(different, frame(block5=0.03))
+    assert found.verdict == "supported"
+    # the largest t contradicts equality; its opposite it supports
+    assert broken.result.asked.maxt > 0 and found.result.asked is None
 
 
 def test_a_combination_that_one_value_lacks_is_left_out():

@@ -72,7 +72,8 @@ def weak_text() -> str:
 
 def largest_t_text(editions: Mapping[str, str]) -> str:
     """For which claims max-t asks for a much larger t than Bonferroni's correction would, as sentences; of the editions
-    that a page shows of the papers."""
+    that a page shows of the papers. T12 says that not all inequalities hold: the largest t would support it, so it is
+    left out."""
     verdicts = [verdict for paper, edition in editions.items() for verdict in papers.verdicts(paper, edition)]
     found = [(v, asked) for v in verdicts if (asked := v.result.asked) and asked.maxt > MUCH * asked.bonferroni]
     if not found:
