@@ -153,7 +153,7 @@ def test_equivalence_over_blocks_and_its_opposite():
     found = verdict(different, frame(block5=0.03))
     assert found.verdict == "supported"
     # the largest t contradicts equality; its opposite it supports
-    assert broken.result.asked.maxt > 0 and found.result.asked is None
+    assert broken.result.largest_t.maxt > 0 and found.result.largest_t is None
 
 
 def test_a_combination_that_one_value_lacks_is_left_out():

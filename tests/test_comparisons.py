@@ -197,12 +197,12 @@ def test_what_max_t_asks_for_beside_bonferroni():
     """One data set of 2 seeds makes the largest t large, for all; Bonferroni's correction has each its own degrees."""
     few, many = [0.1, 0.5], [0.2, 0.5, 0.1, 0.6, 0.4, 0.3]
     parts = [comparison({"a": few}, name="few"), comparison({"b": many}, threshold=0.6, name="many")]
-    asked = Family(parts).asked(0.05)
+    largest = Family(parts).largest_t(0.05)
     weakest = stats.ttest_1samp(many, 0.6)
-    assert asked.bonferroni == pytest.approx(stats.t.isf(0.05 / 2 / 2, 5))
-    assert asked.p == pytest.approx(2 * weakest.pvalue)
-    assert asked.maxt == pytest.approx(-stats.t.ppf(0.025, 1), rel=0.1) and asked.maxt > 3 * asked.bonferroni
-    assert Family(parts[:1]).asked(0.05) is None
+    assert largest.bonferroni == pytest.approx(stats.t.isf(0.05 / 2 / 2, 5))
+    assert largest.p == pytest.approx(2 * weakest.pvalue)
+    assert largest.maxt == pytest.approx(-stats.t.ppf(0.025, 1), rel=0.1) and largest.maxt > 3 * largest.bonferroni
+    assert Family(parts[:1]).largest_t(0.05) is None
 
 
 def test_bonferronis_t_is_that_of_the_smallest_p():
@@ -210,6 +210,6 @@ def test_bonferronis_t_is_that_of_the_smallest_p():
     few, many = [-1.0, -1.3], [-1.0, -0.2, -1.2, -0.4, -0.8, -1.1, -0.6]
     one, other = stats.ttest_1samp(few, 0.0), stats.ttest_1samp(many, 0.0)
     assert one.statistic < other.statistic < 0 and one.pvalue > other.pvalue
-    asked = Family([comparison({"a": few}, name="few"), comparison({"b": many}, name="many")]).asked(0.05)
-    assert asked.bonferroni == pytest.approx(stats.t.isf(0.05 / 2 / 2, 6))  # 2.97
-    assert asked.p == pytest.approx(2 * other.pvalue)
+    largest = Family([comparison({"a": few}, name="few"), comparison({"b": many}, name="many")]).largest_t(0.05)
+    assert largest.bonferroni == pytest.approx(stats.t.isf(0.05 / 2 / 2, 6))  # 2.97
+    assert largest.p == pytest.approx(2 * other.pvalue)

@@ -75,11 +75,11 @@ def largest_t_text(editions: Mapping[str, str]) -> str:
     that a page shows of the papers. T12 says that not all inequalities hold: the largest t would support it, so it is
     left out."""
     verdicts = [verdict for paper, edition in editions.items() for verdict in papers.verdicts(paper, edition)]
-    found = [(v, asked) for v in verdicts if (asked := v.result.asked) and asked.maxt > MUCH * asked.bonferroni]
+    found = [(v, t) for v in verdicts if (t := v.result.largest_t) and t.maxt > MUCH * t.bonferroni]
     if not found:
         return "No claim of the shown editions has such data sets."
-    words = [f"{v.claim.id} {number(asked.maxt)} (Bonferroni: {number(asked.bonferroni)})" for v, asked in found]
-    turned = [v.claim.id for v, asked in found if v.verdict == UNDECIDED and asked.p < (v.result.alpha or 0.0)]
+    words = [f"{v.claim.id} {number(t.maxt)} (Bonferroni: {number(t.bonferroni)})" for v, t in found]
+    turned = [v.claim.id for v, t in found if v.verdict == UNDECIDED and t.p < (v.result.alpha or 0.0)]
     then = f" With Bonferroni's correction {listed(turned)} would read contradicted." if turned else ""
     return f"The t that contradicts: {listed(words)}.{then}"
 

@@ -199,7 +199,7 @@ class Family:
         down, up = (one, many) if comparison.more else (many, one)
         return found.mean - down, found.mean + up
 
-    def asked(self, alpha: float) -> LargestT | None:
+    def largest_t(self, alpha: float) -> LargestT | None:
         """What max-t asks for at level `alpha`, beside what Bonferroni's correction would; None for one comparison."""
         many = len(self.known)
         if many < 2:

@@ -99,8 +99,8 @@ class TestResult:
     matters. `exact`: whether it holds, where chance plays no part. `n`: seeds in the smallest data set, 0 where there
     is nothing to judge. `effect`, `low`, `high` in `unit` are those of the part `decided_by`; the interval is the one
     that decides, at level `alpha`. `holds`: from where to where the effect supports the claim, None where that side is
-    open. `asked`: how large the largest t of several comparisons must be to contradict the claim; None where it would
-    support it instead, since the claim is that not all of them hold.
+    open. `largest_t`: how large the largest t of several comparisons must be to contradict the claim; None where it
+    would support it instead, since the claim is that not all of them hold.
     """
 
     __test__ = False  # not a test of pytest's
@@ -118,7 +118,7 @@ class TestResult:
     decided_by: Label = WHOLE
     note: str = ""
     holds: Side = (None, None)
-    asked: LargestT | None = None
+    largest_t: LargestT | None = None
 
     @property
     def best_p(self) -> float | None:
@@ -179,8 +179,10 @@ def shown(findings: Findings, part: Part, alpha: float, equal: bool) -> dict[str
     bounds = family.interval(part, alpha) or (None, None)
     low, high = (None if bound is None else part.measure.back(bound) for bound in bounds)
     effect = part.measure.back(part.found.mean)
-    asked = None if findings.opposite else findings.comparisons.asked(alpha)
-    return {"effect": effect, "unit": part.measure.unit, "low": low, "high": high, "holds": holds, "asked": asked}
+    largest_t = None if findings.opposite else findings.comparisons.largest_t(alpha)
+    return {
+        "effect": effect, "unit": part.measure.unit, "low": low, "high": high, "holds": holds, "largest_t": largest_t,
+    }  # fmt: skip
 
 
 def several(findings: Mapping[Label, Findings]) -> Findings:

@@ -59,8 +59,8 @@ def restored(claim: Claim, row: dict[str, Any]) -> Verdict:
     """A verdict from what was kept of it."""
     result, label = row["result"], row["result"]["decided_by"]
     part = Label(label["text"], tuple(label["places"]), tuple(label["pair"]), label["against"])
-    asked = LargestT(**result["asked"]) if result["asked"] else None
-    found = TestResult(**result | {"decided_by": part, "holds": tuple(result["holds"]), "asked": asked})
+    largest_t = LargestT(**result["largest_t"]) if result["largest_t"] else None
+    found = TestResult(**result | {"decided_by": part, "holds": tuple(result["holds"]), "largest_t": largest_t})
     return Verdict(claim, found, row["verdict"], row["p"], Needed(**row["needed"]), row["edition"])
 
 
