@@ -18,17 +18,17 @@ UNITS = {"cpu": "core"}  # of the time of a kind of device
 
 
 def made_with(
-    parts: Mapping[str, Sequence[Run]], table: "pd.DataFrame", pilots: Sequence[tuple[str, str]] = ()
+    parts: Mapping[str, Sequence[Run]], table: "pd.DataFrame", of_pilot: Sequence[tuple[str, str]] = ()
 ) -> Html:
     """Where the numbers of a page come from; `parts`: edition -> the runs shown of it, `table`: one row a run,
-    `pilots`: (paper, edition) of the papers of which only the pilot is shown."""
+    `of_pilot`: (paper, edition) of the papers of which only the pilot is shown."""
     runs = [run for shown in parts.values() for run in shown]
     made = table.dropna(subset=["time"])
     rows = [
         ("Edition", names((edition_text(edition) for edition in parts), between="; ")),
         ("Data", names(run.dataset for run in runs)),
         ("Seeds", names(run.seed for run in runs)),
-        *([("Shown", pilots_text(pilots, alone=len({run.paper for run in runs}) == 1))] if pilots else []),
+        *([("Shown", pilots_text(of_pilot, alone=len({run.paper for run in runs}) == 1))] if of_pilot else []),
         ("Runs", runs_text(parts)),
     ]
     if len(made):
@@ -49,10 +49,10 @@ def pilots(shown: Mapping[str, str]) -> list[tuple[str, str]]:
     return [(p, edition) for p, edition in shown.items() if p in papers.PAPERS and papers.pilot_alone(p, edition)]
 
 
-def pilots_text(pilots: Sequence[tuple[str, str]], alone: bool) -> str:
+def pilots_text(of_pilot: Sequence[tuple[str, str]], alone: bool) -> str:
     """What is shown of these papers, and what their verdicts rest on; `alone`: the page shows no other paper."""
-    last = max(editions.settings(edition, paper).seeds for paper, edition in pilots) - 1
-    of = "" if alone else f"of {listed([papers.get(paper).title for paper, _ in pilots])} "
+    last = max(editions.settings(edition, paper).seeds for paper, edition in of_pilot) - 1
+    of = "" if alone else f"of {listed([papers.get(paper).title for paper, _ in of_pilot])} "
     seeds = "seed 0" if last == 0 else f"seeds 0 to {last}"
     return (
         f"{of}the pilot, {seeds}; verdicts: fresh seeds from {editions.FRESH} on, or the pilot's where those of a "
