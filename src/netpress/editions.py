@@ -24,6 +24,7 @@ MOST = {  # by ending
     "seeds": MOST_SEEDS, "fresh": MOST_SEEDS, "px": 4096, "width": MOST_WIDTH, "epochs": 100_000, "rate": 1000.0,
 }  # fmt: skip
 EDITIONS = ("demo", "small", "large", "paper")
+COMMITTED = EDITIONS[1:]  # those with records in git; the demo's are the reader's own
 YOURS: Literal["yours"] = "yours"  # a network of the user's own: no paper, but an edition sets its scale too
 
 MEANT_FOR = {

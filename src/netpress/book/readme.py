@@ -10,11 +10,11 @@ import re
 from netpress import ends, papers, paths
 from netpress.atomic import write_atomic
 from netpress.book import best_edition
+from netpress.editions import COMMITTED
 from netpress.errors import UserError
 from netpress.report import findings
 from netpress.report.claims import DECIDED, NOT_RUN, VERDICTS
 
-COMMITTED = ("small", "large", "paper")
 BEGIN, END = "<!-- results: written by `python -m netpress.book.readme` -->", "<!-- /results -->"
 MARKED = re.compile(f"{re.escape(BEGIN)}.*?{re.escape(END)}", re.DOTALL)
 FIGURE = "docs/results.svg"

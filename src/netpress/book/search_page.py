@@ -17,7 +17,6 @@ from netpress.report.tables import Link, Printed, Signed, Table, Whole, listing,
 from netpress.runs import records
 from netpress.runs.run import Run
 
-COMMITTED = editions.EDITIONS[1:]  # the demo's records are the reader's own
 SETTLED = 0.5  # points: a parent that gains less over the last fifth of its epochs has settled
 LENGTHS = (8, 12, 14, 16, 20, 24)  # epochs after which retraining at a constant rate might end
 CONTROL = "small+images=all"  # what the number of training images alone does to a parent
@@ -155,7 +154,8 @@ def parents(edition: str, paper: str) -> dict[tuple[str, str], list[records.Reco
 def unsettled_text(paper: str = "", edition: str = "") -> str:
     """Which parents still gained too much over the last fifth of their epochs, and what that means for leads over them;
     of one paper and edition, or of all that were committed."""
-    wanted = [(e, p) for e in ([edition] if edition else COMMITTED) for p in ([paper] if paper else papers.PAPERS)]
+    among = [edition] if edition else editions.COMMITTED
+    wanted = [(one, name) for one in among for name in ([paper] if paper else papers.PAPERS)]
     gains = {
         (one, f"{model.replace('vgg', 'VGG')} on {titles()[dataset]}{where}"): gain
         for one, name in wanted
