@@ -98,12 +98,15 @@ def test_a_quotient_of_times_by_hand(nothing_measured: None) -> None:
     seconds = {"vgg19": [10.0, 12.0, 11.0], "svgg5-forward": [2.0, 2.5, 2.1]}
     runs = pyramid.tidy(frame({}, seeds=1))
     (claim,) = (each for each in claims.CLAIMS if each.id == "P7")
-    (verdict,) = judge_all([claim], runs.assign(passes_13000=runs["model"].map(seconds)))
+    timed = runs.assign(passes_13000=runs["model"].map(seconds))
+    (verdict,) = judge_all([claim], timed)
     logarithms = [math.log(a / b) for a, b in zip(*seconds.values(), strict=True)]
     low, high = t.interval(0.95, 2, sum(logarithms) / 3, sem(logarithms))
     assert verdict.result.effect == pytest.approx(math.exp(sum(logarithms) / 3))
     assert (verdict.result.low, verdict.result.high) == pytest.approx((math.exp(low), math.exp(high)))
     assert verdict.p == pytest.approx(ttest_1samp(logarithms, math.log(3.5)).pvalue)
+    assert f"{math.exp(sum(logarithms) / 3):.2f} times as fast as VGG19" in short.speed(timed)[0]
+    assert short.speed(runs) == ["No times were measured on this machine yet."]
 
 
 def test_the_computation_of_training_by_hand() -> None:

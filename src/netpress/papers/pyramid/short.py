@@ -19,6 +19,7 @@ from netpress.papers.pyramid import (
     from_random,
     tables,
 )
+from netpress.papers.pyramid.claims import passes
 from netpress.report.claim_tests import difference
 from netpress.report.estimates import Estimate, interval
 from netpress.report.evidence import Contrast
@@ -187,14 +188,12 @@ def architectures(runs: pd.DataFrame) -> list[str]:
 
 def speed(runs: pd.DataFrame) -> list[str]:
     """How much faster the small networks are, as measured: quotients pass by pass, as the claims have them."""
-    timed = runs.dropna(subset=["seconds_13000"]).drop_duplicates("model").set_index(["level", "direction"])
-    seconds = timed["seconds_13000"].astype("float64") if len(timed) else pd.Series(dtype="float64")
-    if (TOP, "") not in seconds or (LAST, FORWARD) not in seconds:
+    seconds = passes(runs)
+    if not seconds.keys() >= {(TOP, ""), (LAST, FORWARD)}:
         return ["No times were measured on this machine yet."]
-    passes = timed["passes_13000"].map(lambda held: np.log(np.array(held, dtype="float64")))
-    times = lambda slow, fast: float(np.exp((passes[slow] - passes[fast]).mean()))  # noqa: E731
+    times = lambda slow, fast: float(np.exp((seconds[slow] - seconds[fast]).mean()))  # noqa: E731
     factor = times((TOP, ""), (LAST, FORWARD))
-    pairs = [times((level, FORWARD), (level, BACKWARD)) for level in LEVELS[:-1] if (level, BACKWARD) in passes.index]
+    pairs = [times((level, FORWARD), (level, BACKWARD)) for level in LEVELS[:-1] if (level, BACKWARD) in seconds]
     lines = [f"SVGG5 classifies 13,000 images {number(factor, 2)} times as fast as VGG19; the paper has 4 times."]
     if pairs:
         lines.append(
