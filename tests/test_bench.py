@@ -113,6 +113,25 @@ def test_multiply_adds_that_remain_by_hand() -> None:
     assert taught.plain == 2 * replacement + sum(early) + sum(early) + block4
 
 
+def test_the_reason_for_a_missed_aim_has_the_ratios_of_the_table() -> None:
+    """Seconds of two blocks: 42 in the plain loop against 6, of which 4 are steps."""
+    costs = {
+        "block1": {"plain": 12.0, "ours": 4.0, "steps": 3.0},
+        "block5": {"plain": 30.0, "ours": 2.0, "steps": 1.0},
+    }
+    table = [{"block": block, "work": work, **costs[block]} for block, work in (("block1", 2.54), ("block5", 48.96))]
+    each = [imitation.total([costs], block, (block,), None) for block in costs]
+
+    def why(least: float | None) -> str | None:
+        return imitation.why(table, [imitation.total([costs], "all blocks", tuple(costs), least), *each])
+
+    assert why(7.0) is None and why(None) is None  # 42 / 6 meets the first bar, and nothing is aimed at in the second
+    reason = why(7.1)
+    assert reason is not None
+    assert "block1 3.0 with 2.5 times fewer multiply-adds, block5 15.0 with 49.0 times" in reason
+    assert "its steps alone take 67% of the stage, and plain / ours is then 10.5." in reason
+
+
 def test_a_bar_is_met_by_the_median() -> None:
     assert results.bar("n", "w", [1.0, 3.5, 3.0], least=3) == {
         "name": "n", "what": "w", "measured": 3.0, "low": 1.0, "high": 3.5, "bar": "at least 3", "met": True,

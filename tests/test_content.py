@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as some
 
 from netpress import book, cli, editions, papers
-from netpress.book import benchmark_page, best_edition, cost_page, evidence_links, made_with, parameters, scoreboard
+from netpress.book import best_edition, cost_page, evidence_links, made_with, parameters, scoreboard
 from netpress.book.page import Page
 from netpress.errors import UserError
 from netpress.papers.together import latency
@@ -235,14 +235,6 @@ def test_a_page_says_that_it_shows_the_pilot_until_the_fresh_seeds_are_there(inv
     assert made_with.pilots_text([("compressing", edition)], alone=False).startswith("of Compressing Neural Nets the")
     cli.results("compressing", edition)
     assert "shown once all of them are done" in capsys.readouterr().err
-
-
-def test_the_reason_for_a_missed_aim_has_the_ratios_of_the_table(monkeypatch):
-    monkeypatch.setenv("NETPRESS_RESULTS", str(books.ROOT / "results"))
-    cells = benchmark_page.table_of("student-teacher", "said").cells
-    ratios = {what.partition(",")[0]: value for what, value in cells["measured"].items() if what.startswith("block")}
-    assert len(ratios) == 5
-    assert all(f"{block} {ratio:.1f} with" in benchmark_page.why("student-teacher") for block, ratio in ratios.items())
 
 
 def test_claims_lead_to_their_figures():
