@@ -201,9 +201,9 @@ def headline(runs: pd.DataFrame) -> str:
     (_, worst, low), (_, _, high) = lowest(thawed), highest(thawed)
     alike = abs(high.mean - low.mean) < 1
     blocks_are = (
-        "Retrained as a whole, networks end alike within a point, whichever block is replaced."
+        "Which block it is then makes less than a point of difference."
         if alike
-        else f"The paper calls all blocks equal; here {worst} costs most, with the network retrained as a whole."
+        else f"The paper calls all blocks equal; here {worst} costs most."
     )
     return (
         f"One block of VGG16 can give way to a single convolution: retrained as a whole, the network ends "
