@@ -141,8 +141,9 @@ def remove_own() -> None:
 
 
 def _remove(folder: Path) -> None:
-    if folder in _own:
-        _own.pop(folder)[1].release()
+    _, lock = _own.pop(folder, (0, None))  # a process that ends may be about to remove it too
+    if lock:
+        lock.release()
     shutil.rmtree(folder, ignore_errors=True)
 
 
