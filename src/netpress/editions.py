@@ -16,12 +16,13 @@ from netpress.words import once
 PerDataset = int | dict[str, int]  # one number for all, or one for each data set
 Network = tuple[str, float]  # name and width
 
-FRESH = 3  # the first fresh seed: rules and numbers of seeds were chosen on those before it, the pilot's
+CONFIRMED = 3  # the first seed of those that decided by the rules of version 2: the runs that claims are about
+FRESH = 9  # the first seed of those that decide: the rules of version 3 were stated knowing all before it, the pilot
 LONGEST = 200  # bytes of an edition's name, which is a folder's: with what is put behind it 255
 MOST_SEEDS = 100  # on a data set
 MOST_WIDTH = 4  # times the published channels
 MOST = {  # by ending
-    "seeds": MOST_SEEDS, "fresh": MOST_SEEDS, "px": 4096, "width": MOST_WIDTH, "epochs": 100_000, "rate": 1000.0,
+    "seeds": MOST_SEEDS, "confirmed": MOST_SEEDS, "fresh": MOST_SEEDS, "px": 4096, "width": MOST_WIDTH, "epochs": 100_000, "rate": 1000.0,
 }  # fmt: skip
 EDITIONS = ("demo", "small", "large", "paper")
 COMMITTED = EDITIONS[1:]  # those with records in git; the demo's are the reader's own
@@ -40,9 +41,13 @@ TWO = ("cifar10", "cifar100")  # CIFAR-10 in the place of STL10, which is not at
 THREE = ("mnist", "cifar10", "flowers102")
 LOW = {name: dataset.px for name, dataset in DATASETS.items()}
 AS_THEY_ARE = LOW | {"mnist": DATASETS["mnist"].native}
-# Fresh seeds on each data set, chosen on the pilot for a power of 0.8 where hours allow it: `netpress bench rules`
+# Seeds on each data set that decided by the rules of version 2
 TRIAGE_SEEDS = {"mnist": 4, "cifar10": 4, "cifar100": 6, "dogs": 4}
 THIRD_SEEDS = {"mnist": 2, "cifar10": 6, "flowers102": 4}
+# Fresh seeds, by the simulation of the rules of version 3 (`netpress bench rules`)
+FRESH_SEEDS = {"mnist": 8, "cifar10": 8, "cifar100": 8, "dogs": 6}
+THIRD_FRESH = {"mnist": 4, "cifar10": 12, "flowers102": 6}
+PLAIN, AUGMENTED = VIEWS = ("plain", "augmented")  # what retraining sees: images as they are; as the parent saw them
 SOME_BLOCKS = ("block1", "block3", "block5")
 SETTLED = ("cifar10", "cifar100", "mnist")  # where networks are retrained until they settle
 BOTH = ("mnist", "cifar10")
@@ -69,9 +74,11 @@ ROWS: dict[str, tuple[Any, Any, Any, Any]] = {
     "batch":                        (64,         64,             128,            64),
 
     "triage.datasets":              (DIGITS,     FOUR,           FOUR,           FOUR),
-    "triage.fresh":                 (0,          TRIAGE_SEEDS,   3,              5),      # fresh seeds, from 3
-    "triage.settled_on":            ((),         SETTLED,        SETTLED,        SETTLED),  # by fresh seeds
-    "triage.settled_seeds":         (0,          4,              3,              5),
+    "triage.confirmed":             (0,          TRIAGE_SEEDS,   0,              0),      # seeds from 3
+    "triage.fresh":                 (0,          FRESH_SEEDS,    6,              6),      # seeds from 9, which decide
+    "triage.views":                 ((PLAIN,),   VIEWS,          VIEWS,          VIEWS),  # of retraining
+    "triage.settled_on":            ((),         SETTLED,        SETTLED,        SETTLED),  # not by the first seeds
+    "triage.settled_seeds":         (0,          4,              6,              6),
     "triage.settled_blocks":        ((),         SOME_BLOCKS,    SOME_BLOCKS,    SOME_BLOCKS),  # fewer, for the hours
     "triage.settling_epochs":       (6,          14,             40,             40),     # flat, not overfitted yet
     "triage.settling_rate":         (0.01,       0.003,          0.01,           0.001),  # 0.01 still jumps
@@ -84,7 +91,9 @@ ROWS: dict[str, tuple[Any, Any, Any, Any]] = {
     "triage.imitation_rate":        (1e-3,       1e-3,           1e-3,           1e-3),
 
     "pyramid.datasets":             (DIGITS,     TWO,            TWO,            ("stl10", "cifar100")),
-    "pyramid.fresh":                (0,          6,              3,              5),
+    "pyramid.confirmed":            (0,          6,              0,              0),
+    "pyramid.fresh":                (0,          8,              6,              6),
+    "pyramid.views":                ((PLAIN,),   VIEWS,          VIEWS,          VIEWS),
     "pyramid.enlarged":             (0,          2,              2,              2),      # fresh seeds that see them
     "pyramid.enlarged_px":          (64,         64,             64,             96),
     "pyramid.px":                   (LOW,        LOW,            LOW,            {"stl10": 96, "cifar100": 96}),
@@ -99,7 +108,8 @@ ROWS: dict[str, tuple[Any, Any, Any, Any]] = {
     "pyramid.timed_batch":          (8,          32,             500,            500),
 
     "compressing.datasets":         (DIGITS,     THREE,          THREE,          THREE),
-    "compressing.fresh":            (0,          THIRD_SEEDS,    3,              5),
+    "compressing.confirmed":        (0,          THIRD_SEEDS,    0,              0),
+    "compressing.fresh":            (0,          THIRD_FRESH,    6,              6),
     "compressing.px":               (LOW,        AS_THEY_ARE,    AS_THEY_ARE,    AS_THEY_ARE),
     "compressing.images":           (None,       None,           None,           None),   # of Tables I and II
     "compressing.distilled_on":     (DIGITS,     BOTH,           BOTH,           BOTH),
@@ -164,12 +174,14 @@ class Settings(Scale):
 
     datasets: tuple[str, ...]
     fresh: PerDataset
+    confirmed: PerDataset
 
 
 @dataclass(frozen=True)
 class Triage(Settings):
     """The rows that every paper has, and "triage.*"."""
 
+    views: tuple[str, ...]
     settled_on: tuple[str, ...]
     settled_seeds: int
     settled_blocks: tuple[str, ...]
@@ -188,6 +200,7 @@ class Triage(Settings):
 class Pyramid(Settings):
     """The rows that every paper has, and "pyramid.*"."""
 
+    views: tuple[str, ...]
     enlarged: int
     enlarged_px: int
     parent_epochs: int
@@ -289,19 +302,25 @@ def settings(edition: str, paper: str) -> Scale:
     changed = chosen | {name: value for name, value in changes.items() if name in chosen}
     # With changes it is an exploration: what is decided is decided in an edition as it stands.
     if changes and changed["seeds"] and "fresh" in changed:
-        changed["fresh"] = 0
+        changed["fresh"] = changed["confirmed"] = 0
     return kind_of(paper, changed)(**changed)
 
 
 def seeds(edition: str, paper: str, dataset: str) -> tuple[int, ...]:
-    """The seeds of a data set: the pilot's from 0, fresh ones from FRESH."""
+    """The seeds of a data set: the first from 0, those that confirmed from CONFIRMED, fresh ones from FRESH."""
     chosen = settings(edition, paper)
-    return (*range(chosen.seeds), *range(FRESH, FRESH + of(chosen.fresh, dataset)))
+    parts = ((0, chosen.seeds), (CONFIRMED, chosen.confirmed), (FRESH, chosen.fresh))
+    return tuple(seed for first, count in parts for seed in range(first, first + of(count, dataset)))
 
 
 def confirms(chosen: Settings, seed: int) -> bool:
-    """Whether a seed is a fresh one that confirms a pilot. Only the runs that claims are about are done with it."""
-    return chosen.seeds > 0 and seed >= FRESH
+    """Whether a seed does only the runs that claims are about, as seeds did before it that did all."""
+    return chosen.seeds > 0 and seed >= CONFIRMED
+
+
+def controlled(chosen: Settings, dataset: str, seed: int) -> bool:
+    """Whether a seed has controls, the parent retrained for as long: fresh ones, and all where none are planned."""
+    return seed >= FRESH or not of(chosen.fresh, dataset)
 
 
 def of(value: PerDataset, dataset: str) -> int:

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from html import escape
 
 from netpress.report.boards import tag
-from netpress.report.evidence import Side
 from netpress.report.findings import Finding
 from netpress.report.tables import number
 from netpress.report.tables import tag as tag_html
+from netpress.report.tests import Side
 
 WIDE, HIGH, EDGE = 300.0, 20.0, 12.0  # of a strip, and what is kept free at both ends for arrows
 # unit -> what its group of rows is called, and how far its axis goes at most

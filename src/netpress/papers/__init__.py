@@ -95,10 +95,17 @@ def using(datasets: tuple[str, ...], edition: str) -> tuple[str, ...]:
     return tuple(p for p in PAPERS if not datasets or any(uses(p, edition, dataset) for dataset in datasets))
 
 
-def judged(paper: str, edition: str) -> tuple[Run, ...]:
-    """The runs that claims are judged on: those with fresh seeds, where the edition has any."""
+def judged(paper: str, edition: str, results: Path | None = None) -> tuple[tuple[Run, ...], bool]:
+    """The runs that claims are judged on, and whether that is provisional.
+
+    Those with fresh seeds, where the edition has any; until all of these have a result, those before them: what the
+    rules say of runs that were known when they were stated is no decision.
+    """
+    known = tuple(run for run in shown(paper, edition, results) if run.seed < FRESH)
+    if known and pilot_alone(paper, edition, results):
+        return known, True
     runs = grid(paper, edition)
-    return tuple(run for run in runs if run.seed >= FRESH) or runs
+    return tuple(run for run in runs if run.seed >= FRESH) or runs, False
 
 
 def shown(paper: str, edition: str, results: Path | None = None) -> tuple[Run, ...]:
@@ -168,24 +175,20 @@ def pilot_verdicts(paper: str, edition: str, results: Path | None = None) -> "di
 
 
 def verdicts(paper: str, edition: str, results: Path | None = None) -> "list[Verdict]":
-    """Every claim of a paper, judged on the fresh seeds of an edition; once, until a record or the source of a data
-    set changes."""
+    """Every claim of a paper, judged on `judged` runs; once, until a record or the source of a data set changes."""
     return list(_judged_once(paper, edition, results, signature(paper, edition, results)))
 
 
 @lru_cache(maxsize=16)
-def _judged_once(paper: str, edition: str, results: Path | None, key: str) -> "tuple[Verdict, ...]":
-    from netpress.report import kept
-
-    def judge() -> "list[Verdict]":
-        return verdicts_on(judged(paper, edition), edition, results)
-
-    return kept.verdicts(f"{edition}-{paper}", key, get(paper).claims, judge)
+def _judged_once(paper: str, edition: str, results: Path | None, _key: str) -> "tuple[Verdict, ...]":
+    runs, provisional = judged(paper, edition, results)
+    return tuple(verdicts_on(runs, edition, results, provisional))
 
 
-def verdicts_on(runs: tuple[Run, ...], edition: str, results: Path | None = None) -> "list[Verdict]":
+def verdicts_on(
+    runs: tuple[Run, ...], edition: str, results: Path | None = None, provisional: bool = False
+) -> "list[Verdict]":
     """Every claim of a paper, judged on some runs of it."""
     from netpress.report.claims import judge_all
 
-    claims = get(runs[0].paper).claims
-    return judge_all(claims, frame(runs, edition, results), records.history(runs, edition, results))
+    return judge_all(get(runs[0].paper).claims, frame(runs, edition, results), provisional)

@@ -1,32 +1,32 @@
 """Claims of the papers and their verdicts.
 
 A claim is decided by a rule that was stated before looking: what is compared, which statistic, which margin. Rules have
-a version: those of version 1 were tried on the pilot's seeds and found wanting (see the page on rules and power), those
-of version 2 are judged on fresh seeds alone.
+a version. Those of version 1 were tried on seeds 0 to 2, those of version 2 were judged on seeds 3 to 8; what was found
+wanting in both is on the page of rules. Those of version 3 are judged on seeds from 9 on; until these are there, what
+they say of the earlier ones is provisional.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
-from netpress.report.evidence import ClaimTest, Findings, Side, TestResult, deciding, shown, tested
 from netpress.report.frames import one_edition
-from netpress.report.labels import WHOLE, Label
-from netpress.report.planning import NOTHING_NEEDED, Needed, needed
 from netpress.report.statistics import holm
 from netpress.report.tables import number
+from netpress.report.tests import ClaimTest, Family, Found, Side
 
-RULE_VERSION = 2
-RULES_OF = "2026-11-26"  # the day on which the rules of this version were written down
+RULE_VERSION = 3
+RULES_OF = "2026-12-01"  # the day on which the rules of this version were written down
 
 LEVEL = 0.05  # of wrong decisions among the claims of a paper
-SUPPORTED, CONTRADICTED, NO_DIFFERENCE, UNDECIDED, NOT_RUN = VERDICTS = (
-    "supported", "contradicted", "no difference that matters", "undecided", "not run",
+SUPPORTED, CONTRADICTED, NO_DIFFERENCE, UNDECIDED, UNTESTABLE, NOT_RUN = VERDICTS = (
+    "supported", "contradicted", "no difference that matters", "undecided", "cannot be tested", "not run",
 )  # fmt: skip
 DECIDED = (SUPPORTED, CONTRADICTED, NO_DIFFERENCE)
 MEANS = {
@@ -34,6 +34,7 @@ MEANS = {
     CONTRADICTED: "the test supports its opposite",
     NO_DIFFERENCE: "the difference is smaller than what matters in practice",
     UNDECIDED: "the runs leave both open",
+    UNTESTABLE: "what the claim takes for granted does not hold at this scale",
     NOT_RUN: "its runs are not all there yet",
 }
 DECISION = (
@@ -41,16 +42,13 @@ DECISION = (
     "decides nothing."
 )
 
+Counted = tuple[int, int]  # in how many cells, of how many
+Premise = Callable[[pd.DataFrame], dict[str, str]]  # runs -> data set -> why it cannot be tested there
 
-@dataclass(frozen=True)
-class Pilot:
-    """Of a claim's pilot, what its record has in sentences alone.
 
-    `holds`: from where to where the effect supported the claim by the first rules; `decided_by`: the part that decided.
-    """
-
-    holds: Side
-    decided_by: Label = WHOLE
+def granted(runs: pd.DataFrame) -> dict[str, str]:
+    """The premise of a claim that takes nothing for granted."""
+    return {}
 
 
 @dataclass(frozen=True)
@@ -58,10 +56,10 @@ class Claim:
     """What a paper claims or its tables suggest, and the test that decides it, stated before the numbers that do.
 
     `where`: section or figure of the paper; `compares`, `statistic`, `margin`: the test in words; `rests_on`: our
-    figures and tables; `than`: unit of an effect -> what it is measured against, in words, where the parts of the test
-    do not say, or two of these, for an effect above 0 and below it; `names`: value of a factor -> how the book writes
-    it, where that is another; `own`: in how many of the paper's own printed cells it holds, and in how many it could;
-    `noticed`: what a reader should know of the test, whatever is found.
+    figures and tables; `own`: in how many of the paper's own printed cells it holds, and in how many it could;
+    `premise`: on which data sets what the claim takes for granted does not hold; the others decide. `than`: what an
+    effect is measured against, in words, where the parts of the test do not say. `noticed`: what a reader should know
+    of the test, whatever is found.
     """
 
     id: str
@@ -73,67 +71,58 @@ class Claim:
     margin: str
     test: ClaimTest
     rests_on: tuple[str, ...] = ()
-    than: Mapping[str, str | tuple[str, str]] = field(default_factory=dict)
-    names: Mapping[str, str] = field(default_factory=dict)
-    own: Callable[[], tuple[int, int]] | None = None
-    pilot: Pilot | None = None
+    than: str = ""
+    own: Callable[[], Counted] | None = None
+    premise: Premise = granted
     noticed: str = ""
 
     @property
     def rule(self) -> str:
         """The whole deciding rule in words, as the book prints it."""
-        return _sentences(self.compared, f"Test: {self.test.rule}", DECISION)
-
-    @property
-    def compared(self) -> str:
-        """What is compared, in which statistic, and the margin."""
-        return _sentences(self.compares, self.statistic, f"Margin: {self.margin}")
+        parts = (self.compares, self.statistic, f"Margin: {self.margin}", f"Test: {self.test.rule}", DECISION)
+        return " ".join(part if part.endswith(".") else f"{part}." for part in parts)
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """A claim, what its test says, and the verdict: a word of VERDICTS.
+    """A claim and what was found: a word of VERDICTS, and the numbers that decide.
 
-    `p`: of what the findings favour, corrected over the paper's claims; `needed`: fresh seeds that would decide it.
+    `effect`, `low`, `high`: in `unit`, of the part of the claim that decides; the interval is the one that decides, at
+    `level`; `holds`: from where to where the effect supports the claim, None where that side is open. `n`: seeds on the
+    data set that has fewest, 0 where nothing was judged, "exact" where chance plays no part. `p`: of what is favoured,
+    corrected over the paper's claims. `cells`: in how many cells the mean lies on the claim's side, of how many.
+    `reason`: why it is not decided, or what to know of the runs. `provisional`: judged on seeds that were known when
+    the rule was stated.
     """
 
     claim: Claim
-    result: TestResult
-    verdict: str
+    verdict: str = NOT_RUN
+    effect: float | None = None
+    low: float | None = None
+    high: float | None = None
+    unit: str = ""
+    level: float | None = None
+    n: int | str = 0
     p: float | None = None
-    needed: Needed = NOTHING_NEEDED
+    part: str = ""
+    holds: Side = (None, None)
+    cells: Counted | None = None
+    reason: str = ""
     edition: str | None = None
+    provisional: bool = False
 
     @property
-    def n(self) -> int | str:
-        """Seeds on each data set, or "exact" where chance plays no part."""
-        return "exact" if self.result.exact is not None else self.result.n
-
-    @property
-    def effect(self) -> str:
+    def text(self) -> str:
         """The effect in words: "−1.20 points [−2.01, −0.39]", with the interval that decides."""
-        r = self.result
-        if r.effect is None or not math.isfinite(r.effect):
+        if self.effect is None:
             return ""
-        bounds = "" if r.low is None or r.high is None else f" [{number(r.low, 2)}, {number(r.high, 2)}]"
-        return f"{number(r.effect, 2)} {r.unit}{bounds}"
-
-    @property
-    def notes(self) -> str:
-        """What is to be known of the test, and what was noticed while deciding."""
-        return "; ".join(part for part in (self.claim.noticed, self.result.note) if part)
-
-    @property
-    def seeds(self) -> str:
-        """What would decide it, in words; "" where it is decided."""
-        if self.verdict != UNDECIDED or self.result.n < 2:
-            return ""
-        return self.needed.text
+        known = self.low is not None and self.high is not None
+        bounds = f" [{number(self.low, 2)}, {number(self.high, 2)}]" if known else ""
+        return f"{number(self.effect, 2)} {self.unit}{bounds}"
 
     def as_dict(self) -> dict[str, Any]:
         """The verdict as plain JSON values."""
-        claim, r = self.claim, self.result
-        bounded = r.low is not None and r.high is not None
+        claim = self.claim
         return {
             "id": claim.id,
             "paper": claim.paper,
@@ -143,85 +132,129 @@ class Verdict:
             "rule_version": RULE_VERSION,
             "rules_of": RULES_OF,
             "verdict": self.verdict,
-            "effect": _plain(r.effect),
-            "interval": [_plain(r.low), _plain(r.high)] if bounded else None,
-            "level": None if r.alpha is None else 1 - r.alpha,
-            "unit": r.unit,
+            "provisional": self.provisional,
+            "effect": self.effect,
+            "interval": None if self.low is None else [self.low, self.high],
+            "level": self.level,
+            "unit": self.unit,
             "n": self.n,
-            "p": _plain(self.p),
-            "seeds_needed": self.needed.seeds,
-            "why_no_seeds": self.needed.why,
-            "decided_by": r.decided_by.text,
+            "p": self.p,
+            "decided_by": self.part,
+            "cells": self.cells,
+            "own_cells": [int(count) for count in claim.own()] if claim.own else None,
             "rests_on": list(claim.rests_on),
             "rule": claim.rule,
-            "note": r.note,
+            "reason": self.reason,
             "noticed": claim.noticed,
         }
 
 
-def _sentences(*parts: str) -> str:
-    return " ".join(f"{part[0].upper()}{part[1:].rstrip('.')}." for part in parts if part)
-
-
-def _plain(value: float | None) -> float | None:
-    return None if value is None or not math.isfinite(value) else float(value)
-
-
-def judge_all(claims: Sequence[Claim], runs: pd.DataFrame, history: pd.DataFrame | None = None) -> list[Verdict]:
+def judge_all(claims: Sequence[Claim], runs: pd.DataFrame, provisional: bool = False) -> list[Verdict]:
     """Judge every claim on the runs of its paper, in the order given.
 
     Raises UserError where `runs` mixes editions: a verdict belongs to one.
     """
     one_edition(runs)
-    found = [_found(claim, runs, pd.DataFrame() if history is None else history) for claim in claims]
-    results = [tested(each) for each in found]
-    corrected = _corrected(claims, results)
-    editions = runs["edition"].unique() if "edition" in runs else []
-    edition = str(editions[0]) if len(editions) else None
-    return [
-        replace(_decide(claim, findings, result, *holms), edition=edition)
-        for claim, findings, result, holms in zip(claims, found, results, corrected, strict=True)
-    ]
-
-
-def _found(claim: Claim, runs: pd.DataFrame, history: pd.DataFrame) -> Findings:
-    own = runs[runs["paper"] == claim.paper] if "paper" in runs else runs
-    if own.empty:
-        return Findings()
-    if "name" in history and "name" in own:
-        history = history[history["name"].isin(set(own["name"]))]
-    return claim.test.run(own, history)
-
-
-def _corrected(claims: Sequence[Claim], results: Sequence[TestResult]) -> list[tuple[float | None, float]]:
-    """For each claim its corrected p and the level that Holm leaves to it, among its paper's claims.
-
-    A claim that waits for its runs counts as one that will not be decided, so that its turn changes no other's verdict
-    for the worse.
-    """
-    found: list[tuple[float | None, float]] = [(None, LEVEL)] * len(results)
+    found = [_found(claim, runs) for claim in claims]
+    evidence = [Evidence(each) for each, _ in found]
+    edition = str(runs["edition"].iloc[0]) if "edition" in runs and len(runs) else None
+    verdicts: list[Verdict | None] = [None] * len(claims)
     for paper in dict.fromkeys(claim.paper for claim in claims):
         places = [i for i, claim in enumerate(claims) if claim.paper == paper]
-        adjusted, levels = holm([results[i].best_p if results[i].n else 1.0 for i in places], LEVEL)
+        # A claim that waits for its runs counts as one that will not be decided: its turn changes no other's verdict
+        # for the worse.
+        adjusted, levels = holm([evidence[i].best if evidence[i].n else 1.0 for i in places], LEVEL)
         for i, p, level in zip(places, adjusted, levels, strict=True):
-            found[i] = (p if results[i].n else None, level)
-    return found
+            own = decide(evidence[i], level)
+            reason = "; ".join(filter(None, (own.pop("reason", ""), *found[i][1].values())))
+            if own["verdict"] == NOT_RUN and found[i][1] and not found[i][0].lacking:
+                own["verdict"] = UNTESTABLE
+            one = Verdict(claims[i], **own, reason=reason, edition=edition, provisional=provisional)
+            verdicts[i] = replace(one, p=p) if one.n and one.n != "exact" else one
+    return [verdict for verdict in verdicts if verdict is not None]
 
 
-def _decide(claim: Claim, findings: Findings, result: TestResult, p: float | None, level: float) -> Verdict:
-    if not result.n:
-        return Verdict(claim, result, NOT_RUN)
-    verdict = word(result, level)
-    part = deciding(findings, verdict == NO_DIFFERENCE)
-    effect: Any = shown(findings, part, level, verdict == NO_DIFFERENCE)
-    result = replace(result, alpha=level, decided_by=part.label, **effect)
-    lacking = needed(part, result.n, level) if verdict == UNDECIDED else NOTHING_NEEDED
-    return Verdict(claim, result, verdict, p, lacking)
+def _found(claim: Claim, runs: pd.DataFrame) -> tuple[Found, dict[str, str]]:
+    """What a claim's test finds on the data sets where its premise holds, and why it was left out on the others."""
+    own = runs[runs["paper"] == claim.paper] if "paper" in runs else runs
+    if own.empty:
+        return Found(), {}
+    without = claim.premise(own)
+    return claim.test.run(own[~own["dataset"].isin(list(without))] if without else own), without
 
 
-def word(result: TestResult, level: float) -> str:
-    """The verdict at a level: no difference that matters comes first, since it says the most."""
-    if result.exact is not None:
-        return SUPPORTED if result.exact else CONTRADICTED
-    words = {NO_DIFFERENCE: result.p_equal, SUPPORTED: result.p, CONTRADICTED: result.p_against}
-    return next((word for word, p in words.items() if p is not None and p < level), UNDECIDED)
+class Evidence:
+    """What the comparisons and counts of a claim say together.
+
+    `p`: small where the claim holds; `p_against`: small where it does not; `p_equal`: small where no difference
+    matters; None where that cannot be told. `n`: seeds on the data set that has fewest.
+    """
+
+    def __init__(self, found: Found):
+        self.found = found
+        self.family = Family(found.comparisons)
+        self.wrong = next((count for count in found.counts if not count.holds), None)
+        self.exact = bool(found.counts) and (self.wrong is not None or not found.comparisons)
+        self.whole = not found.lacking and bool(found.comparisons or found.counts)
+        self.n = 0 if not self.whole else 1 if self.exact else self.family.n
+        tested = self.whole and not self.exact
+        self.p, self.p_against, self.p_equal = (
+            (self.family.p, self.family.p_against, self.family.p_equal) if tested else (None, None, None)
+        )
+
+    @property
+    def best(self) -> float | None:
+        """The p of what is favoured."""
+        return min((p for p in (self.p, self.p_against, self.p_equal) if p is not None), default=None)
+
+    def word(self, level: float) -> str:
+        """The verdict at a level: no difference that matters comes first, since it says the most.
+
+        A claim that forgives a little may hold and be broken within what it forgives: then nothing matters either.
+        """
+        if not self.whole or not self.n:
+            return NOT_RUN
+        if self.exact:
+            return CONTRADICTED if self.wrong else SUPPORTED
+        small = {name: p is not None and p < level for name, p in
+                 {SUPPORTED: self.p, CONTRADICTED: self.p_against, NO_DIFFERENCE: self.p_equal}.items()}  # fmt: skip
+        if small[NO_DIFFERENCE] or (small[SUPPORTED] and small[CONTRADICTED]):
+            return NO_DIFFERENCE
+        return next((word for word in (SUPPORTED, CONTRADICTED) if small[word]), UNDECIDED)
+
+    def deciding(self, word: str) -> int:
+        """The comparison that decides: the one that fails most; that is least sure to be small; that holds least."""
+        if word == CONTRADICTED:
+            return int(np.argmin(self.family.each_p_against))
+        return int(np.nanargmax(self.family.each_p_equal if word == NO_DIFFERENCE else self.family.each_p))
+
+
+def decide(evidence: Evidence, level: float) -> dict[str, Any]:
+    """Verdict, effect and interval of a claim at a level, as fields of Verdict."""
+    found, word = evidence.found, evidence.word(level)
+    if word == NOT_RUN:
+        missing = f"{found.lacking} of {found.asked} runs are missing" if found.lacking else ""
+        return {"verdict": word, "reason": missing}
+    if evidence.exact:
+        count = evidence.wrong or found.counts[0]
+        return {"verdict": word, "effect": count.value, "unit": count.unit, "n": "exact", "part": count.part,
+                "holds": count.side}  # fmt: skip
+    own = {"verdict": word, "n": evidence.n, "level": 1 - level, "reason": found.lost}
+    cells = np.sum([each.cells for each in found.comparisons], axis=0)
+    own["cells"] = (int(cells[0]), int(cells[1])) if cells[1] else None
+    if evidence.n < 2:
+        i = int(np.argmin([each.sign * (mean - each.threshold) for each, mean in
+                           zip(found.comparisons, evidence.family.mean, strict=True)]))  # fmt: skip
+        bounds = None
+    else:
+        i = evidence.deciding(word)
+        bounds = evidence.family.interval(i, level, alone=word == NO_DIFFERENCE)
+    part = found.comparisons[i]
+    effect, low, high = (
+        None if value is None or not math.isfinite(value) else part.measure.back(float(value))
+        for value in (evidence.family.mean[i], *(bounds or (None, None)))
+    )
+    limit = part.measure.back(part.threshold)
+    holds = (limit, None) if part.more else (None, limit)
+    return own | {"effect": effect, "low": low, "high": high, "unit": part.measure.unit, "part": part.part,
+                  "holds": holds}  # fmt: skip

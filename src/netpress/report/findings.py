@@ -1,17 +1,11 @@
-"""What the book shows of a claim: the verdict on fresh seeds, or the pilot's as long as these are not all run, with the
-effect that decides it in words that a newcomer reads."""
+"""What the book shows of a verdict: the effect that decides it, in words that a newcomer reads."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
-from netpress.data.registry import titles
-from netpress.report.claims import DECIDED, NOT_RUN, Claim, Pilot, Verdict
-from netpress.report.evidence import Side
-from netpress.report.labels import WHOLE, Label
+from netpress.report.claims import DECIDED, Claim, Verdict
 from netpress.report.tables import number
 
 BY_PILOT = "pilot"
@@ -25,26 +19,26 @@ WORDS = {
 }
 BARE = ("cosine", "CKA")  # units that are not written
 DIGITS = {"points": 1, "epochs": 2, "times": 2, "cosine": 3, "CKA": 3}
-TAUS = {1: "rises", -1: "falls", 0: "stays level"}
 
 
 @dataclass(frozen=True)
 class Finding:
-    """A claim with the verdict that is shown of it.
+    """A verdict in words."""
 
-    `by`: "" for fresh seeds, BY_PILOT for the pilot's; the rest as in a TestResult.
-    """
+    of: Verdict
 
-    claim: Claim
-    verdict: str
-    by: str = ""
-    effect: float | None = None
-    low: float | None = None
-    high: float | None = None
-    unit: str = ""
-    n: int | str = 0
-    decided_by: Label = WHOLE
-    holds: Side = (None, None)
+    @property
+    def claim(self) -> Claim:
+        return self.of.claim
+
+    @property
+    def verdict(self) -> str:
+        return self.of.verdict
+
+    @property
+    def by(self) -> str:
+        """BY_PILOT where it rests on seeds that were known when the rule was stated; else ""."""
+        return BY_PILOT if self.of.provisional else ""
 
     @property
     def decided(self) -> bool:
@@ -52,80 +46,34 @@ class Finding:
         return self.verdict in DECIDED
 
     @property
-    def where(self) -> str:
-        """The part that decides, in words: "forward, against FitNet"."""
-        part = self.decided_by
-        pair = " less ".join(map(self.named, part.pair))
-        return ", ".join(filter(None, (pair, *self.places, part.against and f"against {part.against}")))
-
-    @property
-    def places(self) -> list[str]:
-        """Where the part that decides is, as the book has it: ["CIFAR-100", "block 3"]."""
-        return [self.named(place) for place in self.decided_by.places]
-
-    def named(self, value: str) -> str:
-        """A factor's value as the book has it: "cifar100" -> "CIFAR-100", "svgg8" -> "SVGG8"."""
-        return self.claim.names.get(value, titles().get(value, value))
-
-    @property
     def words(self) -> str:
-        """The effect in words: "0.72 epochs slower than mean (frozen)"; "" where there is none."""
-        if self.effect is None or not math.isfinite(self.effect):
+        """The effect in words: "0.72 epochs faster than random (frozen)"; "" where there is none."""
+        effect, unit, than = self.of.effect, self.of.unit, self.claim.than
+        if effect is None:
             return ""
-        places = f" ({', '.join(self.places)})" if self.places else ""
-        return self._phrase(self.effect) + places
-
-    def _phrase(self, effect: float) -> str:
-        """An effect in words, with what it is measured against."""
-        part, stated = self.decided_by, self.claim.than.get(self.unit, "")
-        than = stated if isinstance(stated, str) else stated[effect < 0]
-        amount = number(abs(effect), self.digits) + ("" if self.unit in BARE else f" {self.unit}")
-        if part.pair:
-            one, other = map(self.named, part.pair)
-            return f"{amount} {'less' if effect < 0 else 'more'} with {one} than with {other}"
-        if self.unit == "tau":
-            trend = TAUS[(effect > 0) - (effect < 0)]
-            return f"{than.format(trend) or trend}, tau {number(effect, 2)}"
-        against = part.against or than
-        if self.unit not in WORDS or (against and not isinstance(stated, str) and not part.against):
-            return f"{amount} {against}".rstrip()
-        word = WORDS[self.unit][effect < 0]
-        if self.unit == "points" and not any(digit in amount for digit in "123456789"):
-            word = "from"
-        return f"{amount} {word} {against}" if against else f"{amount} {word.removesuffix(' than')}"
+        amount = number(abs(effect), self.digits) + ("" if unit in BARE else f" {unit}")
+        word = WORDS.get(unit, ("more than", "less than"))[effect < 0]
+        told = f"{word} {than}" if than else word.removesuffix(" than")
+        return f"{amount} {told}" + (f" ({self.of.part})" if self.of.part else "")
 
     @property
     def interval(self) -> str:
         """The interval that decides: "−6.8 to −4.5"; "" where there is none."""
-        if self.low is None or self.high is None or self.low == self.high:
+        if self.of.low is None or self.of.high is None or self.of.low == self.of.high:
             return ""
-        return f"{number(self.low, self.digits)} to {number(self.high, self.digits)}"
+        return f"{number(self.of.low, self.digits)} to {number(self.of.high, self.digits)}"
 
     @property
     def digits(self) -> int:
         """After the point."""
-        return DIGITS.get(self.unit, 2)
+        return DIGITS.get(self.of.unit, 2)
 
     @property
     def size(self) -> str:
         """On what it rests: "n = 4", "counted"."""
-        return "counted" if self.n == "exact" else f"n = {self.n}" if self.n else ""
+        return "counted" if self.of.n == "exact" else f"n = {self.of.n}" if self.of.n else ""
 
 
 def finding(verdict: Verdict, pilot: Mapping[str, object] | None = None) -> Finding:
-    """What is shown of a claim; `pilot`: what its first rules said of the pilot's seeds."""
-    if verdict.verdict == NOT_RUN and pilot is not None:
-        return of_pilot(verdict.claim, pilot)
-    r = verdict.result
-    return Finding(
-        verdict.claim, verdict.verdict, "", r.effect, r.low, r.high, r.unit, verdict.n, r.decided_by, r.holds
-    )  # fmt: skip
-
-
-def of_pilot(claim: Claim, old: Mapping[str, Any]) -> Finding:
-    """What the pilot's record says of a claim."""
-    low, high = old.get("interval") or (None, None)
-    part = claim.pilot or Pilot((None, None))
-    return Finding(
-        claim, old["verdict"], BY_PILOT, old["effect"], low, high, old["unit"], old["n"], part.decided_by, part.holds
-    )  # fmt: skip
+    """What is shown of a claim."""
+    return Finding(verdict)

@@ -9,10 +9,10 @@ from netpress.papers.compressing import distillation, tables
 from netpress.papers.compressing.claims import (
     AGREEMENT,
     ALONE,
-    AS_LARGE,
     AT_5X,
     CHANGE,
     CONTROL,
+    CUT,
     DISTILLED,
     HOTTEST,
     LARGE,
@@ -25,14 +25,12 @@ from netpress.papers.compressing.claims import (
     UNTOUCHED,
 )
 from netpress.papers.paper import Kind
-from netpress.report.claim_tests import difference
-from netpress.report.comparisons import LAST
 from netpress.report.estimates import Estimate
-from netpress.report.evidence import Contrast
 from netpress.report.frames import finished, rows_where
 from netpress.report.sentences import clear, count, known, listed, minus, plain, signed
 from netpress.report.sentences import runs as runs_text
 from netpress.report.tables import number
+from netpress.report.tests import LAST, Contrast, difference
 
 
 def per_set(runs: pd.DataFrame, contrast: Contrast) -> dict[str, Estimate]:
@@ -136,7 +134,7 @@ def retrained(runs: pd.DataFrame) -> str:
 
 def narrow(runs: pd.DataFrame) -> str:
     """Narrow networks that are taught, against pruned ones of the same file size."""
-    found = difference(runs, Contrast(LARGE | NARROW, LARGE | AS_LARGE, LAST, by=("dataset", "ratio")))
+    found = difference(runs, Contrast(LARGE | NARROW, LARGE | CUT, LAST, by=("dataset", "ratio")))
     if not known(found):
         return ""
     so = "which contradicts the paper" if clear(found) and found.mean < 0 else "as the paper concludes"

@@ -11,13 +11,14 @@ with some fresh seeds also with the images enlarged.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from netpress import editions
 from netpress.compress.edits import Inherit, Pretrained
 from netpress.data.registry import DATASETS
+from netpress.editions import confirms
 from netpress.nets import levels
 from netpress.nets.levels import LEVELS, ORDERS, TOP
 from netpress.papers import paper
@@ -44,6 +45,8 @@ NAMES = {
 # its column in Tables 1-4, where that is another
 PRINTED = {"Pyramid 2-stages": "2 stages", "Pyramid Gram Normal": "Gram", "Fitnet": "FitNet"}
 PARENT = "parent"  # VGG19
+CONTROL = "control"  # VGG19 retrained for as long
+SOFT_TARGETS = "soft-targets"  # FitNet without its hint
 PYRAMID = ("two-stages", "gram")  # taught by the level above; the others go straight from VGG19
 NATIVE = "native"  # random weights at 32 px: the paper's motive for enlarging CIFAR-100 (section 5)
 NATIVE_PX = 32
@@ -83,14 +86,30 @@ def grid(edition: str, seeds: tuple[int, ...]) -> tuple[Run, ...]:
         for seed in seeds
         for top in [top_run(chosen, dataset, seed)]
         for more in [from_scratch(chosen, top) if dataset == chosen.datasets[-1] else ()]
-        for run in (top, *compressed_runs(chosen, top), *thawed_runs(chosen, top), *more)
+        for controls in [controlled_runs(chosen, top) if editions.controlled(chosen, dataset, seed) else ()]
+        for run in (top, *compressed_runs(chosen, top), *thawed_runs(chosen, top), *more, *controls)
     )
 
 
 def from_scratch(chosen: editions.Pyramid, top: Run) -> tuple[Run, ...]:
     """Networks from random weights: at 32 px, and on some fresh seeds with the images enlarged."""
-    enlarged = editions.FRESH <= top.seed < editions.FRESH + chosen.enlarged
+    first = (editions.CONFIRMED, editions.FRESH)
+    enlarged = any(seed <= top.seed < seed + chosen.enlarged for seed in first)
     return (*native_runs(chosen, top), *(enlarged_runs(chosen, top) if enlarged else ()))
+
+
+def controlled_runs(chosen: editions.Pyramid, top: Run) -> Iterator[Run]:
+    """The controls, VGG19 retrained for as long in each view; with fresh seeds also FitNet without its hint."""
+    for view in chosen.views:
+        usual = view == editions.PLAIN
+        stage = replace(retrain(chosen, ()), view="plain" if usual else DATASETS[top.dataset].view)
+        cell = Cell(TOP, "", CONTROL, "" if usual else view)
+        at = (top.dataset, top.seed, top.px)
+        yield run_of(chosen, cell, (Inherit("teacher"), stage), (("teacher", top),), at)
+    if confirms(chosen, top.seed):
+        for direction in DIRECTIONS:
+            for level in LEVELS:
+                yield level_run(chosen, Cell(level, direction, SOFT_TARGETS), top)
 
 
 def top_run(chosen: editions.Pyramid, dataset: str, seed: int) -> Run:
@@ -115,7 +134,7 @@ class Cell:
     @property
     def method(self) -> str:
         """The method's name. Only the variant says its regime."""
-        own = self.regime == usual_regime(self.approach, self.direction)
+        own = self.regime == (usual_regime(self.approach, self.direction) if self.direction else "")
         return self.approach if own else f"{self.approach}-{self.regime}"
 
     @property
@@ -222,6 +241,7 @@ def steps(chosen: editions.Pyramid, cell: Cell) -> tuple[Stage | Edit, ...]:
         "gram": (imitate(chosen, "gram", at, upto(at)), retrain(chosen, kept)),
         "fitnet": (imitate(chosen, "hint", HINT, upto(HINT)), distil(chosen)),
         "gram-direct": (imitate(chosen, "all-grams", None, upto("C4")), labels),
+        SOFT_TARGETS: (distil(chosen),),
     }
     return (Inherit("teacher"), *stages[cell.approach])
 

@@ -20,13 +20,12 @@ from netpress.papers.pyramid import (
     tables,
 )
 from netpress.papers.pyramid.claims import passes
-from netpress.report.claim_tests import difference
 from netpress.report.estimates import Estimate, interval
-from netpress.report.evidence import Contrast
 from netpress.report.frames import finished
 from netpress.report.sentences import clear, count, known, listed, plain, signed, span
 from netpress.report.sentences import runs as runs_text
 from netpress.report.tables import number
+from netpress.report.tests import Contrast, difference
 
 LAST = LEVELS[-1]
 SCRATCH = "VGG19's weights where shapes agree, trained with labels"

@@ -34,12 +34,11 @@ from netpress.papers.pyramid import (
     usual_regime,
 )
 from netpress.papers.pyramid.speed import CLASSES, PX, WIDTH
-from netpress.report.claim_tests import difference
 from netpress.report.estimates import Estimate, interval
-from netpress.report.evidence import Contrast
 from netpress.report.frames import by_seed, finished
 from netpress.report.statistics import rank_correlation
 from netpress.report.tables import NOTHING, Table, beside, listing
+from netpress.report.tests import Contrast, difference
 
 PAPERS_DATA = ("stl10", "cifar100")
 # table: direction, and which of the paper's data sets

@@ -11,10 +11,8 @@ from typing import TYPE_CHECKING
 from netpress.papers.compressing import claims as compressing
 from netpress.papers.pyramid import tables as pyramid
 from netpress.papers.triage import claims as triage
-from netpress.report.claim_tests import difference
-from netpress.report.comparisons import LAST
 from netpress.report.estimates import Estimate
-from netpress.report.evidence import Contrast
+from netpress.report.tests import LAST, Contrast, difference
 
 if TYPE_CHECKING:
     import pandas as pd

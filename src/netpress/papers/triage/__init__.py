@@ -7,6 +7,7 @@ One block is replaced by a single convolution, with three initialisations and tw
     netpress run triage --edition demo            31 networks (digits), minutes on two CPU cores
 """
 
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -29,6 +30,7 @@ BLOCK_NAMES = {block: f"block {number}" for number, block in enumerate(BLOCKS, s
 INITIALISATIONS = ("random", "mean", "student-teacher")
 REGIMES = ("frozen", "thawed")
 ONE_CYCLE, CONSTANT = "one-cycle", "constant"  # retraining: a few epochs, as in the figures; until the network settles
+AUGMENTED = editions.AUGMENTED  # retraining as in the figures, on images augmented as the parent saw them
 LOOKS = (8, 16, 32, 64, 96, 128, 192, 256, 384)  # steps after which accuracy is measured as well
 
 # (initialisation, regime): (name in the ICLR text, name on the poster)
@@ -49,8 +51,9 @@ NAMES = {
 def grid(edition: str, seeds: tuple[int, ...]) -> tuple[Run, ...]:
     """All runs: per data set and seed the parent, then 5 blocks x 3 initialisations x 2 regimes.
 
-    Fresh seeds retrain the networks of some blocks a second time, at a constant rate until they settle, on the data
-    sets that the edition names.
+    Later seeds retrain the networks of some blocks a second time, at a constant rate until they settle, on the data
+    sets that the edition names. Fresh seeds have controls, the parent retrained for as long in each view, and retrain
+    student-teacher networks on augmented images too.
     """
     chosen = editions.settings(edition, "triage")
     return tuple(
@@ -67,18 +70,29 @@ def grid(edition: str, seeds: tuple[int, ...]) -> tuple[Run, ...]:
                 for initialisation in INITIALISATIONS
                 for regime in REGIMES
             ),
+            *(controlled_runs(chosen, parent) if editions.controlled(chosen, dataset, seed) else ()),
         )
     )
+
+
+def controlled_runs(chosen: editions.Triage, parent: Run) -> Iterator[Run]:
+    """The controls, and student-teacher networks in the further views."""
+    for view in chosen.views:
+        yield control_run(chosen, parent, view)
+        for block in BLOCKS if view != editions.PLAIN else ():
+            for regime in REGIMES:
+                yield compressed_run(chosen, parent, block, INITIALISATIONS[-1], regime, view)
 
 
 def settling_blocks(chosen: editions.Triage, dataset: str, seed: int) -> tuple[str, ...]:
     """The blocks whose networks are also retrained until they settle, on a data set with a seed.
 
-    Fresh seeds do so, and those of the search for settings, which is judged on validation images.
+    The first of those that confirm and of the fresh do so, and those of the search for settings, which is judged on
+    validation images.
     """
-    fresh = editions.FRESH <= seed < editions.FRESH + chosen.settled_seeds
+    early = any(first <= seed < first + chosen.settled_seeds for first in (editions.CONFIRMED, editions.FRESH))
     searched = chosen.judged_on == "validation"
-    return chosen.settled_blocks if dataset in chosen.settled_on and (fresh or searched) else ()
+    return chosen.settled_blocks if dataset in chosen.settled_on and (early or searched) else ()
 
 
 def parent_run(chosen: editions.Triage, dataset: str, seed: int) -> Run:
@@ -100,21 +114,38 @@ def parent_run(chosen: editions.Triage, dataset: str, seed: int) -> Run:
     )
 
 
+def control_run(chosen: editions.Triage, parent: Run, view: str) -> Run:
+    """The parent retrained for as long as the compressed networks, in the same view: what retraining alone gains."""
+    retraining = ONE_CYCLE if view == editions.PLAIN else view
+    whole = retrain(chosen, "", DATASETS[parent.dataset].view if retraining == AUGMENTED else "plain")["thawed"]
+    return Run(
+        paper="triage",
+        dataset=parent.dataset,
+        model="vgg16",
+        method="control" if retraining == ONE_CYCLE else f"control-{view}",
+        seed=parent.seed,
+        steps=(Inherit(), whole),
+        needs=(("parent", parent),),
+        factors=(("retraining", retraining),),
+        **scale(chosen, parent.dataset),
+    )
+
+
 def compressed_run(
     chosen: editions.Triage, parent: Run, block: str, initialisation: str, regime: str, retraining: str = ONE_CYCLE
 ) -> Run:
     """VGG16 with one block replaced by a single convolution."""
-    settling = retraining == CONSTANT
+    usual = retraining == ONE_CYCLE
     compared = (*((Filters(block),) if block == "block1" else ()), Similarity(block))
     return Run(
         paper="triage",
         dataset=parent.dataset,
         model=f"vgg16-{block}",
-        method=f"{initialisation}-{regime}{f'-{CONSTANT}' if settling else ''}",
+        method=f"{initialisation}-{regime}{'' if usual else f'-{retraining}'}",
         seed=parent.seed,
-        steps=steps(chosen, block, initialisation, regime, retraining),
+        steps=steps(chosen, parent.dataset, block, initialisation, regime, retraining),
         needs=(("parent", parent),),
-        measures=() if settling else compared,
+        measures=compared if usual else (),
         factors=(
             ("block", block),
             ("initialisation", initialisation),
@@ -135,11 +166,15 @@ def scale(chosen: editions.Triage, dataset: str) -> dict:
 
 
 def steps(
-    chosen: editions.Triage, block: str, initialisation: str, regime: str, retraining: str
+    chosen: editions.Triage, dataset: str, block: str, initialisation: str, regime: str, retraining: str
 ) -> tuple[Stage | Edit, ...]:
     """Begin from the parent, initialise the replacement, retrain."""
-    stages = {ONE_CYCLE: retrain, CONSTANT: settle}[retraining](chosen, block)
-    return (Inherit(), *begin(chosen, block)[initialisation], stages[regime])
+    stages = {
+        ONE_CYCLE: retrain(chosen, block),
+        CONSTANT: settle(chosen, block),
+        AUGMENTED: retrain(chosen, block, DATASETS[dataset].view),
+    }
+    return (Inherit(), *begin(chosen, block)[initialisation], stages[retraining][regime])
 
 
 def begin(chosen: editions.Triage, block: str) -> dict[str, tuple[Stage | Edit, ...]]:
@@ -160,10 +195,12 @@ def begin(chosen: editions.Triage, block: str) -> dict[str, tuple[Stage | Edit, 
     return {"random": (Random(block),), "mean": (Mean(block),), "student-teacher": (Random(block), imitate)}
 
 
-def retrain(chosen: editions.Triage, block: str) -> dict[str, Stage]:
+def retrain(chosen: editions.Triage, block: str, view: str = "plain") -> dict[str, Stage]:
     """Frozen: only the replacement trains. Thawed: everything does."""
     return {
-        regime: Stage("retrain", trains=trains, epochs=chosen.epochs, lr=chosen.rate, batch_size=chosen.batch)
+        regime: Stage(
+            "retrain", trains=trains, epochs=chosen.epochs, lr=chosen.rate, batch_size=chosen.batch, view=view
+        )
         for regime, trains in {"frozen": (block,), "thawed": ()}.items()
     }
 
@@ -189,7 +226,8 @@ FACTORS = ("block", "initialisation", "regime", "retraining")
 def tidy(runs: "pd.DataFrame", results: Path | None = None) -> "pd.DataFrame":
     """The frame of runs with the columns FACTORS ("" for the parent), all of MEASURED, and how fast networks settle.
 
-    over_parent: best accuracy less the parent's of the same data set and seed, a fraction; settled, reached, rate: see
+    over_parent: best accuracy less the parent's of the same data set and seed, a fraction; control, control_augmented:
+    best accuracy of the control in either view, missing where there is none; passage, settled, reached, rate: see
     `convergence.with_settling`.
     """
     from netpress.papers.triage import convergence
@@ -197,8 +235,10 @@ def tidy(runs: "pd.DataFrame", results: Path | None = None) -> "pd.DataFrame":
     runs = runs.reindex(columns=list(dict.fromkeys([*runs.columns, "curve", *FACTORS, *MEASURED])))
     runs = runs.assign(**{name: runs[name].astype("object").fillna("") for name in FACTORS})
     keys = ["dataset", "seed"]
-    parents = runs[runs["block"] == ""].drop_duplicates(keys).set_index(keys)["best"].rename("baseline")
-    runs = runs.join(parents, on=keys)
+    columns = {"parent": "baseline", "control": "control", f"control-{AUGMENTED}": "control_augmented"}
+    for method, name in columns.items():
+        own = runs[runs["method"] == method].drop_duplicates(keys).set_index(keys)["best"]
+        runs = runs.join(own.rename(name), on=keys)
     return convergence.with_settling(runs.assign(over_parent=runs["best"] - runs["baseline"]))
 
 

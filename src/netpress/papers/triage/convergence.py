@@ -1,8 +1,10 @@
-"""How fast a network settles: convergence without a ceiling (ours).
+"""How fast a network converges: first passage, without a ceiling (ours).
 
 The paper counts epochs to 99 % of the best accuracy. Where retraining is short and its rate falls to zero, accuracy
 rises to the last epoch, and all networks "converge" there. So networks are also retrained at a constant rate until
-they are as good as they get, and what is counted is how long that takes.
+they are as good as they get, and what is counted is when they are first at 99 % of their final level. When they last
+came within a point of it (`settled`, the rule of version 2) tells of overfitting: thawed networks mostly come from
+above.
 """
 
 from typing import TYPE_CHECKING
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
 Curve = list[list[float]]  # pairs of steps done and test accuracy, a fraction
 
 NEAR = 0.01 + 1e-9  # within a point of the final level, whatever rounding makes of a point
+SHARE = 0.99  # of the final level, as in the paper's figure 3
 TAIL = 0.8  # the final level is the mean over what comes after this share of the steps
 
 
@@ -38,6 +41,12 @@ def settled(curve: Curve) -> float:
     return float(curve[min(first, len(curve) - 1)][0])
 
 
+def passage(curve: Curve) -> float:
+    """Steps until the smoothed accuracy is first at 99 % of the run's own final level."""
+    there = np.flatnonzero(smoothed(curve) >= SHARE * final_level(curve) - 1e-9)
+    return float(curve[there[0]][0]) if len(there) else float("nan")
+
+
 def reached(curve: Curve, baseline: float) -> float:
     """Steps until the smoothed accuracy first is at the parent's less a point; nan where it never is."""
     there = np.flatnonzero(smoothed(curve) >= baseline - NEAR)
@@ -54,17 +63,19 @@ def drift(curve: Curve) -> float:
 def with_settling(runs: "pd.DataFrame") -> "pd.DataFrame":
     """The frame of runs (columns curve, epochs, baseline) with how fast they settle, missing where no curve was kept.
 
-    settled, reached: epochs, as above; rate: one over `settled`; drift: a fraction.
+    passage, settled, reached: epochs, as above; rate: one over `passage`; drift: a fraction.
     """
     known = runs["curve"].map(lambda curve: isinstance(curve, list) and len(curve) > 2)
     rows = [
-        (settled(curve) / length, reached(curve, baseline) / length, drift(curve))
+        (passage(curve) / length, settled(curve) / length, reached(curve, baseline) / length, drift(curve))
         for curve, length, baseline in (
             (row.curve, row.curve[-1][0] / row.final_epochs, row.baseline) for row in runs[known].itertuples()
         )
     ]
-    columns = dict(zip(("settled", "reached", "drift"), zip(*rows, strict=True), strict=True)) if rows else {}
-    found = runs.assign(settled=np.nan, reached=np.nan, drift=np.nan)
+    columns = (
+        dict(zip(("passage", "settled", "reached", "drift"), zip(*rows, strict=True), strict=True)) if rows else {}
+    )
+    found = runs.assign(passage=np.nan, settled=np.nan, reached=np.nan, drift=np.nan)
     for name, values in columns.items():
         found.loc[known, name] = values
-    return found.assign(rate=1 / found["settled"])
+    return found.assign(rate=1 / found["passage"])

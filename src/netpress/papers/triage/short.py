@@ -8,13 +8,12 @@ from netpress import editions
 from netpress.data.registry import titles
 from netpress.papers.triage import CONSTANT, INITIALISATIONS, figures
 from netpress.papers.triage.claims import FILTERS, FROZEN, IMITATED, OUTPUT, PER_BLOCK, began
-from netpress.report.claim_tests import difference
 from netpress.report.estimates import Estimate, interval
-from netpress.report.evidence import Contrast
 from netpress.report.frames import balanced, estimates, finished
 from netpress.report.sentences import cells, clear, count, known, listed, minus, plain, signed
 from netpress.report.sentences import runs as runs_text
 from netpress.report.tables import number
+from netpress.report.tests import Contrast, difference
 
 Cell = tuple[str, str, Estimate]
 FROZEN_LOSS = 5.0  # points: what the paper says that frozen networks lose at most
