@@ -160,9 +160,9 @@ the_small() {
   the_large
 }
 
-the_large() { # weights stay on the machine, and all of them would fill its disk: only those that are needed are kept
+the_large() { # networks compute side by side on the GPU by NVIDIA's MPS, where that is there
   local part failed=0 status words
-  export NETPRESS_WEIGHTS="${NETPRESS_WEIGHTS:-needed}"
+  nvidia-cuda-mps-control -d >/dev/null 2>&1 || true
   for part in "${LARGE[@]}"; do
     read -ra words -d '' <<<"$part" || true
     status=0

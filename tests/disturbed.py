@@ -19,7 +19,8 @@ from typing import Any
 
 from sweeps import EDITION, environment, found, grid, intricate
 
-from netpress import sweep
+from netpress.errors import interruptible
+from netpress.runs import ray, records, sweep
 from netpress.runs.run import Run
 
 
@@ -110,7 +111,7 @@ def kills(runs: tuple[Run, ...], folder: Path, times: int, inside: bool) -> dict
 
 def do_sweep(runs: str, workers: str) -> dict[str, int]:
     """`grid(runs)`, as a sweep beside others."""
-    with sweep.interruptible():
+    with interruptible():
         summary = sweep.ensure(grid(int(runs)), EDITION, workers=int(workers))
     elsewhere = sum(outcome.earlier for outcome in summary.outcomes)
     return {"done": summary.done, "elsewhere": elsewhere, "before": summary.before, "failed": len(summary.failures)}
@@ -134,16 +135,13 @@ def do_ray(size: str, nodes: str, killed: str) -> dict[str, Any]:
     others = [cluster.add_node(num_cpus=1) for _ in range(int(nodes))]
     os.environ |= {"NETPRESS_CACHE": str(folder / "cache"), "NETPRESS_RESULTS": str(folder / "results")}
     runs, told = (*grid(int(size)), *intricate(2)), []
-    jobs, _ = sweep.planned(runs, EDITION, folder / "results")
-    from netpress.runs.weights import WeightStore
-    from netpress.sweep.leases import Leases
+    place = records.folder_of(EDITION, folder / "results")
+    jobs, _ = sweep.planned(runs, place)
+    from netpress.runs.store import WeightStore
 
-    began = time.monotonic()
-    with (
-        Leases(EDITION, folder / "results") as leases,
-        sweep.executor(sweep.Cluster(cluster.address), 0, leases.tell, WeightStore()) as executor,
-    ):
-        for outcome in sweep.Schedule(jobs, executor, leases, WeightStore()).outcomes():
+    began, store = time.monotonic(), WeightStore()
+    with contextlib.closing(sweep.Locks()) as locks, ray.Remote(store, cluster.address) as executor:
+        for outcome in sweep.Schedule(jobs, executor, locks, store, place).outcomes():
             told.append(outcome.status)
             if len(told) == int(killed):
                 cluster.remove_node(others.pop(), allow_graceful=False)

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from netpress import sealed
 from netpress.compress.edits import Inherit, Prune, Random, ShareWeights
 from netpress.runs import records
 from netpress.runs.run import Run
@@ -138,8 +137,7 @@ def found(results: Path, edition: str = EDITION) -> dict[str, dict[str, Any]]:
     """All records of an edition by name, without times; every file of a record must be whole."""
     there = {}
     for path in sorted((results / edition).rglob("*.json")):
-        record = sealed.unseal_json(path.read_bytes())
-        assert record is not None, f"{path} is torn"
+        record = records.load(path)
         there[record["name"]] = records.bare(record)
     return there
 

@@ -12,14 +12,14 @@ from typing import Any
 import pytest
 from commanded import Command, command  # noqa: F401 - a fixture
 
-from netpress import benchmarks, nets, papers, paths, sealed, sweep
+from netpress import benchmarks, nets, papers, paths
 from netpress.benchmarks import arms as both_arms
-from netpress.benchmarks import distillation, grid, host, imitation, overhead, remade, results
+from netpress.benchmarks import distillation, grid, imitation, overhead, remade, results
 from netpress.benchmarks.arms import Arms, arms
 from netpress.benchmarks.work import of_stage
 from netpress.book import benchmark_page, devices_page
 from netpress.errors import UserError
-from netpress.runs import records
+from netpress.runs import records, sweep
 from netpress.training.cache import Cache
 from netpress.training.compute import ComputeConfig, plain
 from netpress.training.loop import train
@@ -168,13 +168,6 @@ def test_a_cpu_in_fp32_is_a_place_of_its_own(tmp_path: Path, monkeypatch: pytest
     assert list(table.to_frame().reset_index()["in fp32"]) == fp32 and "fp32" in table.note
 
 
-def test_host_work_is_told_of_both_arms(tmp_path: Path) -> None:
-    runs = host.untrained(1 / 16)[:3]
-    assert [run.epochs for run in runs] == [0, 0, 0] and {run.model for run in runs} == {"vgg16", "vgg16-block1"}
-    found = host.one_round(runs, host.Bare(plain(), tmp_path, host.few(plain())))
-    assert found.keys() == {"alone", "ours"} and all(value > 0 for value in found.values())
-
-
 @pytest.mark.parametrize("name", ["step-512", "triage-grid-full"])
 def test_what_is_measured_on_a_gpu_can_be_tried_without_one(tmp_path: Path, digits: Any, name: str) -> None:
     with pytest.raises(UserError, match=r"there is none here"):
@@ -253,7 +246,7 @@ def test_records_made_again_are_told_from_others(tmp_path: Path, monkeypatch: py
     alone = next(run for run in papers.grid("compressing", "demo") if run.label == "cnn-16-32-alone-s0")
     sweep.ensure((alone,), "demo", workers=1)
     path = records.path_of(alone, "demo")
-    altered = sealed.unseal_json(path.read_bytes()) or {}
+    altered = records.load(path)
     path.write_bytes(records.encode(altered | {"last": altered["last"] + 1e-9}))
     told = remade.measure()
     assert {row["name"].split("/")[-1]: row["equal"] for row in told["records"]} == {

@@ -1,19 +1,18 @@
 """Sweeps on Ray: several nodes on this machine, one of which is killed. The nodes share no folder with the driver."""
 
-import http.server
 import signal
-import socket
-import threading
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sweeps
 from sweeps import EDITION, found, grid, intricate
 
-from netpress import sweep
-from netpress.errors import UserError
-from netpress.runs.weights import MemoryStore, MissingWeights, WeightStore, note
-from netpress.sweep.cluster import Cluster, connect
+from netpress.errors import Interrupted, UserError
+from netpress.runs import sweep
+from netpress.runs.ray import Remote, connect
+from netpress.runs.store import MemoryStore, MissingWeights, WeightStore
 
 pytest.importorskip("ray", reason="Ray is not installed (extra `cluster`)")
 
@@ -45,27 +44,60 @@ def test_the_command_line_on_a_ray_of_its_own(tmp_path: Path) -> None:
     assert found(tmp_path / "ray" / "results", edition) == found(tmp_path / "local" / "results", edition)
 
 
-def test_an_address_without_a_cluster_is_told() -> None:
-    with pytest.raises(UserError, match="No Ray cluster at 'nowhere:1'"):
-        connect(Cluster("nowhere:1"))
+@pytest.mark.parametrize("address", ["nowhere:1", "nowhere:x", ":", "127.0.0.1:99999", "127.0.0.1:1"])
+def test_an_address_without_a_cluster_is_told_at_once(folder: Path, address: str) -> None:
+    with pytest.raises(UserError, match=f"No Ray cluster at '{address}'"):
+        sweep.ensure(grid(1), EDITION, cluster=partial(Remote, address=address))
+    assert list(folder.rglob("*.lock")) == list(folder.rglob("*.json")) == []
 
 
-def test_something_else_that_listens_is_told_at_once(folder: Path) -> None:
-    """A web server, and one that never answers: Ray alone would wait for minutes."""
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        web = http.server.HTTPServer(("127.0.0.1", 0), http.server.BaseHTTPRequestHandler)
-        threading.Thread(target=web.serve_forever, daemon=True).start()
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr("netpress.sweep.cluster.PATIENCE", 0.5)
-            for port, reason in (
-                (web.server_port, "something else listens"),
-                (listening.getsockname()[1], "timed out"),
-            ):
-                with pytest.raises(UserError, match=f"No Ray cluster at '127.0.0.1:{port}' .{reason}"):
-                    sweep.ensure(grid(1), EDITION, cluster=Cluster(f"127.0.0.1:{port}"))
-        web.shutdown()
-        web.server_close()
-    assert list(folder.rglob("*.lease")) == [] and list(folder.rglob("*.json")) == []
+def test_whatever_ray_raises_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    def slow(*_: object, **__: object) -> None:
+        raise Exception("The current node timed out during startup.")
+
+    monkeypatch.setattr("ray.init", slow)
+    with pytest.raises(UserError, match=r"No Ray cluster at 'local' \(The current node timed out"):
+        connect("local")
+
+
+class SmallCluster:
+    """What we ask of Ray, for a cluster of one core and one GPU."""
+
+    down = False
+
+    def nodes(self) -> list[dict]:
+        return [{"Alive": True, "Resources": {"CPU": 1.0, "GPU": 1.0}}, {"Alive": False, "Resources": {"GPU": 8.0}}]
+
+    def shutdown(self) -> None:
+        self.down = True
+
+
+@pytest.mark.parametrize(("gpus", "wanted"), [(1.5, "a part of one GPU"), (2, "the most is 1")])
+def test_half_a_gpu_too_many_is_told_and_leaves_nothing(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, gpus: float, wanted: str
+) -> None:
+    small = SmallCluster()
+    monkeypatch.setattr("netpress.runs.ray.connect", lambda *_: small)
+    with pytest.raises(UserError, match=wanted):
+        sweep.ensure(grid(1), EDITION, cluster=partial(Remote, address="local", gpus_per_run=gpus))
+    assert small.down and list(folder.rglob("*.lock")) == list(folder.rglob("*.json")) == []
+
+
+def test_a_user_error_on_the_cluster_is_no_failed_run() -> None:
+    class Told(Exception):
+        cause = UserError("data are altered")
+
+    class Ray:
+        exceptions = type("exceptions", (), {"RayError": Told, "NodeDiedError": KeyError})
+
+        @staticmethod
+        def get(reference: Any) -> Any:
+            raise Told
+
+    remote = Remote(WeightStore(), "local")
+    remote.ray = Ray
+    with pytest.raises(UserError, match="data are altered"):
+        remote.end(None)
 
 
 def test_sigterm_while_ray_begins_is_no_missing_cluster(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -73,8 +105,8 @@ def test_sigterm_while_ray_begins_is_no_missing_cluster(monkeypatch: pytest.Monk
         raise SystemExit(signal.SIGTERM)  # what Ray's own handler does
 
     monkeypatch.setattr("ray.init", asked_to_end)
-    with pytest.raises(sweep.Interrupted) as end:
-        connect(Cluster("local"))
+    with pytest.raises(Interrupted) as end:
+        connect("local")
     assert end.value.code == 143
 
 
@@ -88,6 +120,6 @@ def test_a_memory_store_is_a_store_too(tmp_path: Path) -> None:
     assert torch.equal(found_one[0]["a"], state["a"]) and found_one[1] == {"history": []}
     assert memory.made == {} and memory.has("one") and not memory.has("two")
     assert memory.save("two", state, {}) == digest and memory.made.keys() == {"two"}
-    damaged = MemoryStore({"one": (b"x" + store.files("one")[0], note(digest, {}))})
+    damaged = MemoryStore({"one": (b"x" + store.files("one")[0], store.files("one")[1])})
     with pytest.raises(MissingWeights), memory.lock("one"):
         damaged.load("one")

@@ -166,8 +166,8 @@ def test_data_sets_that_were_not_swept_are_left_out_of_the_sweeps() -> None:
 
 def test_views_are_drawn_of_what_is_matched() -> None:
     runs = papers.grid("compressing", "demo")
-    assert "Images of digits" in figures.views(runs).words.caption
-    assert "Images of digits" in figures.views(()).words.caption
+    assert "Images of digits" in figures.views(runs).measure
+    assert "Images of digits" in figures.views(()).measure
 
 
 def test_mixtures_are_of_the_two_cuts_above_them() -> None:
@@ -185,9 +185,19 @@ def test_what_only_fresh_seeds_have_is_said_while_the_pilot_is_shown() -> None:
     assert "pilot" not in tables.schedules(pilot.assign(edition="demo", dataset="digits")).note
 
 
-def test_captions_say_on_what_they_rest() -> None:
-    assert figures.sparsity(frame()).words.caption.endswith("On CIFAR-10: mean and 95 % interval (bars) over 3 seeds.")
-    assert figures.bits(frame(seeds=1)).words.caption.endswith("On CIFAR-10: one run each, so no intervals.")
+def test_figures_say_on_what_they_rest() -> None:
+    assert "on CIFAR-10" in figures.sparsity(frame()).measure and "n = 3" in figures.sparsity(frame()).note
+    assert figures.bits(frame(seeds=1)).note == "One run each: no intervals."
+
+
+def test_a_teachers_lift_and_likeness_by_hand() -> None:
+    runs = frame()
+    narrow = runs[(runs["role"] == "narrow") & (runs["ratio"] == 5)].set_index(["finish", "seed"])["last"]
+    gain = 100 * (narrow["distilled"] - narrow["alone"]).mean()
+    assert figures.lifts(runs)[5].mean == pytest.approx(gain) and figures.lifts(runs)[5].n == 3
+    matched = runs[(runs["way"] == "matched") & (runs["length"] == 10)]
+    assert figures.likeness(runs)["matched"]["accuracy"].mean == pytest.approx(100 * matched["last"].mean())
+    assert "nothing to show yet" in figures.teacher_lift(runs.assign(status="missing")).svg
 
 
 def test_sentences_say_less_and_more_in_words() -> None:

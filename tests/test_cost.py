@@ -1,9 +1,8 @@
-"""Estimated costs against multiply-adds counted by hand."""
+"""Estimated costs against multiply-adds counted by hand, and what runs took on processors and on shared GPUs."""
 
 import json
-import subprocess
-import sys
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import invented
@@ -11,9 +10,9 @@ import pytest
 from commanded import Command, command  # noqa: F401 - a fixture
 
 from netpress import data, nets, papers
-from netpress.runs import records, sizes, work
+from netpress.runs import cost, records
+from netpress.runs.cost import Spell, most_at_once, on_the_clock, spent
 from netpress.runs.run import Run
-from netpress.sweep import cost
 from netpress.training.stage import Stage
 
 EDITION = "demo+width=1.0+epochs=3+imitation_epochs=2"
@@ -46,13 +45,13 @@ def images() -> tuple[int, int]:
 def test_a_frozen_network_passes_its_prefix_once(images: tuple[int, int]) -> None:
     train, test = images
     epoch = train * (REPLACED + HEAD + HEAD + REPLACED) + test * (REPLACED + HEAD)
-    assert work.work(run_of("mean-frozen")) == 3 * epoch + (train + test) * sum(FIRST_FOUR)
+    assert cost.work(run_of("mean-frozen")) == 3 * epoch + (train + test) * sum(FIRST_FOUR)
 
 
 def test_a_thawed_network_passes_everything_in_every_epoch(images: tuple[int, int]) -> None:
     train, test = images
     whole = sum(FIRST_FOUR) + REPLACED + HEAD
-    assert work.work(run_of("mean-thawed")) == 3 * (train * (3 * whole - FIRST_FOUR[0]) + test * whole)
+    assert cost.work(run_of("mean-thawed")) == 3 * (train * (3 * whole - FIRST_FOUR[0]) + test * whole)
 
 
 def test_a_student_teacher_stage_sees_no_head_and_asks_its_teacher_once(images: tuple[int, int]) -> None:
@@ -60,23 +59,23 @@ def test_a_student_teacher_stage_sees_no_head_and_asks_its_teacher_once(images: 
     run = run_of("student-teacher-frozen")
     stage = run.stages[0]
     teacher = sum(FIRST_FOUR) + 3 * conv(512, 512, 2) + HEAD
-    assert work.stage_work(run, stage) == 2 * train * 2 * REPLACED + (train + test) * sum(FIRST_FOUR) + train * teacher
+    assert cost.stage_work(run, stage) == 2 * train * 2 * REPLACED + (train + test) * sum(FIRST_FOUR) + train * teacher
     seen = replace(stage, view="crop")
-    assert work.stage_work(run, seen) == 2 * train * (2 * REPLACED + sum(FIRST_FOUR) + teacher)
+    assert cost.stage_work(run, seen) == 2 * train * (2 * REPLACED + sum(FIRST_FOUR) + teacher)
 
 
 def test_what_runs_share_is_counted_once() -> None:
     runs = tuple(run_of(f"student-teacher-{regime}") for regime in ("frozen", "thawed"))
-    found = cost.estimates(runs, EDITION)
-    assert found[runs[0]] == pytest.approx(work.work(runs[0]) / cost.NOMINAL)
-    shared = work.stage_work(runs[1], runs[1].stages[0])
-    assert found[runs[1]] == pytest.approx((work.work(runs[1]) - shared) / cost.NOMINAL)
+    found = cost.estimates(runs, cost.rates(runs, EDITION))
+    assert found[runs[0]] == pytest.approx(cost.work(runs[0]) / cost.NOMINAL)
+    shared = cost.stage_work(runs[1], runs[1].stages[0])
+    assert found[runs[1]] == pytest.approx((cost.work(runs[1]) - shared) / cost.NOMINAL)
 
 
 def test_a_teacher_answers_the_same_images_once() -> None:
     runs = papers.matching(papers.grid("compressing", "demo"), "*cnn-16-32-distilled-t[28]-a0.9-s0")
-    found = cost.estimates(runs, "demo+epochs=77")  # an edition without records, so at the nominal rate
-    teacher = sum(sizes.sizes(*NETWORK_OF_TABLE_ONE).values()) * data.count("digits", "train")
+    found = cost.estimates(runs, {"": cost.NOMINAL})
+    teacher = sum(work for work, _ in cost.blocks(*NETWORK_OF_TABLE_ONE).values()) * data.count("digits", "train")
     assert len(runs) == 2
     assert found[runs[0]] - found[runs[1]] == pytest.approx(teacher / cost.NOMINAL)
 
@@ -86,13 +85,13 @@ def test_a_network_costs_what_its_own_records_say(tmp_path: Path, monkeypatch: p
     monkeypatch.setenv("NETPRESS_RESULTS", str(tmp_path))
     runs = [replace(run_of("mean-thawed"), model=f"vgg16-block{n}") for n in (1, 2, 3)]
     for run, faster in zip(runs, (2.0, 0.5), strict=False):
-        seconds = work.work(run) / cost.NOMINAL / faster
+        seconds = cost.work(run) / cost.NOMINAL / faster
         stages = [{"stage": "retrain", "epochs": 3, "seconds": seconds, "images_per_second": 1.0}]
         records.write(run, EDITION, invented.content(run, 0.5) | {"stages": stages})
-    found = cost.estimates(runs, EDITION)
+    found = cost.estimates(runs, cost.rates(runs, EDITION))
     times = zip(runs, (2, 0.5, 1.25), strict=True)
-    assert found == pytest.approx({run: work.work(run) / cost.NOMINAL / faster for run, faster in times})
-    assert "2 kinds of networks" in cost.basis(runs, EDITION)
+    assert found == pytest.approx({run: cost.work(run) / cost.NOMINAL / faster for run, faster in times})
+    assert "2 kinds of networks" in cost.basis(cost.rates(runs, EDITION))
 
 
 def test_a_core_is_not_judged_by_a_gpu(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -111,37 +110,12 @@ def test_a_core_is_not_judged_by_a_gpu(folder: Path, monkeypatch: pytest.MonkeyP
 @pytest.mark.parametrize("paper", ["triage", "pyramid", "compressing"])
 def test_every_planned_run_has_a_cost(paper: str) -> None:
     for run in papers.grid(paper, "demo"):
-        assert all(work.stage_work(run, stage) > 0 for stage in run.steps if isinstance(stage, Stage))
+        assert all(cost.stage_work(run, stage) > 0 for stage in run.steps if isinstance(stage, Stage))
 
 
-def test_sizes_are_kept_until_the_code_changes(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """What is kept is what the networks say; another digest of their code, or a damaged file, is counted anew."""
-    monkeypatch.setenv("NETPRESS_CACHE", str(tmp_path))
+def test_parameters_are_those_of_the_network() -> None:
     asked = ("vgg16", 32, 10, 0.25)
-    sizes.blocks.cache_clear()
-    found = sizes.blocks(*asked)
-    network = nets.build(*asked)
-    assert sizes.parameters(*asked) == sum(p.numel() for p in network.parameters())
-    sizes.blocks.cache_clear()
-    monkeypatch.setattr(sizes, "counted", lambda *_: pytest.fail("counted twice"))
-    assert sizes.blocks(*asked) == found
-    monkeypatch.setattr(sizes, "counted", lambda *_: {"block1": [1, 2]})
-    next(tmp_path.glob("sizes-*")).write_text("{")
-    sizes.blocks.cache_clear()
-    assert sizes.blocks(*asked) == {"block1": [1, 2]}
-    monkeypatch.setattr(sizes, "code_of_networks", lambda: "another")
-    monkeypatch.setattr(sizes, "counted", lambda *_: {"block1": [3, 4]})
-    sizes.blocks.cache_clear()
-    assert sizes.blocks(*asked) == {"block1": [3, 4]}
-    sizes.blocks.cache_clear()
-
-
-def test_a_plan_needs_no_torch() -> None:
-    """Once the sizes are known, what a run costs is told without loading torch, which takes a second."""
-    code = "import sys\nfrom netpress.cli import main\ntry: main()\nfinally: assert 'torch' not in sys.modules"
-    for _ in range(2):
-        ended = subprocess.run([sys.executable, "-c", code, "plan", "triage"], capture_output=True, text=True)
-    assert ended.returncode == 0, ended.stderr
+    assert cost.parameters(*asked) == sum(p.numel() for p in nets.build(*asked).parameters())
 
 
 def test_a_plan_takes_what_a_run_takes(command: Command, tmp_path: Path) -> None:  # noqa: F811
@@ -154,3 +128,26 @@ def test_a_plan_takes_what_a_run_takes(command: Command, tmp_path: Path) -> None
     records.write(runs[0], "small+epochs=2", invented.content(runs[0], 0.5), tmp_path)
     told = json.loads(command("plan", "triage", *chosen, "--results", str(tmp_path), "--json").out)
     assert [row["state"] for row in told] == ["done"] + ["missing"] * 5
+
+
+# --- seconds that were spent
+
+NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
+
+
+def spell(begin: float, end: float, kind: str = "cuda", device: str = "NVIDIA H100") -> Spell:
+    """A run from and until so many seconds after noon."""
+    return Spell(kind, device, (NOON + timedelta(seconds=end)).isoformat(), end - begin)
+
+
+def test_networks_that_share_a_gpu_take_its_time_once_and_cores_add_up() -> None:
+    side_by_side = [spell(0, 100), spell(10, 60), spell(90, 130), spell(200, 260)]
+    assert on_the_clock(side_by_side) == on_the_clock(side_by_side[::-1]) == pytest.approx(130 + 60)
+    assert on_the_clock([]) == 0
+    both = [spell(0, 100, "cpu", "EPYC"), spell(0, 100, "cpu", "EPYC"), spell(0, 100), spell(0, 100)]
+    assert spent(both) == {("cpu", "EPYC"): pytest.approx(200), ("cuda", "NVIDIA H100"): pytest.approx(100)}
+
+
+def test_how_many_share_a_gpu() -> None:
+    assert most_at_once([spell(0, 100), spell(10, 60), spell(60, 90), spell(95, 130)]) == 2
+    assert most_at_once([spell(0, 10)] * 3) == 3 and most_at_once([]) == 0

@@ -7,7 +7,7 @@ from dataclasses import FrozenInstanceError, fields
 import pytest
 import sweeps
 
-from netpress import editions, papers, paths, sweep
+from netpress import editions, papers, paths
 from netpress.book.page import Page
 from netpress.errors import UserError
 from netpress.runs import records
@@ -79,7 +79,7 @@ def test_a_setting_that_does_nothing_to_a_network_of_ones_own_is_refused(change)
 
 
 def test_a_page_that_trains_refuses_it_too(monkeypatch):
-    monkeypatch.setattr(sweep, "ensure", lambda *_: pytest.fail("work was begun"))
+    monkeypatch.setattr("netpress.runs.sweep.ensure", lambda *_: pytest.fail("work was begun"))
     with pytest.raises(UserError, match="retrain_epochs=2 changes no run of triage"):
         Page(chapter="triage/accuracy", edition="demo+retrain_epochs=2").records()
 

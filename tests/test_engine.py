@@ -9,17 +9,15 @@ from typing import Any
 import pytest
 import torch
 
-from netpress import data, nets, papers, sweep
+from netpress import data, nets, papers
 from netpress.compress.edits import Inherit, Prune
 from netpress.data.views import normalise_of
 from netpress.errors import UserError
 from netpress.nets.network import Network
-from netpress.runs import records
-from netpress.runs import workspace as workspaces
-from netpress.runs.perform import perform
-from netpress.runs.run import Run, with_needs
-from netpress.runs.weights import WeightStore
-from netpress.runs.workspace import Kept, Workspace
+from netpress.runs import records, sweep
+from netpress.runs.perform import Workspace, perform
+from netpress.runs.run import with_needs
+from netpress.runs.store import WeightStore
 from netpress.training import cache as caches
 from netpress.training.cache import Cache, weights_hash
 from netpress.training.compute import ComputeConfig, choose
@@ -412,40 +410,6 @@ def test_precision_can_be_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
 # --- what runs of one process share ---------------------------------------------------------------------------------
 
 
-def first_weights(run: Run, workspace: Workspace) -> dict[str, torch.Tensor]:
-    """The network of a run before its first stage."""
-    needs = {role: workspace.finished(need) for role, need in run.needs}
-    network = workspace.blank(run, needs)
-    for position, step in enumerate(run.steps):
-        if isinstance(step, Stage):
-            break
-        torch.manual_seed(run.seed_of("step", position))
-        network = step.apply(network, needs)
-    return network.state_dict()
-
-
-@pytest.mark.parametrize(
-    ("paper", "pattern"),
-    [("triage", "*block?-*-frozen-s0"), ("pyramid", "*svgg1[17]-*two-stages*"), ("compressing", "*vgg16-pruned-5x*")],
-)
-def test_what_is_not_drawn_would_have_been_written_over(paper: str, pattern: str, tmp_path: Path) -> None:
-    """A run begins with the same bits, and the same strides, as where its whole network is drawn."""
-    edition = "demo+epochs=1+parent_epochs=1+imitation_epochs=1+images=128+width=0.0625"
-    workspace = Workspace(choose(), WeightStore(tmp_path))
-    undrawn = 0
-    for run in with_needs(papers.matching(papers.grid(paper, edition), pattern)):
-        workspace.store.save(run.fingerprint, workspace.whole(run).state_dict(), {})
-        sparing = first_weights(run, workspace)
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(workspaces, "filled_by", lambda *_: set())
-            whole = first_weights(run, workspace)
-        undrawn += bool(run.needs)
-        assert sparing.keys() == whole.keys()
-        for name, tensor in whole.items():
-            assert torch.equal(tensor, sparing[name]) and tensor.stride() == sparing[name].stride(), (run.name, name)
-    assert undrawn > 1
-
-
 def test_a_hash_is_worked_out_again_when_the_network_has_changed() -> None:
     store, network = Cache(0), network_of("vgg16")
     whole, before = store.hash_of(network), store.hash_of(network, "block3")
@@ -456,13 +420,6 @@ def test_a_hash_is_worked_out_again_when_the_network_has_changed() -> None:
         with torch.no_grad():
             next(network["block3"].parameters()).add_(1e-6)
         assert (store.hash_of(network), store.hash_of(network, "block3")) == ("again", before)
-
-
-def test_only_the_last_few_are_kept() -> None:
-    kept, made = Kept(2), []
-    for key in ("a", "b", "a", "c", "a", "b"):
-        assert kept.get(key, lambda key=key: made.append(key) or key) == key  # type: ignore[misc]
-    assert made == ["a", "b", "c", "b"]
 
 
 # --- a grid -------------------------------------------------------------------------------------------------------

@@ -13,13 +13,13 @@ import pytest
 import torch
 from torch import Tensor
 
-from netpress import limits, papers, sweep
+from netpress import limits, papers
 from netpress.data import Images
 from netpress.nets import build
 from netpress.nets.network import Network
 from netpress.nets.vgg import conv_layers
-from netpress.runs import machine, records
-from netpress.sweep.workers import default_workers
+from netpress.runs import records, sweep
+from netpress.runs.perform import is_out_of_memory
 from netpress.training import compute as speeds
 from netpress.training import memory
 from netpress.training.biases import superfluous, without_biases
@@ -403,16 +403,6 @@ def test_a_numbered_gpu_is_the_current_one_and_its_memory_counts(monkeypatch: py
     assert (current, asked) == (["cuda:1"], ["cuda:1"])
 
 
-@pytest.mark.parametrize(("device", "workers"), [("cuda", 2), ("cuda:1", 2), ("mps", 1)])
-def test_as_many_workers_as_the_chosen_device_feeds(monkeypatch: pytest.MonkeyPatch, device: str, workers: int) -> None:
-    monkeypatch.setenv("NETPRESS_DEVICE", device)
-    monkeypatch.setattr(limits, "cores", lambda: 16)
-    assert default_workers() == workers
-    monkeypatch.setenv("NETPRESS_DEVICE", "cpu")
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    assert default_workers() == 16
-
-
 def test_memory_that_runs_out_while_a_step_is_captured_is_told_as_such() -> None:
     """Leaving the capture raises another error."""
     try:
@@ -421,8 +411,8 @@ def test_memory_that_runs_out_while_a_step_is_captured_is_told_as_such() -> None
         finally:
             raise RuntimeError("operation failed due to a previous error during capture")
     except RuntimeError as error:
-        assert machine.is_out_of_memory(error)
-    assert not machine.is_out_of_memory(RuntimeError("operation failed"))
+        assert is_out_of_memory(error)
+    assert not is_out_of_memory(RuntimeError("operation failed"))
 
 
 def test_algorithms_are_tried_unless_they_must_be_deterministic(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -434,7 +424,7 @@ def test_algorithms_are_tried_unless_they_must_be_deterministic(monkeypatch: pyt
 
 
 def test_a_record_says_what_results_on_a_gpu_depend_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(machine, "device_name", lambda _: "a GPU")
-    made = machine.made(ComputeConfig("cuda:0", "bf16"))
+    monkeypatch.setattr(records, "device_name", lambda _: "a GPU")
+    made = records.made(ComputeConfig("cuda:0", "bf16"))
     assert made["kind"] == "cuda" and {"cuda", "cudnn", "driver", "tf32", "deterministic"} <= made.keys()
-    assert "driver" not in machine.made(ComputeConfig())
+    assert "driver" not in records.made(ComputeConfig())

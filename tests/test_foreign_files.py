@@ -1,23 +1,19 @@
 """Files that somebody else wrote, cut, moved or forgot: in the place of records, data, weights, checkpoints, a site."""
 
-import errno
 import gzip
 import json
-import logging
-import os
 import random
 import tarfile
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 import sweeps
 from commanded import Command, command  # noqa: F401 - a fixture
+from safetensors.torch import save
 from sweeps import EDITION, child, found, parent, tiny
 
-from netpress import data, papers, paths, sealed, sweep
-from netpress.atomic import CannotWrite
+from netpress import data, paths
 from netpress.book import glue, render, site, warm
 from netpress.book.chapter import check_parameters
 from netpress.book.page import Page
@@ -26,51 +22,10 @@ from netpress.book.renderer import Renderer
 from netpress.data import files
 from netpress.data.folder import _idx, members
 from netpress.errors import UserError
-from netpress.runs import records
-from netpress.runs.weights import WeightStore
-from netpress.sweep import leases
+from netpress.files import digest, seal
+from netpress.runs import records, sweep
+from netpress.runs.store import WeightStore
 from netpress.training.checkpoint import Checkpoints
-
-# --- in the place of a record ---------------------------------------------------------------------------------------
-
-
-def with_sum(record: dict) -> bytes:
-    """Any content, with a checksum that fits."""
-    return records.encode(record)
-
-
-def put_pipe(path: Path) -> None:
-    os.mkfifo(path)
-
-
-def put_newer(path: Path) -> None:
-    path.write_bytes(with_sum({"new": 1, "name": "x", "fingerprint": "f", "status": "done", "format": 99}))
-
-
-REMADE: dict[str, Callable[[bytes], bytes]] = {
-    "edited by hand": lambda content: content.replace(b'"seed": 0', b'"seed": 1'),
-    "cut": lambda content: content[: len(content) // 2],
-    "empty": lambda content: b"",
-    "line ends of Windows": lambda content: content.replace(b"\n", b"\r\n"),
-    "a byte order mark": lambda content: b"\xef\xbb\xbf" + content,
-    "one more newline": lambda content: content + b"\n",
-    "binary": lambda content: bytes(range(256)),
-    "a mark of Git's merge": lambda content: b"<<<<<<< HEAD\n" + content,
-}
-KEPT: dict[str, Callable[[Path], object]] = {
-    "a folder": lambda path: path.mkdir(),
-    "a looping link": lambda path: path.symlink_to(path),
-    "a pipe": put_pipe,
-    "a device": lambda path: path.symlink_to("/dev/zero"),
-    "a newer version's record": put_newer,
-    "a newer version's, as this one writes it": lambda path: path.write_bytes(
-        with_sum({"name": "x", "fingerprint": "0f", "status": "done", "format": 2})
-    ),
-    "a list": lambda path: path.write_bytes(with_sum({"name": ["x"], "status": 1})),
-    "a format that is no number": lambda path: path.write_bytes(
-        with_sum({"name": "x", "status": "done", "format": "b"})
-    ),
-}
 
 
 @pytest.fixture
@@ -78,159 +33,6 @@ def done(folder: Path) -> Path:
     """Records of a parent and its child."""
     sweep.ensure((parent(), child()), EDITION, workers=1)
     return folder
-
-
-def listing(place: Path) -> dict[str, bool]:
-    return {str(path.relative_to(place)): path.is_symlink() for path in sorted(place.rglob("*"))}
-
-
-@pytest.mark.parametrize("kind", REMADE)
-def test_a_damaged_record_is_named_and_left_by_whoever_reads(
-    done: Path, kind: str, caplog: pytest.LogCaptureFixture
-) -> None:
-    path = records.path_of(parent(), EDITION)
-    path.write_bytes(REMADE[kind](path.read_bytes()))
-    before, content = listing(done), path.read_bytes()
-    with caplog.at_level(logging.WARNING):
-        assert records.state(parent(), EDITION) == "unreadable"
-        assert records.fresh((parent(), child()), EDITION).keys() == {child()}
-        assert list(records.frame((parent(), child()), EDITION)["status"]) == ["unreadable", "done"]
-        assert [record["name"] for record in records.every(EDITION)] == [child().name]
-    (line,) = [record.getMessage() for record in caplog.records]
-    assert line.startswith(f"netpress: {path} ") and "passed over" in line
-    assert listing(done) == before and path.read_bytes() == content
-
-
-def test_a_sweep_makes_it_again_and_sets_the_damaged_one_aside(done: Path) -> None:
-    expected, path = found(done / "results"), records.path_of(parent(), EDITION)
-    path.write_bytes(path.read_bytes()[:-1])
-    summary = sweep.ensure((parent(), child()), EDITION, workers=1)
-    assert (summary.done, summary.before, summary.failures) == (1, 1, [])
-    assert found(done / "results") == expected and path.with_name(path.name + ".corrupt").exists()
-
-
-@pytest.mark.timeout(60)
-@pytest.mark.parametrize("kind", KEPT)
-def test_what_is_no_damaged_record_is_named_and_never_touched(
-    done: Path, kind: str, caplog: pytest.LogCaptureFixture
-) -> None:
-    path = records.path_of(parent(), EDITION)
-    path.unlink()
-    KEPT[kind](path)
-    before = listing(done)
-    with caplog.at_level(logging.WARNING):
-        assert records.state(parent(), EDITION) == "unreadable"
-        assert records.read(path) is None and records.header(path) is None
-        assert records.fresh((parent(), child()), EDITION).keys() == {child()}
-        summary = sweep.ensure((parent(), child()), EDITION, workers=1)
-    (line,) = {record.getMessage() for record in caplog.records}
-    assert str(path) in line and ("newer version" in line or "newer" not in kind)
-    assert [(outcome.run, outcome.status) for outcome in summary.failures] == [(parent(), "unreadable")]
-    assert "--retry" not in summary.lines[-1]  # it would not do it again
-    assert summary.before == 1 and "move it away" in summary.lines[0]
-    with pytest.raises(CannotWrite, match="move it away"):
-        records.write(parent(), EDITION, {"status": "done"})
-    assert listing(done) == before
-
-
-@pytest.mark.parametrize("number", [errno.EACCES, errno.EIO])
-def test_a_record_that_may_not_be_read_is_named_and_the_rest_is_shown(
-    done: Path, number: int, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    path, really = records.path_of(parent(), EDITION), os.open
-
-    def refused(name: str, *more: int) -> int:
-        if str(name) == str(path):
-            raise OSError(number, os.strerror(number), str(name))
-        return really(name, *more)
-
-    monkeypatch.setattr(os, "open", refused)
-    with caplog.at_level(logging.WARNING):
-        assert list(records.frame((parent(), child()), EDITION)["status"]) == ["unreadable", "done"]
-        summary = sweep.ensure((parent(), child()), EDITION, workers=1)
-    assert [outcome.status for outcome in summary.failures] == ["unreadable"] and summary.before == 1
-    assert {record.getMessage() for record in caplog.records} == {
-        f"netpress: {path} cannot be read ({os.strerror(number)}): it is passed over."
-    }
-
-
-WRONG_CONTENT = [
-    {"made": None},
-    {"made": {"device": 1}},
-    {"stages": [1]},
-    {"stages": [{"seconds": "1"}]},
-    {"history": 5},
-    {"best": None},
-    {"best": "0.5"},
-    {"measures": []},
-    {"edition": None},
-    {"status": "finished"},
-    {"run": 5},
-    {"parameters": "many"},
-]
-
-
-@pytest.mark.parametrize("wrong", WRONG_CONTENT, ids=str)
-def test_a_sealed_record_of_wrong_content_is_named_and_the_rest_is_shown(
-    done: Path, wrong: dict, caplog: pytest.LogCaptureFixture
-) -> None:
-    path = records.path_of(parent(), EDITION)
-    path.write_bytes(with_sum((records.read(path) or {}) | wrong))
-    with caplog.at_level(logging.WARNING):
-        table = records.frame((parent(), child()), EDITION)
-    assert records.state(parent(), EDITION) == "unreadable"
-    jobs, summary = sweep.planned((parent(), child()), EDITION, path.parents[3])
-    assert jobs == [] and "move it away" in summary.outcomes[0].reason and summary.before == 1
-    assert list(table["status"]) == ["unreadable", "done"] and table["best"].notna().tolist() == [False, True]
-    assert any(str(path) in record.getMessage() for record in caplog.records)
-    records.history((parent(), child()), EDITION), list(records.every(EDITION))
-
-
-def test_records_carry_a_format_number_and_those_without_have_the_first(done: Path) -> None:
-    path = records.path_of(parent(), EDITION)
-    record = records.read(path) or {}
-    assert record["format"] == records.FORMAT == 1
-    old = {key: value for key, value in record.items() if key != "format"}
-    path.write_bytes(with_sum(old))
-    assert records.read(path) == old and records.state(parent(), EDITION) == "done"
-    assert records.bare(old) == records.bare(record)
-
-
-def test_commands_name_what_they_pass_over(
-    command: Command,  # noqa: F811
-    folder: Path,
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    run = papers.grid("triage", "demo")[0]
-    path = records.path_of(run, "demo")
-    path.parent.mkdir(parents=True)
-    put_newer(path)
-    for words in (("status", "triage"), ("plan", "triage"), ("results", "triage"), ("claims", "--edition", "demo")):
-        records.tell.cache_clear()
-        caplog.clear()
-        told = command(*words)
-        assert told.status == 0, (words, told.err)
-        assert any("newer version" in record.getMessage() for record in caplog.records), words
-    assert json.loads(command("status", "triage", "--json").out)["unreadable"] == 1
-
-
-@pytest.mark.parametrize("content", ["", "[]", "{}", '{"verdicts": 3}', '{"verdicts": [{"id": "T1"}]}', "\x00"])
-def test_the_pilots_verdicts_are_no_list(folder: Path, content: str) -> None:
-    path = folder / "results" / "small" / "claims" / "pilot.json"
-    path.parent.mkdir(parents=True)
-    path.write_text(content)
-    assert papers.pilot_verdicts("triage", "small") == {}
-
-
-@pytest.mark.parametrize(
-    "content", ["", "[]", "{}", '{"host": 1, "pid": "x", "started": null, "beat": {}}', "[" * 9999]
-)
-def test_a_lease_that_is_none(folder: Path, content: str) -> None:
-    path = leases.path_of(parent(), EDITION, folder / "results")
-    path.parent.mkdir(parents=True)
-    path.write_text(content)
-    assert leases.read(path) is None
-    assert sweep.ensure((parent(),), EDITION, workers=1).done == 1 and not path.exists()
 
 
 def test_nothing_there_is_one_sentence(command: Command, tmp_path: Path) -> None:  # noqa: F811
@@ -255,13 +57,9 @@ def test_weights_that_cannot_be_used_are_set_aside_and_made_again(done: Path, ki
         weights.unlink()
         weights.mkdir()
     else:
-        import hashlib
-
-        from netpress.runs import weights as written
-
-        content = b"nonsense" if kind == "no tensors" else written.packed({})
+        content = b"nonsense" if kind == "no tensors" else save({})
         weights.write_bytes(content)
-        note.write_bytes(written.note(hashlib.sha256(content).hexdigest(), {}))
+        note.write_text(json.dumps({"weights": digest(content), "metadata": {}}))
     records.path_of(child(), EDITION).unlink()
     summary = sweep.ensure((parent(), child()), EDITION, workers=1)
     assert summary.failures == [] and found(done / "results") == before
@@ -272,8 +70,7 @@ def test_weights_that_cannot_be_used_are_set_aside_and_made_again(done: Path, ki
 
 @pytest.mark.parametrize("kind", ["other tensors", "no rows", "a folder", "no pickle"])
 def test_an_unusable_checkpoint_with_a_fitting_sum_is_set_aside(folder: Path, kind: str) -> None:
-    from netpress.runs.perform import RunState
-    from netpress.runs.workspace import new_workspace
+    from netpress.runs.perform import RunState, new_workspace
     from netpress.training import checkpoint
 
     run = parent()
@@ -285,7 +82,7 @@ def test_an_unusable_checkpoint_with_a_fitting_sum_is_set_aside(folder: Path, ki
         del made.metadata["rows"]
     content = checkpoint.encode(made)
     if kind == "no pickle":
-        content = sealed.seal(b"[1, 2\n")
+        content = seal(b"[1, 2\n")
     points.paths[0].parent.mkdir(parents=True)
     points.paths[0].mkdir() if kind == "a folder" else points.paths[0].write_bytes(content)
     summary = sweep.ensure((run,), EDITION, workers=1)

@@ -5,9 +5,10 @@ from pathlib import Path
 import pytest
 from commanded import Command, command  # noqa: F401 - a fixture
 
-from netpress import cli, papers, sweep, words
+from netpress import cli, papers, words
 from netpress.errors import UserError
-from netpress.sweep import Summary
+from netpress.runs import sweep
+from netpress.runs.sweep import Summary
 
 SPELLINGS = [("0,1",), ("0 1",), ("0, 1",), ("0", "1"), ("0,", "1"), (" 0 ", ",1,"), ("0,1", "1")]
 
@@ -123,7 +124,7 @@ def test_every_option_that_takes_a_list_is_here() -> None:
         for name, parameter in inspect.signature(one.callback).parameters.items():
             if "list[str]" in str(parameter.annotation):
                 found.add(name)
-    assert found == {"dataset", "seeds", "change", "retry", "chosen", "blocks", "given"}  # the last: rerun's NAME=VALUE
+    assert found == {"dataset", "seeds", "change", "retry", "chosen", "blocks"}
 
 
 def test_a_data_set_that_one_paper_lacks_is_run_by_the_others(command: Command, asked: list[dict]) -> None:  # noqa: F811

@@ -9,7 +9,9 @@ from pyramids import BACKWARD, FORWARD, frame
 
 from netpress.nets import levels
 from netpress.papers import printed, pyramid
-from netpress.papers.pyramid import NAMES, figures, speed, tables
+from netpress.papers.pyramid import FORWARD as FORWARD_
+from netpress.papers.pyramid import figures, speed, tables
+from netpress.papers.pyramid.tables import FINE, SHOWN
 from netpress.report.estimates import Estimate
 from netpress.report.tables import NOTHING
 from netpress.training.compute import plain
@@ -31,9 +33,10 @@ def test_every_cell_has_its_number_beside_ours(number: int, nothing_measured: No
     table = getattr(tables, f"table_{number}")(pyramid.tidy(frame({(f"svgg11-{direction}", "fitnet"): 0.8})))
     paper = printed.table(f"pyramid_table_{number}")
     assert list(table.cells.index) == list(paper.index)
-    assert list(table.cells) == ["Scratch", "2 stages", "Gram", "FitNet", "Gram Direct"]
+    literal = ["2 stages, section 3.1", "Gram, section 3.1"] if direction == FORWARD_ else []
+    assert list(table.cells) == [FINE, "2 stages", "Gram", "FitNet", "Gram Direct", *literal]
     for level in paper.index:
-        for column, name in zip(paper.columns, table.cells, strict=True):
+        for column, name in zip(paper.columns, table.cells, strict=False):
             cell = table.cells.at[level, name]
             if isinstance(paper.at[level, column], float):
                 assert cell.paper == paper.at[level, column]
@@ -41,7 +44,7 @@ def test_every_cell_has_its_number_beside_ours(number: int, nothing_measured: No
             else:
                 assert not isinstance(cell.ours, Estimate)
         if level != "VGG19":  # the best of a row is bold, the paper's and ours
-            held = {name: table.cells.at[level, name] for name in table.cells}
+            held = {name: table.cells.at[level, name] for name in [*table.cells][:5]}
             theirs = {name: cell.paper for name, cell in held.items() if isinstance(cell.paper, float)}
             assert {n for n, cell in held.items() if cell.best[0]} == {
                 n for n, v in theirs.items() if v == max(theirs.values())
@@ -78,7 +81,7 @@ def test_thawed_beside_frozen_by_hand(nothing_measured: None) -> None:
 
 def test_tables_of_nothing_say_so(nothing_measured: None) -> None:
     runs = pyramid.tidy(frame({}).iloc[:1])  # VGG19 alone
-    assert tables.table_1(runs).cells.at["SVGG14", "Scratch"].ours.n == 0
+    assert tables.table_1(runs).cells.at["SVGG14", FINE].ours.n == 0
     assert "not run" in repr(tables.table_thawed(runs)) and "not run" in repr(tables.table_native(runs))
     assert "not run" in repr(tables.order_agreement(runs))
 
@@ -90,7 +93,7 @@ def as_printed(number: int) -> dict[tuple[str, str], float]:
     return {
         (f"{level.lower()}-{direction}", method): paper.at[level, column] / 100
         for level in paper.index[1:]
-        for method, column in NAMES.items()
+        for method, column in SHOWN.items()
         if isinstance(paper.at[level, column], float)
     }
 
@@ -100,10 +103,10 @@ def test_order_agreement_is_perfect_with_the_papers_own_numbers(nothing_measured
     runs[["best", "last"]] = runs[["best", "last"]].round(3)
     runs["best"] = [(as_printed(1) | as_printed(3)).get((r.model, r.method), 0.5) for r in runs.itertuples()]
     cells = tables.order_agreement(pyramid.tidy(runs)).cells
-    assert [cells.at[f"Table {n}", part].mean for n in (1, 3) for part in cells] == [1.0] * 6
-    assert cells.at["Table 1", "all cells"].n == cells.at["Table 3", "all cells"].n == 23
+    assert [cells.at[n, part].mean for n in ("Table 1, section 3.1", "Table 3") for part in cells] == [1.0] * 6
+    assert cells.at["Table 1, section 3.1", "all cells"].n == cells.at["Table 3", "all cells"].n == 23
     # the other data set of the paper agrees with the first in order, but not wholly
-    assert all(0.4 < cells.at[f"Table {n}", "all cells"].mean < 1 for n in (2, 4))
+    assert all(0.4 < cells.at[n, "all cells"].mean < 1 for n in ("Table 2, section 3.1", "Table 4"))
 
 
 def test_order_of_methods_leaves_the_levels_out(nothing_measured: None) -> None:
@@ -116,8 +119,8 @@ def test_order_of_methods_leaves_the_levels_out(nothing_measured: None) -> None:
         for r in runs.itertuples()
     ]
     cells = tables.order_agreement(pyramid.tidy(runs)).cells
-    assert cells.at["Table 2", "methods"].mean == -1.0
-    assert cells.at["Table 2", "levels"].mean > 0.3
+    assert cells.at["Table 2, section 3.1", "methods"].mean == -1.0
+    assert cells.at["Table 2, section 3.1", "levels"].mean > 0.3
 
 
 def test_figures_are_drawn_from_the_levels_data(nothing_measured: None) -> None:

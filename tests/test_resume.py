@@ -11,11 +11,10 @@ import sweeps
 import torch
 from sweeps import intricate, parent
 
+from netpress.errors import Interrupted
 from netpress.runs import records
-from netpress.runs.perform import Progress, perform
-from netpress.runs.weights import WeightStore
-from netpress.runs.workspace import Workspace
-from netpress.sweep import signals
+from netpress.runs.perform import Progress, Workspace, perform
+from netpress.runs.store import WeightStore
 from netpress.training import compute
 from netpress.training.checkpoint import Checkpoints, capture, decode, encode
 from netpress.training.loop import TrainState
@@ -28,7 +27,7 @@ def interrupted_at(epoch: int) -> Callable[[Progress], None]:
 
     def tell(progress: Progress) -> None:
         if progress.done == epoch:
-            raise signals.Interrupted(signal.SIGINT)
+            raise Interrupted(signal.SIGINT)
 
     return tell
 
@@ -38,7 +37,7 @@ def stop_after_each(told: list[int]) -> Callable[[Progress], None]:
 
     def tell(progress: Progress) -> None:
         told.append(progress.done)
-        raise signals.Interrupted(signal.SIGTERM)
+        raise Interrupted(signal.SIGTERM)
 
     return tell
 

@@ -99,7 +99,7 @@ def test_a_table_can_be_read_aloud_and_scrolled():
     page = Table(estimates(runs(), "model", "method"), "Accuracy")._repr_html_()
     assert page.startswith('<div class="np-scroll" tabindex="0" role="region" aria-label="Table: Accuracy">')
     assert "<caption>Accuracy</caption>" in page
-    assert '<th scope="col" class="np-number">random-frozen</th>' in page
+    assert '<th scope="col"><span class="np-number">random-frozen</span></th>' in page
     assert '<th scope="row">vgg16-block1</th>' in page
     assert '<table class="dataframe np-table">' in page
     assert 'th scope="col"></th>' not in page
@@ -190,7 +190,6 @@ def test_beside_shows_the_papers_number_ours_and_the_difference():
 
 def test_beside_keeps_the_printed_digits_and_marks_the_best_of_a_row():
     page = table_1()._repr_html_()
-    assert 'title="printed: 94.175; ours: 75.500 ± 6.353 (n = 2)"' in page
     assert "94.2 | <b>75.5 ± 6.4 (n = 2)</b>" in page and page.count("<b>") == 1
 
 
@@ -205,9 +204,9 @@ def test_to_frame_gives_numbers():
 def test_cells_are_set_by_what_they_hold():
     frame = pd.DataFrame({"a": [1.0, None, Whole("1.2 points"), "x" * 60, "short"]}, dtype="object")
     page = Table(frame, "c")._repr_html_()
-    kinds = re.findall(r'<td(?: class="([\w-]+)")?>', page)
+    kinds = re.findall(r'<td>(?:<span class="([\w-]+)">)?', page)
     assert kinds == ["np-number", "np-number", "np-whole", "np-words", ""]
-    assert '<th scope="col" class="np-number">a</th>' in page
+    assert '<th scope="col"><span class="np-number">a</span></th>' in page
 
 
 def test_listing_takes_one_dict_a_row():

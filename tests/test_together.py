@@ -13,7 +13,6 @@ from netpress.papers import together
 from netpress.papers.paper import INTEGERS, UNCOMPRESSED, facts_of, meets
 from netpress.papers.together import answers, figures
 from netpress.report.estimates import Estimate
-from netpress.report.scatter import brief
 from netpress.runs import records
 
 EDITIONS = dict.fromkeys(papers.PAPERS, "demo")
@@ -88,65 +87,75 @@ def test_sizes_are_those_of_the_records(frame):
     assert len(rows) == 1
     row, held = rows.iloc[0], record["measures"]
     assert row["parameters"] == record["parameters"] * (1 - held["sparsity"])
-    assert row["bytes"] == min(held["bytes_dense32"], held["bytes_sparse32"]) and row["written"]
+    assert row["bytes"] == min(held["bytes_dense32"], held["bytes_sparse32"])
     assert row["accuracy"] == record["last"] and pd.isna(row["latency"])
     integers = frame[frame["network"] == "six layers pruned 5x, global, int8"].iloc[0]
     assert (integers["approach"], integers["accuracy"], integers["bytes"]) == (INTEGERS, 0.8, held["bytes_int8"])
     triage = frame[frame["paper"] == "triage"]
-    assert not triage["written"].any() and (triage["latency"] > 0).all()
+    assert (triage["latency"] > 0).all()
     sizes = dict(zip(triage["network"], triage["bytes"], strict=True))
     parent = next(r for r in papers.grid("triage", "demo") if r.method == "parent")
     assert sizes["VGG16"] == 4 * records.fresh([parent], "demo")[parent]["parameters"]
 
 
 def small(rows) -> pd.DataFrame:
-    columns = ["approach", "network", "seed", "images", "accuracy", "parameters", "multiply_adds", "bytes", "latency"]
-    frame = pd.DataFrame(rows, columns=columns)
-    return frame.assign(below=together.below(frame))
+    columns = ["approach", "network", "name", "origin", "seed", "images", "accuracy", "parameters", "multiply_adds"]
+    frame = pd.DataFrame(rows, columns=[*columns, "bytes", "latency"]).assign(paper="triage")
+    return together.against_own(frame)
 
 
 MADE = [
-    (UNCOMPRESSED, "big", 0, None, 0.90, 100, 10, 400, 4.0),
-    (UNCOMPRESSED, "big", 1, None, 0.92, 100, 10, 400, 4.0),
-    (UNCOMPRESSED, "other", 0, None, 0.80, 50, 10, 200, 4.0),
-    ("pruned", "cut", 0, None, 0.905, 20, 10, 100, 4.0),
-    ("pruned", "cut", 1, None, 0.895, 20, 10, 100, 4.0),
-    ("pyramid", "low", 0, None, 0.85, 10, 1, 40, 1.0),
-    ("distilled", "elsewhere", 0, 500, 0.99, 1, 1, 1, 1.0),
+    (UNCOMPRESSED, "big", "big-s0", "", 0, None, 0.90, 100, 10, 400, 4.0),
+    (UNCOMPRESSED, "big", "big-s1", "", 1, None, 0.92, 100, 10, 400, 4.0),
+    (UNCOMPRESSED, "other", "other-s0", "", 0, None, 0.80, 50, 10, 200, 4.0),
+    ("pruned", "cut", "cut-s0", "big-s0", 0, None, 0.905, 20, 10, 100, 4.0),
+    ("pruned", "cut", "cut-s1", "big-s1", 1, None, 0.895, 20, 10, 100, 4.0),
+    ("pruned", "worse", "worse-s0", "big-s0", 0, None, 0.70, 40, 10, 200, 4.0),
+    ("pyramid", "low", "low-s0", "other-s0", 0, None, 0.79, 8, 1, 40, 1.0),
+    ("distilled", "elsewhere", "elsewhere-s0", "big-s0", 0, 500, 0.99, 1, 1, 1, 1.0),
 ]
 
 
-def test_differences_are_to_the_best_network_of_the_same_images():
-    frame = small(MADE)
-    assert [round(v, 6) for v in frame["below"][:6]] == [-1.0, 1.0, -11.0, -0.5, -1.5, -6.0]
-    assert pd.isna(frame["below"].iloc[6])
-    means = figures.points(frame).set_index("network")["below"]
-    assert "elsewhere" not in means and round(means["cut"], 6) == -1.0
+def test_each_network_is_compared_with_the_one_that_it_came_from():
+    means = figures.points(small(MADE)).set_index("network")
+    assert "elsewhere" not in means.index and "big" not in means.index  # other images; nothing to compare with
+    cut, low, other = (means.loc[name] for name in ("cut", "low", "other"))
+    assert (round(cut["against_own"], 6), cut["times_bytes"], cut["n"], cut["runs"]) == (-1.0, 4.0, 2, "cut-s0 cut-s1")
+    assert (round(low["against_own"], 6), low["times_parameters"], low["times_latency"]) == (-1.0, 6.25, 4.0)
+    assert (other["method"], round(other["against_own"], 6), other["times_bytes"]) == ("small, alone", -10.0, 2.0)
 
 
 def test_what_to_ship():
     frame = small(MADE)
-    name, factor = figures.advice(frame, 1.0 + 1e-9, "parameters")
-    assert (name, factor) == ("cut (pruned)", 5.0)
-    assert figures.advice(frame, 10.0, "latency") == ("low (pyramid)", 4.0)
+    assert set(figures.best_of(frame, "bytes")["network"]) == {"cut", "low", "other"}  # nobody ships what another beats
+    assert figures.advice(frame, 1.0 + 1e-9, "parameters") == ("low (shallower)", 6.25)
     assert figures.advice(frame, 0.1, "bytes") == ("not run", None)
     table = figures.table_allowed(frame).cells
-    assert table.loc["pyramid", "smaller, −5"] is None and table.loc["pruned", "fewer bytes, −2"] == 4.0
-    front = figures.table_front(frame).cells
-    assert list(front.index) == ["big", "cut", "low"]
+    assert table.loc["small, alone", "fewer bytes, −5"] is None and table.loc["pruned", "fewer bytes, −2"] == 4.0
+    assert list(figures.table_front(frame).cells.index) == ["low", "cut"]
+    chart = figures.tradeoff(frame, "bytes")
+    assert chart.title == "Shallower: 5.0 times fewer bytes within a point" and "cut-s1" in " ".join(chart.data["runs"])
 
 
-def test_networks_far_below_are_counted_and_not_drawn():
-    figure = figures.figure_size(small([*MADE, ("pruned", "ruined", 0, None, 0.1, 5, 10, 50, 4.0)]))
-    assert "1 that lose more than 15 points are not drawn" in figure.words.caption
-    assert set(figure.data["network"]) == {"big", "other", "cut", "low"}
-
-
-def test_no_networks_are_no_error():
+def test_networks_far_below_are_not_drawn_and_none_are_no_error():
+    ruined = ("pruned", "ruined", "ruined-s0", "big-s0", 0, None, 0.1, 5, 10, 50, 4.0)
+    figure = figures.tradeoff(small([*MADE, ruined]))
+    assert "ruined" in set(figure.data["network"]) and "ruined" not in figure.svg
     empty = small(MADE[:0])
     assert "nothing to show yet" in figures.figure_size(empty).svg
     assert figures.advice(empty, 1.0, "bytes") == ("not run", None)
     assert len(figures.table_allowed(empty).cells) == 0
+
+
+def test_our_parents_stand_beside_published_ones():
+    runs = pd.DataFrame({
+        "dataset": ["cifar10", "cifar10", "dogs"], "model": "vgg16", "method": "parent", "seed": [0, 1, 0],
+        "best": [0.76, 0.78, 0.1], "status": "done", "name": ["a", "b", "c"],
+    })  # fmt: skip
+    table = figures.table_parents(runs)
+    assert list(table.cells.index) == ["VGG16, CIFAR-10"] and table.to_frame()["runs"].iloc[0] == "a b"
+    assert table.cells["published, %"].iloc[0] == 92.64 and table.cells["ours, %"].iloc[0].mean == pytest.approx(77)
+    assert figures.figure_parents(runs).title == "Our networks are up to 17 points below published ones"
 
 
 # --- answers --------------------------------------------------------------------------------------------------------
@@ -189,8 +198,3 @@ def test_every_answer_and_every_claim_leads_to_a_figure_or_table_of_the_book(pap
     assert {answer.shown for answer in answers.ANSWERS if answer.paper == paper} < set(shown)
     for claim in papers.get(paper).claims:
         assert claim.rests_on and set(claim.rests_on) <= set(shown), claim.id
-
-
-@pytest.mark.parametrize(("value", "said"), [(0.2, "0.2"), (50, "50"), (2000, "2k"), (1.5e6, "1.5M"), (1e9, "1G")])
-def test_brief_numbers(value, said):
-    assert brief(value) == said

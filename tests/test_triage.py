@@ -175,7 +175,7 @@ def test_weights_that_cannot_be_had_are_told_before_anything_is_computed(tmp_pat
         raise UserError(f"no weights of {model}")
 
     monkeypatch.setattr(nets, "check_pretrained", unreachable)
-    monkeypatch.setattr("netpress.sweep.executor", lambda *_: pytest.fail("work was begun"))
+    monkeypatch.setattr("netpress.runs.sweep.Schedule.outcomes", lambda *_: pytest.fail("work was begun"))
     monkeypatch.setenv("NETPRESS_CACHE", str(tmp_path / "cache"))
     parent = papers.grid("triage", "paper", ("mnist",), (0,))[0]
     runs = [replace(parent, dataset="digits")]  # their data are at hand everywhere

@@ -3,17 +3,19 @@
 import json
 import os
 import sys
+from collections.abc import Callable
+from dataclasses import dataclass
 from enum import StrEnum
-from functools import partial
+from functools import partial, wraps
+from inspect import signature
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from typer.core import TyperCommand, TyperOption
 
 import netpress
-from netpress import benchmarks, console, editions, ends, surroundings, words
-from netpress.errors import UserError
+from netpress import benchmarks, console, editions, env, errors, words
+from netpress.errors import UserError, stoppable
 
 if TYPE_CHECKING:
     from netpress.runs.run import Run
@@ -26,24 +28,9 @@ app = typer.Typer(
 )
 
 
-class Command(TyperCommand):
-    """A command that refuses an option which takes one value and is given twice."""
-
-    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """As click does; UserError for such an option."""
-        *_, given = self.make_parser(ctx).parse_args(list(args))
-        for option in given:
-            if given.count(option) > 1 and isinstance(option, TyperOption) and not (option.multiple or option.is_flag):
-                raise UserError(f"{option.opts[0]} takes one value: give it once.")
-        return super().parse_args(ctx, args)
-
-
-command = partial(app.command, cls=Command)
-
 BOOK_TOOLS = ("papermill", "ipykernel", "matplotlib", "altair", "pydantic", "jupyter_book")  # of the extra `book`
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-Paper = Annotated[str, typer.Argument(help="A paper, as triage.")]
 Edition = Annotated[
     str, typer.Option(help="demo, small, large or paper; changes as in small+epochs=2.", callback=editions.proper)
 ]
@@ -65,9 +52,6 @@ def there(text: str) -> Path:
     return place
 
 
-Papers = Annotated[str, typer.Argument(help="A paper, as triage, or all.")]
-DataSets = Annotated[list[str] | None, typer.Option("--dataset", help="Only these data sets, as mnist,dogs.")]
-Only = Annotated[str, typer.Option(help="Only runs whose name matches, as '*block2*'.")]
 Seeds = Annotated[list[str] | None, typer.Option(help="Seeds, as 0,1.")]
 Change = Annotated[list[str] | None, typer.Option("--set", help="Change a setting, as epochs=2.")]
 Workers = Annotated[int | None, typer.Option(min=1, max=1024, help="Worker processes.")]
@@ -87,10 +71,10 @@ def main() -> None:
     """Entry point: whatever goes wrong is one sentence on stderr and exit status 2."""
 
     def asked() -> Any:
-        surroundings.check()
+        env.check()
         return app(standalone_mode=False)
 
-    ends.run(asked)
+    errors.run(asked)
 
 
 def tell_version(asked: bool) -> None:
@@ -109,7 +93,7 @@ def options(
     """Rerun three papers on making convolutional networks smaller."""
 
 
-@command("editions")
+@app.command("editions")
 def show_editions(as_json: AsJson = False) -> None:
     """The editions and what they set."""
     columns = {
@@ -123,51 +107,63 @@ def show_editions(as_json: AsJson = False) -> None:
     console.print_table(rows, ("setting", *editions.EDITIONS))
 
 
-def changed(edition: str, change: list[str] | None) -> str:
-    """The edition with the settings that --set changes."""
-    return editions.with_changes(edition, list(words.parts(change, "--set")))
+@dataclass
+class Choice:
+    """The runs that the options of `plan`, `run` and `results` choose, and where their records lie."""
+
+    paper: Annotated[str, typer.Argument(help="A paper, as triage, or all.")]
+    edition: Edition = "demo"
+    dataset: Annotated[list[str] | None, typer.Option("--dataset", help="Only these data sets, as mnist,dogs.")] = None
+    only: Annotated[str, typer.Option(help="Only runs whose name matches, as '*block2*'.")] = ""
+    seeds: Seeds = None
+    change: Change = None
+    results: Results = None
+
+    def __post_init__(self) -> None:
+        self.edition = editions.with_changes(self.edition, list(words.parts(self.change, "--set")))
+
+    def runs(self) -> "tuple[Run, ...]":
+        """Needs first. Raises UserError where the options choose none, and for a change of nothing."""
+        from netpress import papers
+
+        sets, seeds = words.parts(self.dataset, "--dataset"), words.numbers(self.seeds, "--seeds")
+        names = papers.using(sets, self.edition) if self.paper == "all" else (self.paper,)
+        own = {n: tuple(d for d in sets if self.paper != "all" or papers.uses(n, self.edition, d)) for n in names}
+        runs = tuple(run for name in names for run in papers.grid(name, self.edition, own[name], seeds))
+        runs = papers.matching(runs, self.only) if self.only else runs
+        papers.check_changes(
+            self.edition, lambda other: tuple(r for name in names for r in papers.grid(name, other, (), seeds))
+        )
+        return runs
 
 
-def chosen_runs(
-    paper: str, edition: str, dataset: list[str] | None, only: str, seeds: list[str] | None
-) -> "tuple[Run, ...]":
-    """The runs that the options choose, needs first. UserError for what chooses none, and for a change of nothing."""
-    from netpress import papers
+def choosing(command: Callable[..., None]) -> Callable[..., None]:
+    """Let a command take the fields of `Choice` as options, and hand them to it as one object, its first parameter."""
 
-    sets, numbers = words.parts(dataset, "--dataset"), words.numbers(seeds, "--seeds")
-    names = papers.using(sets, edition) if paper == "all" else (paper,)
-    parts = {name: tuple(d for d in sets if paper != "all" or papers.uses(name, edition, d)) for name in names}
-    runs = tuple(run for name, own in parts.items() for run in papers.grid(name, edition, own, numbers))
-    runs = papers.matching(runs, only) if only else runs
-    papers.check_changes(
-        edition, lambda other: tuple(r for name in names for r in papers.grid(name, other, (), numbers))
-    )
-    return runs
+    @wraps(command)
+    def whole(**given: Any) -> None:
+        command(Choice(**{name: given.pop(name) for name in fields}), **given)
+
+    fields = signature(Choice).parameters
+    own = list(signature(command).parameters.values())[1:]
+    whole.__signature__ = signature(command).replace(parameters=[*fields.values(), *own])  # type: ignore[attr-defined]
+    return whole
 
 
-@command()
-def plan(
-    paper: Papers,
-    edition: Edition = "demo",
-    dataset: DataSets = None,
-    only: Only = "",
-    seeds: Seeds = None,
-    change: Change = None,
-    results: Results = None,
-    as_json: AsJson = False,
-) -> None:
+@app.command()
+@choosing
+def plan(choice: Choice, as_json: AsJson = False) -> None:
     """What `run` with the same options would do: names, needs, states, estimated cost."""
-    from netpress.runs import records
-    from netpress.sweep import cost
+    from netpress.runs import cost, records
 
-    edition = changed(edition, change)
-    runs = chosen_runs(paper, edition, dataset, only, seeds)
-    costs = cost.estimates(runs, edition, results)
+    runs = choice.runs()
+    rates = cost.rates(runs, choice.edition, choice.results)
+    costs = cost.estimates(runs, rates)
     rows = [
         {
             "name": run.name,
             "needs": ", ".join(need.label for _, need in run.needs) or None,
-            "state": records.state(run, edition, results),
+            "state": records.state(run, choice.edition, choice.results),
             "epochs": run.epochs,
             "minutes": round(costs[run] / 60, 2),
         }
@@ -177,80 +173,53 @@ def plan(
         return console.print_json(rows)
     console.print_table(rows, ("name", "needs", "state", "epochs", "minutes"))
     missing = sum(costs[run] for run, row in zip(runs, rows, strict=True) if row["state"] == "missing")
-    basis = cost.basis(runs, edition, results)
-    print(f"{len(runs)} networks; {cost.spoken(missing)} of one core for what is missing. {basis}")
+    print(f"{len(runs)} networks; {cost.spoken(missing)} of one core for what is missing. {cost.basis(rates)}")
 
 
-@command()
+@app.command()
+@choosing
 def run(
-    paper: Papers,
-    edition: Edition = "demo",
-    dataset: DataSets = None,
-    only: Only = "",
-    seeds: Seeds = None,
-    change: Change = None,
+    choice: Choice,
     workers: Workers = None,
     retry: Annotated[
         list[str] | None, typer.Option(help="Do again what ended so: failed (whatever went wrong), diverged ...")
     ] = None,
     ray: Annotated[str, typer.Option(help="Address of a Ray cluster, or local.")] = "",
     gpus: Annotated[float, typer.Option("--gpus-per-run", min=0, help="On Ray: GPUs for a run, as 0.25.")] = 0,
-    results: Results = None,
 ) -> None:
     """Run what is missing. A list has commas or spaces between its words, or its option is repeated."""
-    from netpress import sweep
+    from netpress.runs import sweep
+    from netpress.runs.ray import Remote
 
-    edition, again = changed(edition, change), words.parts(retry, "--retry")
+    again = words.parts(retry, "--retry")
     if gpus and not ray:
         raise UserError("--gpus-per-run belongs to --ray: name a cluster with it, or leave it out.")
-    runs = chosen_runs(paper, edition, dataset, only, seeds)
-    cluster = sweep.Cluster(ray, gpus, workers) if ray else None
-    with ends.stoppable("the same command goes on from there"):
-        summary = sweep.ensure(runs, edition, results, workers, again, cluster)
+    cluster = partial(Remote, address=ray, gpus_per_run=gpus, cpus=workers) if ray else None
+    with stoppable("the same command goes on from there"):
+        summary = sweep.ensure(choice.runs(), choice.edition, choice.results, workers, again, cluster)
     for line in summary.lines:
         print(line, file=sys.stderr)
     if summary.failures:
         raise typer.Exit(1)
 
 
-@command()
-def status(
-    paper: Annotated[str, typer.Argument(help="A paper, as triage; all where left out.")] = "all",
-    edition: Edition = "demo",
-    as_json: AsJson = False,
-    watch: Annotated[bool, typer.Option("--watch", help="Look again every two seconds, until Ctrl-C.")] = False,
-    results: Recorded = None,
-) -> None:
-    """How far a sweep is: counts, what runs now, what went wrong."""
-    from netpress import papers
-    from netpress.sweep import status as state
-
-    names = papers.PAPERS if paper == "all" else (paper,)
-    grids = {name: papers.grid(name, edition) for name in names}
-
-    def look() -> dict[str, Any]:
-        return {name: state.survey(runs, edition, results) for name, runs in grids.items()}
-
-    if as_json:
-        rows = [state.as_json(found, paper=name, edition=edition) for name, found in look().items()]
-        return console.print_json(rows if paper == "all" else rows[0])
-    if watch:
-        return console.watch(lambda: console.survey_table(look()))
-    console.printer().print(console.survey_table(look()))
-
-
-@command()
+@app.command()
+@choosing
 def results(
-    paper: Paper,
-    edition: Edition = "demo",
-    form: Annotated[Format, typer.Option("--format", help="table, csv or json.")] = Format.table,
-    results: Recorded = None,
+    choice: Choice, form: Annotated[Format, typer.Option("--format", help="table, csv or json.")] = Format.table
 ) -> None:
     """Tidy results: one row a run. Those with fresh seeds are shown once all that are planned are there."""
+    import pandas as pd
+
     from netpress import papers
 
-    table = papers.runs_frame(paper, edition, results)
-    if papers.pilot_alone(paper, edition, results):
+    runs = choice.runs()
+    if choice.results:
+        there(str(choice.results))
+    names = tuple(dict.fromkeys(run.paper for run in runs))
+    table = pd.concat([papers.runs_frame(name, choice.edition, choice.results) for name in names])
+    table = table[table["name"].isin([run.name for run in runs])]
+    if any(papers.pilot_alone(name, choice.edition, choice.results) for name in names):
         print(
             "These are the pilot's runs: those with fresh seeds are shown once all of them are done.", file=sys.stderr
         )
@@ -263,7 +232,33 @@ def results(
         console.print_table(json.loads(table.reindex(columns=columns).to_json(orient="records")), tuple(columns))
 
 
-@command()
+@app.command()
+def status(
+    paper: Annotated[str, typer.Argument(help="A paper, as triage; all where left out.")] = "all",
+    edition: Edition = "demo",
+    as_json: AsJson = False,
+    watch: Annotated[bool, typer.Option("--watch", help="Look again every two seconds, until Ctrl-C.")] = False,
+    results: Recorded = None,
+) -> None:
+    """How far a sweep is: counts, what runs now, what went wrong."""
+    from netpress import papers
+    from netpress.runs import sweep
+
+    names = papers.PAPERS if paper == "all" else (paper,)
+    grids = {name: papers.grid(name, edition) for name in names}
+
+    def look() -> dict[str, Any]:
+        return {name: sweep.survey(runs, edition, results) for name, runs in grids.items()}
+
+    if as_json:
+        rows = [found.as_json(paper=name, edition=edition) for name, found in look().items()]
+        return console.print_json(rows if paper == "all" else rows[0])
+    if watch:
+        return console.watch(lambda: console.survey_table(look()))
+    console.printer().print(console.survey_table(look()))
+
+
+@app.command()
 def describe(
     model: Annotated[str, typer.Argument(help="A network, as vgg16-block3 or svgg11-backward.")],
     px: Annotated[int, typer.Option("--input", min=1, max=4096, help="Side of the images in pixels.")] = 32,
@@ -296,7 +291,7 @@ def describe(
     print(f"{model}: {size.parameters:,} parameters, {size.multiply_adds:,} multiply-adds an image")
 
 
-@command()
+@app.command()
 def claims(edition: Edition = "small", as_json: AsJson = False, results: Recorded = None) -> None:
     """Every claim of the papers, with its verdict."""
     from netpress import papers
@@ -312,9 +307,7 @@ def pages_of(command: str) -> Any:
     """The package that makes pages. UserError outside of a checkout, and without the tools of the book."""
     from importlib.util import find_spec
 
-    from netpress import paths
-
-    paths.needs_checkout(command)
+    env.needs_checkout(command)
     missing = [name for name in BOOK_TOOLS if find_spec(name) is None]
     if missing:
         raise UserError(
@@ -326,7 +319,7 @@ def pages_of(command: str) -> Any:
     return book
 
 
-@command()
+@app.command()
 def book(
     chosen: Annotated[list[str] | None, typer.Option("--editions", help="Editions to show, as demo,small.")] = None,
     folder: Annotated[
@@ -343,7 +336,7 @@ def book(
     for name in names:
         editions.proper(name)
     pages = pages_of("netpress book")
-    with ends.stoppable("the same command goes on from there"):
+    with stoppable("the same command goes on from there"):
         if page:
             return print(pages.preview(page))
         failed = pages.build(names, folder)
@@ -351,22 +344,7 @@ def book(
         raise typer.Exit(1)
 
 
-@command()
-def rerun(
-    chapter: Annotated[str, typer.Argument(help="A chapter, as triage/accuracy.")],
-    given: Annotated[list[str] | None, typer.Option("-p", metavar="NAME=VALUE", help="A parameter of it.")] = None,
-    to: Annotated[
-        Path, typer.Option("--out", parser=words.place, metavar="FILE", help="Where the executed notebook is written.")
-    ] = Path("out.ipynb"),
-) -> None:
-    """Run one chapter with other parameters, which are checked before anything starts."""
-    pages = pages_of("netpress rerun")
-    with ends.stoppable("nothing was written"):
-        place = pages.rerun(chapter, words.once(map(pages.parameter, given or ()), "parameter"), to)
-    print(place)
-
-
-@command()
+@app.command()
 def shrink(
     model: Annotated[str, typer.Argument(help="torchvision:NAME, timm:NAME or FILE.py:FUNCTION.")],
     pictures: Annotated[str, typer.Option("--data", help="Folder of pictures, or the name of a data set.")],
@@ -391,48 +369,47 @@ def shrink(
     from netpress.yours.wanted import Wanted, check_words
 
     named, numbers = words.parts(blocks, "--blocks"), words.numbers(seeds, "--seeds") or (0,)
-    edition = changed(edition, change)
+    edition = editions.with_changes(edition, list(words.parts(change, "--set")))
     wanted = Wanted(model, pictures, weights, named, most, numbers, px, edition, skip_broken)
     check_words(wanted, out)
     from netpress import yours
 
-    with ends.stoppable("the same command goes on from there"):
+    with stoppable("the same command goes on from there"):
         failures = yours.command(wanted, plan, out, results, workers)
     if failures:
         raise typer.Exit(1)
 
 
-@command(epilog=f"\b\n{benchmarks.listed()}")
+@app.command(epilog=f"\b\n{benchmarks.listed()}")
 def bench(
     name: Annotated[str, typer.Argument(help="One measurement; all where left out.")] = "",
     as_json: AsJson = False,
     quick: Annotated[bool, typer.Option("--quick", help="Only see whether it works here; nothing is judged.")] = False,
 ) -> None:
     """Side-by-side ratios against the plain loop."""
-    with ends.stoppable("nothing of this measurement was kept"):
+    with stoppable("nothing of this measurement was kept"):
         benchmarks.command(name, as_json, quick=quick)
 
 
-@command()
+@app.command()
 def doctor() -> None:
     """Device, versions, data found and missing, what to do about it."""
-    from netpress import data, paths
-    from netpress.runs import machine
-    from netpress.sweep.workers import default_workers
+    from netpress import data
+    from netpress.runs import records, sweep
     from netpress.training import compute
 
     chosen = compute.choose()
-    made = machine.made(chosen)
+    made = records.made(chosen)
     for key in ("device", "kind", "precision", "torch", "python", "netpress", "commit"):
         print(f"{key:12}{made[key]}")
-    print(f"{'workers':12}{default_workers()}")
+    print(f"{'workers':12}{sweep.workers_for(None, 1.0, 1024)}")
     print(f"{'caches':12}{chosen.cache_bytes / 2**30:.1f} GiB of memory for one worker (NETPRESS_CACHE_GB sets it)")
     if chosen.device == "cpu" and chosen.precision == "fp32":
         print(f"{'':12}This processor does not multiply bf16: float32 takes about twice as long.")
-    for line in surroundings.unknown():
-        print(f"{'':12}{words.plain(line)}")
-    print(f"{'results':12}{paths.results_dir()}")
-    print(f"{'data':12}{paths.data_folder()}")
+    for line in env.unknown():
+        print(f"{'':12}{errors.plain(line)}")
+    print(f"{'results':12}{env.results_dir()}")
+    print(f"{'data':12}{env.data_folder()}")
     for dataset in data.DATASETS:
         found, reason = data.available(dataset)
         print(f"  {dataset:12}{'found' if found else 'missing'}  {reason}")

@@ -4,12 +4,13 @@ import json
 import sys
 import time
 from collections.abc import Callable
+from shutil import get_terminal_size
 from typing import TYPE_CHECKING, Any
 
-from netpress.words import plain
+from netpress.errors import plain
 
 if TYPE_CHECKING:
-    from netpress.sweep.status import Survey
+    from netpress.runs.sweep import Survey
 
 
 def print_json(value: object) -> None:
@@ -21,7 +22,8 @@ def printer() -> Any:
     """Prints tables that fit the terminal or a pipe."""
     from rich.console import Console
 
-    return Console(width=None if sys.stdout.isatty() else 200, markup=False, highlight=False)
+    wide = get_terminal_size((200, 24)).columns if sys.stdout.isatty() else 200  # COLUMNS=0 says nothing
+    return Console(width=wide or 200, markup=False, highlight=False)
 
 
 def print_table(rows: list[dict[str, Any]], columns: tuple[str, ...]) -> None:
@@ -64,7 +66,7 @@ def survey_table(surveys: "dict[str, Survey]") -> Any:
     from rich.console import Group
     from rich.table import Table
 
-    from netpress.sweep.status import NAMED, STATES
+    from netpress.runs.sweep import NAMED, STATES
 
     counts = Table("paper", "total", *STATES, box=None, pad_edge=False)
     for paper, found in surveys.items():

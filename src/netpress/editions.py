@@ -22,7 +22,8 @@ LONGEST = 200  # bytes of an edition's name, which is a folder's: with what is p
 MOST_SEEDS = 100  # on a data set
 MOST_WIDTH = 4  # times the published channels
 MOST = {  # by ending
-    "seeds": MOST_SEEDS, "confirmed": MOST_SEEDS, "fresh": MOST_SEEDS, "px": 4096, "width": MOST_WIDTH, "epochs": 100_000, "rate": 1000.0,
+    "seeds": MOST_SEEDS, "confirmed": MOST_SEEDS, "fresh": MOST_SEEDS,
+    "px": 4096, "width": MOST_WIDTH, "epochs": 100_000, "rate": 1000.0,
 }  # fmt: skip
 EDITIONS = ("demo", "small", "large", "paper")
 COMMITTED = EDITIONS[1:]  # those with records in git; the demo's are the reader's own

@@ -1,4 +1,4 @@
-"""Words as people type them and as a terminal shows them: lists on the command line, text without escape codes."""
+"""Words as people type them on the command line: lists, numbers, names of files."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -54,8 +54,3 @@ def place(given: str | Path) -> Path:
         return Path(text).expanduser()
     except RuntimeError as error:
         raise UserError(f"{text!r} names no file or folder ({error}): give another.") from None
-
-
-def plain(text: str) -> str:
-    """A text from a file or a user, safe to print: control characters, escape codes among them, are written out."""
-    return "".join(c if c.isprintable() or c in "\n\t" else f"\\x{ord(c):02x}" for c in text)

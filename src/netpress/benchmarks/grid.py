@@ -102,7 +102,7 @@ def row_of(both: Arms, workspace: Workspace, run: Run, seen: set[str]) -> dict[s
 def beginnings(run: Run, workspace: Workspace) -> Iterator[tuple[str, Stage, Network]]:
     """Each stage of a run with the weights it begins from. The run itself has been done."""
     needs = {role: workspace.finished(need) for role, need in run.needs}
-    network = workspace.blank(run, needs)
+    network = workspace.blank(run)
     for position, step in enumerate(run.steps):
         torch.manual_seed(run.seed_of("step", position))
         if not isinstance(step, Stage):

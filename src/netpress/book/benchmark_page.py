@@ -6,9 +6,8 @@ import pandas as pd
 
 from netpress import papers
 from netpress.benchmarks import results
-from netpress.report.encoding import Encoding
 from netpress.report.estimates import Estimate, interval
-from netpress.report.figures import Figure, bars
+from netpress.report.figures import Encoding, Figure, dumbbells
 from netpress.report.tables import Table, listing
 from netpress.report.theme import Words
 
@@ -114,7 +113,7 @@ def figure_grid() -> Figure:
         "networks get cheaper the later the block; in the plain loop they hardly do. Thawed ones cost about the same."
     )
     encoding = Encoding(x="block", y="seconds", series="arm", panel="regime")
-    return bars(table, encoding, Words(alt, caption, "block replaced", "seconds"))
+    return dumbbells(table, encoding, Words(alt, caption, "seconds", "seconds"))
 
 
 def table_shrunk() -> Table:

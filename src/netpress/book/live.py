@@ -102,15 +102,15 @@ class Live:
         with tqdm(total=sum(run.epochs for run in todo), unit="epoch", file=sys.stderr, disable=not todo) as bar:
             for run in todo:
                 bar.set_description(f"{run.model}-{run.method}"[:40])
-                self.one(run, bar, keep=run in parents)
+                self.one(run, bar)
         return True
 
-    def one(self, run: Run, bar: Any, keep: bool) -> None:
+    def one(self, run: Run, bar: Any) -> None:
         """Train one run; raises UserError where it did not end well."""
         from netpress.runs.perform import perform
 
         before = bar.n
-        record = perform(run, self.workspace, lambda progress: bar.update(before + progress.done - bar.n), keep=keep)
+        record = perform(run, self.workspace, lambda progress: bar.update(before + progress.done - bar.n))
         if record["status"] != "done":
             reason = record.get("reason", "").strip().splitlines() or ["no reason was given"]
             raise UserError(f"{run.model}-{run.method} {record['status']}: {reason[-1]}")

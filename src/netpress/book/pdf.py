@@ -29,9 +29,8 @@ STYLE = """<style>
 @page { size: A4; margin: 14mm 13mm; }
 html, body { font-size: 11.2px !important; }
 .bd-sidebar-primary, .bd-sidebar-secondary, .bd-header, .bd-header-article, .bd-footer, .bd-footer-article,
-.prev-next-footer, .headerlink, .np-take, .np-narrow, .skip-link, #pst-skip-link, .search-button__wrapper,
+.prev-next-footer, .headerlink, .np-take, .skip-link, #pst-skip-link, .search-button__wrapper,
 .np-permalink, .np-glance-links, details.hide, .copybtn, .tocextras { display: none !important; }
-.np-wide { display: block !important; }
 .bd-container, .bd-container__inner, .bd-main, .bd-content, .bd-article-container, .bd-article, main, article {
   display: block !important; margin: 0 !important; max-width: none !important; padding: 0 !important;
   width: auto !important; overflow: visible !important; }

@@ -165,11 +165,11 @@ def pilot_verdicts(paper: str, edition: str, results: Path | None = None) -> "di
     """
     path = (results or paths.results_dir()) / edition / "claims" / "pilot.json"
     try:
-        rows = json.loads(records.content_of(path))["verdicts"]
+        rows = json.loads(path.read_bytes())["verdicts"]
         return {claim: verdict for verdict in rows if verdict["paper"] == paper for claim in verdict["claims"]}
     except FileNotFoundError:
         return {}
-    except (records.Unusable, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError) as error:
         records.tell(str(path), f"is no list of verdicts ({error})")
         return {}
 

@@ -27,7 +27,7 @@ def scoreboard(verdicts: Sequence[Verdict], pilot: Pilot, caption: str, cards: s
     if any(one.claim.own for one in found):
         rows = [row | {OWN: own_text(one.claim) or None} for row, one in zip(rows, found, strict=True)]
     notes = [NOTE, *([PILOT_NOTE] if any(one.by for one in found) else [])]
-    return listing(rows, caption, " ".join(notes), cards=True)
+    return listing(rows, caption, " ".join(notes))
 
 
 def line(found: Finding, verdict: Verdict, cards: str) -> dict[str, Any]:

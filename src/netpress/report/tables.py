@@ -5,10 +5,8 @@ from __future__ import annotations
 import html
 import math
 import re
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from functools import partial
-from itertools import groupby
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -21,6 +19,7 @@ NOTHING = "–"
 BETWEEN = " | "  # the paper's number and ours
 WORDY = 18  # letters from which a text gets room of its own
 SAFE_LINK = re.compile(r"^(https?://|#|\.{0,2}/|[\w-]+[\w./-]*(#|$))")
+RUNS = "runs"  # the column of a CSV that names the records behind a row
 
 
 class Printed(float):
@@ -60,6 +59,17 @@ class Tag:
 
 
 @dataclass(frozen=True)
+class Lines:
+    """A cell of several lines, shown as a list; `folded`: under this word, and one click away."""
+
+    lines: tuple[str, ...]
+    folded: str = ""
+
+    def __str__(self) -> str:
+        return "; ".join(self.lines)
+
+
+@dataclass(frozen=True)
 class Beside:
     """A cell with the paper's value and ours: "93.9 | 77.2 ± 2.1". Either may be words or None.
 
@@ -69,6 +79,19 @@ class Beside:
     paper: Any
     ours: Any
     best: tuple[bool, bool] = (False, False)
+
+    def parts(self, digits: int, bare: bool) -> list[str]:
+        """The texts left and right of the line; words that are equal, or alone, stand once."""
+        paper = self.paper if self.paper is None or isinstance(self.paper, str) else float(self.paper)
+        texts = [shown(value, digits, bare) for value in (paper, self.ours)]
+        if any(is_number(value) for value in (self.paper, self.ours)):
+            return texts
+        return [*dict.fromkeys(text for text in texts if text != NOTHING)] or [NOTHING]
+
+
+def is_number(value: object) -> bool:
+    """Whether a cell holds a number."""
+    return isinstance(value, Estimate | float | int | np.number) and not isinstance(value, bool)
 
 
 def number(value: float, digits: int = 1, sign: bool = False) -> str:
@@ -81,23 +104,16 @@ def number(value: float, digits: int = 1, sign: bool = False) -> str:
     return text.replace("-", "\u2212")
 
 
-@dataclass(frozen=True)
-class Lines:
-    """A cell of several lines, shown as a list; `folded`: under this word, and one click away."""
+def shown(value: object, digits: int = 1, bare: bool = False) -> str:
+    """What a cell shows: "93.1 ± 0.4 (n = 3)", "93.1 (one run)", "not run", a number, or the text itself.
 
-    lines: tuple[str, ...]
-    folded: str = ""
-
-    def __str__(self) -> str:
-        return "; ".join(self.lines)
-
-
-def shown(value: object, digits: int = 1) -> str:
-    """What a cell shows: "93.1 ± 0.4 (n = 3)", "93.1 (one run)", "not run", a number, or the text itself."""
+    `bare`: Estimates without their n.
+    """
     if isinstance(value, Estimate):
-        return _estimate(value, digits)
+        runs = "" if bare else f" ({_runs(value.n)})"
+        return f"{_interval(value, digits)}{runs}" if value.n else "not run"
     if isinstance(value, Beside):
-        return BETWEEN.join(_beside(value, partial(shown, digits=digits)))
+        return BETWEEN.join(value.parts(digits, bare))
     if value is None or value is pd.NaT or value is pd.NA:
         return NOTHING
     if isinstance(value, Printed):
@@ -109,21 +125,6 @@ def shown(value: object, digits: int = 1) -> str:
     if isinstance(value, float | np.floating):
         return number(float(value), digits, sign=isinstance(value, Signed))
     return str(value)
-
-
-def _beside(cell: Beside, show: Callable[[Any], str]) -> tuple[str, ...]:
-    """What stands left and right of the line: the paper's number with as many digits as ours; words stand alone."""
-    paper = None if cell.paper is None else show(float(cell.paper) if _numeric(cell.paper) else cell.paper)
-    ours = None if cell.ours is None or cell.ours == NOTHING else show(cell.ours)
-    if _numeric(cell.paper) or _numeric(cell.ours):
-        return paper or NOTHING, ours or NOTHING
-    return tuple(dict.fromkeys(text for text in (paper, ours) if text)) or (NOTHING,)
-
-
-def _estimate(value: Estimate, digits: int) -> str:
-    if value.n == 0:
-        return "not run"
-    return f"{_interval(value, digits)} ({_runs(value.n)})"
 
 
 def _runs(n: int) -> str:
@@ -145,18 +146,18 @@ class Table:
     """A frame with a caption. Cells: numbers, texts, Estimates, Links, Tags, Lines, Besides.
 
     `digits` are shown after the point. Without a named index the rows have no heads. On a page, an n that all Estimates
-    share is said once, below the table. `cards`: in a narrow window each row is a card.
+    share is said once, below the table. `runs`: the names of the records behind each row, for the CSV.
     """
 
     cells: pd.DataFrame
     caption: str
     note: str = ""
     digits: int = 1
-    cards: bool = False
+    runs: Mapping[Any, str] = field(default_factory=dict)
 
     def to_frame(self) -> pd.DataFrame:
         """The values as numbers: an Estimate becomes four columns, its mean, and its low, high and n; the paper's
-        number, as printed, stands before ours."""
+        number, as printed, stands before ours; the runs come last."""
         columns: dict[Any, list[Any]] = {}
         for place, name in enumerate(self.cells.columns):
             values = list(self.cells.iloc[:, place])
@@ -169,6 +170,8 @@ class Table:
             columns[name] = [v.mean if isinstance(v, Estimate) else v for v in values]
             for part in ("low", "high", "n"):
                 columns[_part(name, part)] = [getattr(value, part, None) for value in values]
+        if self.runs:
+            columns[RUNS] = [self.runs.get(row, "") for row in self.cells.index]
         frame = pd.DataFrame(columns, index=self.cells.index)
         return frame.rename_axis(columns=self.cells.columns.names) if self.cells.columns.nlevels > 1 else frame
 
@@ -179,15 +182,33 @@ class Table:
 
     def _repr_html_(self) -> str:
         caption, n = html.escape(self.caption), _shared_n(self.cells)
-        show = partial(shown if n is None else _without_n, digits=self.digits)
-        head, body = _head(self.cells), _body(self.cells, show, self.cards)
-        kind = " np-cards" if self.cards else ""
+        frame = self.cells.copy()
+        if not (isinstance(frame.index, pd.RangeIndex) and frame.index.name is None):
+            for level in reversed(range(frame.index.nlevels)):
+                name = str(frame.index.names[level] or "")
+                key = (*[""] * (frame.columns.nlevels - 1), name) if frame.columns.nlevels > 1 else name
+                frame.insert(0, key, frame.index.get_level_values(level), allow_duplicates=True)
+        numeric = [bool(frame.iloc[:, i].map(is_number).any()) for i in range(frame.shape[1])]
+        texts = frame.map(lambda value: _content(value, self.digits, n is not None))
+        texts = texts.set_axis(_heads(frame.columns, numeric), axis=1)
+        with pd.option_context("display.max_colwidth", None):
+            made = texts.to_html(
+                index=False, escape=False, border=0, classes="np-table", justify="unset", sparsify=True
+            )
+        made = re.sub(r"<table[^>]*>", rf"\g<0><caption>{caption}</caption>", made, count=1)
+        made = re.sub(r' style="text-align: unset;"|(?<=>)\s+(?=<)', "", made)
+        made = re.sub(r"<th( colspan=\"\d+\")? ?(?:halign=\"\w+\")?>", r'<th\1 scope="col">', made)
+        if frame.shape[1] > self.cells.shape[1]:  # the rows have heads
+            made = re.sub(r"<tr><td>(.*?)</td>", r'<tr><th scope="row">\1</th>', made, flags=re.S)
+        if not len(frame):
+            made = re.sub(
+                "<tbody></tbody>",
+                f'<tbody><tr><td colspan="{max(1, frame.shape[1])}">nothing to show yet</td></tr></tbody>',
+                made,
+            )
         notes = " ".join(note for note in (self.note, f"Every cell: {_runs(n)}." if n else "") if note)
         note = f'<p class="np-note">{html.escape(notes)}</p>' if notes else ""
-        return (
-            f'<div class="np-scroll" tabindex="0" role="region" aria-label="Table: {caption}">'
-            f'<table class="dataframe np-table{kind}"><caption>{caption}</caption>{head}{body}</table></div>{note}'
-        )
+        return f'<div class="np-scroll" tabindex="0" role="region" aria-label="Table: {caption}">{made}</div>{note}'
 
 
 def _part(name: object, part: str) -> Any:
@@ -201,94 +222,41 @@ def _shared_n(frame: pd.DataFrame) -> int | None:
     return found[0] if len(found) > 1 and len(set(found)) == 1 else None
 
 
-def _without_n(value: object, digits: int) -> str:
-    if isinstance(value, Beside):
-        return BETWEEN.join(_beside(value, partial(_without_n, digits=digits)))
-    return _interval(value, digits) if isinstance(value, Estimate) and value.n else shown(value, digits)
-
-
-def _bare(frame: pd.DataFrame) -> bool:
-    """Whether the rows are only numbered."""
-    return isinstance(frame.index, pd.RangeIndex) and frame.index.name is None
-
-
-def _head(frame: pd.DataFrame) -> str:
-    names = [] if _bare(frame) else list(frame.index.names)
-    stubs = "".join(f'<th scope="col">{html.escape(str(name))}</th>' if name else "<td></td>" for name in names)
-    keys = [key if isinstance(key, tuple) else (key,) for key in frame.columns]
-    upper = []
-    for level in range(frame.columns.nlevels - 1):
-        groups = [(key, len(list(same))) for key, same in groupby(keys, key=lambda key: key[: level + 1])]
-        cells = (f'<th colspan="{n}" scope="colgroup">{html.escape(str(key[-1]))}</th>' for key, n in groups)
-        upper.append(f"<tr>{'<td></td>' * len(names)}{''.join(cells)}</tr>")
-    kinds = [' class="np-number"' if frame.iloc[:, i].map(_numeric).any() else "" for i in range(len(keys))]
-    last = "".join(
-        f'<th scope="col"{kind}>{html.escape(str(key[-1]))}</th>' for key, kind in zip(keys, kinds, strict=True)
+def _heads(columns: pd.Index, numeric: list[bool]) -> pd.Index:
+    """The columns' names as HTML, those of numbers to the right."""
+    keys = [key if isinstance(key, tuple) else (key,) for key in columns]
+    texts = [[html.escape(str(part)) for part in key] for key in keys]
+    for text, right in zip(texts, numeric, strict=True):
+        text[-1] = f'<span class="np-number">{text[-1]}</span>' if right else text[-1]
+    return (
+        pd.MultiIndex.from_tuples(map(tuple, texts))
+        if columns.nlevels > 1
+        else pd.Index([t[0] for t in texts], dtype="object")
     )
-    return f"<thead>{''.join(upper)}<tr>{stubs}{last}</tr></thead>"
 
 
-def _body(frame: pd.DataFrame, show: Callable[[Any], str], cards: bool) -> str:
-    if not len(frame):
-        span = max(1, frame.shape[1] + (0 if _bare(frame) else frame.index.nlevels))
-        return f'<tbody><tr><td colspan="{span}">nothing to show yet</td></tr></tbody>'
-    rows, labels = [], [_label(name) if cards else "" for name in frame.columns]
-    for key, values in zip(frame.index, frame.itertuples(index=False, name=None), strict=True):
-        keys = () if _bare(frame) else key if isinstance(key, tuple) else (key,)
-        stub = "".join(f'<th scope="row">{_content(part, show)}</th>' for part in keys)
-        named = [label if value not in (None, "") else "" for value, label in zip(values, labels, strict=True)]
-        cells = "".join(_cell(value, show, label) for value, label in zip(values, named, strict=True))
-        rows.append(f"<tr>{stub}{cells}</tr>")
-    return f"<tbody>{''.join(rows)}</tbody>"
-
-
-def _numeric(value: object) -> bool:
-    return isinstance(value, Estimate | float | int | np.number) and not isinstance(value, bool)
-
-
-def _label(name: object) -> str:
-    """The head of a column, for a row that is a card."""
-    return f' data-label="{html.escape(str(name[-1] if isinstance(name, tuple) else name))}"'
-
-
-def _cell(value: object, show: Callable[[Any], str], label: str = "") -> str:
-    kind = _kind(value)
-    attribute = f' class="{kind}"' if kind else ""
-    title = f' title="{html.escape(_printed(value))}"' if isinstance(value, Beside) and _numeric(value.paper) else ""
-    return f"<td{attribute}{title}{label}>{_content(value, show)}</td>"
-
-
-def _printed(cell: Beside) -> str:
-    """Both values of a cell in full, for the pointer that rests on it."""
-    return f"printed: {shown(Printed(cell.paper))}; ours: {shown(cell.ours, 3)}"
-
-
-def _kind(value: object) -> str:
-    """How a cell is set: numbers to the right, long texts and lists with room."""
-    if value is None or _numeric(value):
-        return "np-number"
-    if isinstance(value, Whole | Beside):
-        return "np-whole"
-    if isinstance(value, Lines):
-        return "np-lines"
-    return "np-words" if isinstance(value, str) and len(value) > WORDY else ""
-
-
-def _content(value: object, show: Callable[[Any], str]) -> str:
-    text = html.escape(show(value))
+def _content(value: object, digits: int, bare: bool) -> str:
+    """A cell as HTML: numbers to the right, long texts with room; the style sheet looks at the classes."""
+    text = html.escape(shown(value, digits, bare))
     if isinstance(value, Beside):
-        parts = zip(text.split(BETWEEN), value.best, strict=False)
-        return BETWEEN.join(f"<b>{part}</b>" if best else part for part, best in parts)
+        parts = zip(value.parts(digits, bare), value.best, strict=False)
+        text = BETWEEN.join(f"<b>{html.escape(part)}</b>" if best else html.escape(part) for part, best in parts)
     if isinstance(value, Link):
         if not SAFE_LINK.match(value.to):
             raise UserError(f"A table cannot link to {value.to!r}; expected a page, an anchor or an https address.")
         return f'<a href="{html.escape(value.to)}">{text}</a>'
     if isinstance(value, Lines):
         listed = f"<ul>{''.join(f'<li>{html.escape(line)}</li>' for line in value.lines)}</ul>"
-        return f"<details><summary>{html.escape(value.folded)}</summary>{listed}</details>" if value.folded else listed
+        listed = (
+            f"<details><summary>{html.escape(value.folded)}</summary>{listed}</details>" if value.folded else listed
+        )
+        return f'<div class="np-lines">{listed}</div>'
     if isinstance(value, Tag):
         return tag(value)
-    return text
+    kinds = {"np-number": value is None or is_number(value), "np-whole": isinstance(value, Whole | Beside)}
+    kinds |= {"np-words": isinstance(value, str) and len(value) > WORDY}
+    kind = next((kind for kind, holds in kinds.items() if holds), "")
+    return f'<span class="{kind}">{text}</span>' if kind else text
 
 
 def tag(value: Tag) -> str:
@@ -306,48 +274,35 @@ def beside(
     `printed`: numbers, or the words the paper prints in place of one; `ours`: Estimates (or numbers) with the
     same labels. Rows and columns that only `ours` has come after the printed ones.
     """
-    rows = [*printed.index, *(row for row in ours.index if row not in printed.index)]
-    columns = [*printed.columns, *(column for column in ours if column not in printed)]
-    cells: dict[Any, list[Beside]] = {column: [] for column in columns}
-    for row in rows:
-        pairs = [(_at(printed, row, column), _own(ours, row, column)) for column in columns]
-        tops = tuple(_best([pair[side] for pair in pairs]) if best else None for side in (0, 1))
-        for column, pair in zip(columns, pairs, strict=True):
-            paper, own = (
-                _mean(value) is not None and _mean(value) == top for value, top in zip(pair, tops, strict=True)
-            )
-            cells[column].append(Beside(*pair, best=(paper, own)))
+    rows, columns = (
+        [*theirs, *(name for name in own if name not in theirs)]
+        for theirs, own in ((printed.index, ours.index), (printed.columns, ours.columns))
+    )
+    pairs = [frame.reindex(index=rows, columns=columns).astype("object") for frame in (printed, ours)]
+    values = [
+        pair.map(lambda v: v.mean if isinstance(v, Estimate) else v if is_number(v) else np.nan) for pair in pairs
+    ]
+    tops = [(each.astype("float64").max(axis=1), each.count(axis=1)) for each in values]
+
+    def cell(row: Any, column: Any) -> Beside:
+        paper, own = (None if isinstance(v := pair.at[row, column], float) and math.isnan(v) else v for pair in pairs)
+        bold = (
+            best and each.at[row, column] == top[row] and n[row] > 1
+            for each, (top, n) in zip(values, tops, strict=True)
+        )
+        return Beside(paper, "not run" if own is None else own, best=tuple(map(bool, bold)))  # type: ignore[arg-type]
+
+    cells = {column: [cell(row, column) for row in rows] for column in columns}
     index = pd.Index(rows, name=printed.index.name or ours.index.name)
     return Table(pd.DataFrame(cells, index=index, dtype="object"), caption, note, digits)
 
 
-def _at(frame: pd.DataFrame, row: object, column: object) -> Any:
-    if row not in frame.index or column not in frame:
-        return None
-    value = frame.at[row, column]
-    return None if isinstance(value, float) and math.isnan(value) else value
-
-
-def _own(frame: pd.DataFrame, row: object, column: object) -> Any:
-    value = _at(frame, row, column)
-    return "not run" if value is None else value
-
-
-def _mean(value: Any) -> float | None:
-    """The number of a cell, None where it has none."""
-    mean = value.mean if isinstance(value, Estimate) else value
-    return float(mean) if _numeric(mean) and math.isfinite(mean) else None
-
-
-def _best(values: Sequence[object]) -> float | None:
-    """The largest of a row; None where there is nothing to choose from."""
-    known = [mean for mean in map(_mean, values) if mean is not None]
-    return max(known) if len(known) > 1 else None
-
-
-def listing(
-    rows: Sequence[dict[str, Any]], caption: str, note: str = "", digits: int = 1, cards: bool = False
-) -> Table:
+def listing(rows: Sequence[dict[str, Any]], caption: str, note: str = "", digits: int = 1) -> Table:
     """A table from one dict a row; the first key names the row."""
     frame = pd.DataFrame(list(rows), dtype="object")
-    return Table(frame.set_index(frame.columns[0]) if len(frame) else frame, caption, note, digits, cards)
+    return Table(frame.set_index(frame.columns[0]) if len(frame) else frame, caption, note, digits)
+
+
+def run_names(rows: pd.DataFrame) -> str:
+    """The names of runs, for the column RUNS of a CSV."""
+    return " ".join(rows["name"].drop_duplicates()) if "name" in rows else ""

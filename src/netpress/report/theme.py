@@ -1,6 +1,7 @@
-"""A figure as inline SVG that follows the page's light or dark theme, the same bytes from the same numbers.
+"""A figure: its finding, what it measures, and SVG panels of a phone's width that follow the page's theme.
 
-Ink becomes `currentColor` and every colour a CSS variable with a fallback that stands out on white and on black.
+Ink becomes `currentColor` and every colour a CSS variable with a fallback that stands out on white and on black. The
+same numbers give the same bytes.
 """
 
 from __future__ import annotations
@@ -9,9 +10,9 @@ import hashlib
 import html
 import io
 import re
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+import textwrap
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from netpress.errors import UserError
-from netpress.report.tables import Table
+from netpress.report.tables import RUNS, Table
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -36,40 +37,33 @@ PALETTE = {
 }
 INK, FAINT = "#010203", "#040506"  # stand for currentColor and for grid lines until the SVG is written
 COLOURS = (*PALETTE.values(), INK)
-MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "*")
+MARKERS = {"o": "●", "s": "■", "^": "▲", "D": "◆", "v": "▼", "P": "✚", "X": "✖", "<": "◀", ">": "▶", "*": "★"}
 LINES = ("-", "--", "-.", ":")
-WIDTH = 720  # of a figure in CSS pixels: the measure of the book's text
-NARROW = 340  # of its second drawing, for a phone: panels one below the other
+PANEL, SINGLE = 340, 420  # width of one of several panels, and of a single one, CSS pixels: a phone's
+WIDTH = 720  # of the book's text: two panels stand beside each other
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
-SMALLEST = 0.92  # a figure shrinks to this share of its size, then it scrolls: text keeps its 12 px
-LETTER = 7.4  # width of a letter of 13 px, CSS pixels
 HOVER = "hover:"  # begins the id of a point that has words of its own
 STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",
     "svg.hashsalt": "netpress",
     "text.parse_math": False,
     "font.family": ["DejaVu Sans"],
-    "font.size": 13,
-    "axes.titlesize": 13,
+    "axes.titlesize": "medium",
     "axes.titleweight": "bold",
-    "axes.labelsize": 13,
-    "xtick.labelsize": 13,
-    "ytick.labelsize": 13,
-    "legend.fontsize": 13,
-    "legend.frameon": False,
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.grid": True,
     "axes.axisbelow": True,
-    "axes.unicode_minus": True,
     "grid.color": FAINT,
-    "grid.linewidth": 0.8,
     "text.color": INK,
     "axes.labelcolor": INK,
     "axes.edgecolor": INK,
     "axes.titlecolor": INK,
     "xtick.color": INK,
     "ytick.color": INK,
+    "xtick.labelsize": "medium",
+    "ytick.labelsize": "medium",
+    "legend.frameon": False,
     "lines.markersize": 7,
     "lines.linewidth": 1.6,
     "hatch.linewidth": 0.8,
@@ -85,61 +79,113 @@ def colour(i: int) -> str:
 
 def marker(i: int) -> str:
     """The marker of the i-th series."""
-    return MARKERS[i % len(MARKERS)]
+    return [*MARKERS][i % len(MARKERS)]
 
 
 @dataclass(frozen=True)
 class Words:
-    """What a figure says in text: `alt` tells those who cannot see it what it shows, `x` and `y` name the axes."""
+    """What a figure says in text. `alt` tells those who cannot see it what it shows; `caption` how to read it.
+
+    `finding`: what to see, at most ten words; `measure`: what is drawn, in which unit; `x`, `y` name the axes.
+    """
 
     alt: str
     caption: str
     x: str = ""
     y: str = ""
+    finding: str = ""
+    measure: str = ""
 
 
-@dataclass(frozen=True, eq=False)
-class Figure:
-    """A drawn figure, its words and the numbers behind it. Shows itself as HTML: SVG, caption, table of data.
+@dataclass(frozen=True)
+class Panel:
+    """One small chart: `paint` draws it on an empty canvas of `width` by `height` CSS pixels."""
 
-    `size` in CSS pixels; `note` follows the caption: what the intervals are, how many seeds. `narrow`: the size at
-    which `paint` draws it once more for a phone, where it can.
-    """
-
-    words: Words
-    data: pd.DataFrame
-    size: tuple[int, int]
     paint: Callable[[Canvas], None]
-    note: str = ""
-    narrow: tuple[int, int] | None = None
+    height: int = 230
+    width: int = PANEL
+    title: str = ""
 
-    @cached_property
-    def svg(self) -> str:
-        """The figure as SVG for a page: no fixed size, no background, text as text."""
-        return self._drawn(self.size)
-
-    def _drawn(self, size: tuple[int, int]) -> str:
+    def svg(self, alt: str) -> str:
+        """The panel as SVG for a page: no fixed size, no background, text as text."""
+        import matplotlib
         from matplotlib.backends.backend_svg import FigureCanvasSVG
+        from matplotlib.figure import Figure as Canvas
 
         buffer = io.StringIO()
-        with _canvas(size, self.paint) as canvas:
+        with matplotlib.rc_context():
+            matplotlib.rcdefaults()  # a reader's own settings do not change the book's figures
+            matplotlib.rcParams.update(STYLE | {"font.size": 14.5 if self.width == SINGLE else 13})
+            canvas = Canvas(figsize=(self.width / 72, self.height / 72), dpi=72, layout="constrained")
             FigureCanvasSVG(canvas)
+            self.paint(canvas)
             layout = canvas.get_layout_engine()
             if layout and canvas.axes:  # by itself: savefig would draw everything to have it, for nothing
                 layout.execute(canvas)
                 canvas.set_layout_engine(None)
             canvas.savefig(buffer, format="svg", metadata={"Date": None}, transparent=True)
-        return themed(buffer.getvalue(), self.words.alt, size)
+        return themed(buffer.getvalue(), ": ".join(filter(None, (self.title, alt))), (self.width, self.height))
 
-    def _drawings(self) -> str:
-        """The figure, and where there is one its drawing for a phone; the style sheet shows one of them."""
-        if self.narrow is None:
-            return self.svg
-        narrow = f'<div class="np-narrow" style="display:none">{self._drawn(self.narrow)}</div>'
-        return f'<div class="np-wide">{self.svg}</div>{narrow}'
+
+@dataclass(frozen=True, eq=False)
+class Figure:
+    """Panels, their words and the numbers behind them. Shows itself as HTML: finding, key, panels, caption, data.
+
+    `key`: the colour, marker and name of each series that has no label at its end.
+    """
+
+    words: Words
+    data: pd.DataFrame
+    panels: Sequence[Panel]
+    key: Sequence[tuple[str, str, str]] = ()
+    note: str = ""  # follows the caption: what intervals are, how many seeds
+
+    @property
+    def title(self) -> str:
+        """What to see."""
+        return self.words.finding
+
+    @property
+    def measure(self) -> str:
+        """What is drawn."""
+        return self.words.measure
+
+    def titled(self, finding: str) -> Figure:
+        """The same figure under another finding."""
+        return replace(self, words=replace(self.words, finding=finding))
+
+    @cached_property
+    def drawn(self) -> list[str]:
+        """Every panel as SVG."""
+        return [panel.svg(self.words.alt) for panel in self.panels]
+
+    @cached_property
+    def svg(self) -> str:
+        """The whole figure as one SVG, with finding and key: panels two beside each other."""
+        wide = self.panels[0].width * min(2, len(self.panels))
+        lines = [(line, 17, "bold") for line in textwrap.wrap(self.title, wide // 10)]
+        lines += [(line, 13, "normal") for line in textwrap.wrap(self.measure, wide // 7)]
+        body, top, left = "", 0.0, float(wide)
+        for text, size, weight in lines:
+            top += size * 1.35
+            body += f'<text x="4" y="{top:g}" font-size="{size}" font-weight="{weight}">{html.escape(text)}</text>'
+        for shade, glyph, name in self.key:
+            room = 7.4 * len(name) + 32
+            left, top = (left, top) if left + room < wide else (4, top + 19)
+            mark = f'<tspan fill="{shade}">{glyph}</tspan> {html.escape(name)}'
+            body += f'<text x="{left:g}" y="{top:g}" font-size="13">{mark}</text>'
+            left += room
+        top += 8 if body else 0
+        for i in range(0, len(self.panels), 2):
+            for place, svg in enumerate(self.drawn[i : i + 2]):
+                panel = self.panels[i + place]
+                at = f'x="{place * panel.width}" y="{top:g}" width="{panel.width}" height="{panel.height}" '
+                body += re.sub(r' role="img" aria-label="[^"]*"', "", svg.replace("<svg ", f"<svg {at}", 1), count=1)
+            top += max(panel.height for panel in self.panels[i : i + 2])
+        return framed(coloured(body).replace("<text", '<text fill="currentColor"'), self.words.alt, (wide, round(top)))
 
     def to_frame(self) -> pd.DataFrame:
-        """The numbers behind the figure."""
+        """The numbers behind the figure, with the names of the runs where these are known."""
         return self.data
 
     def save(self, path: str | Path) -> Path:
@@ -148,35 +194,52 @@ class Figure:
         if path.suffix == ".svg":
             path.write_text(self.svg + "\n", encoding="utf-8")
         elif path.suffix == ".png":
-            with _canvas(self.size, self.paint) as canvas:
-                canvas.savefig(path, format="png", dpi=144, facecolor="white", metadata={"Software": None})
+            import vl_convert
+
+            plain = re.sub(r"var\(--[\w-]+, ([^)]+)\)", r"\1", self.svg).replace("currentColor", "#222832")
+            path.write_bytes(
+                vl_convert.svg_to_png(re.sub('font-family:[^"]*', "font-family:sans-serif", plain), scale=2)
+            )
         else:
             raise UserError(f"A figure cannot be saved as {path.name!r}; expected a name ending in .svg or .png.")
         return path
 
     def __repr__(self) -> str:
-        return "\n".join(part for part in (f"Figure: {self.words.caption}", self.note, self.words.alt) if part)
+        parts = (self.title, f"Figure: {self.words.caption}", self.note, self.words.alt)
+        return "\n".join(part for part in parts if part)
 
     def _repr_html_(self) -> str:
-        caption = html.escape(self.words.caption)
-        data = Table(self.data, f"Data: {self.words.caption}", digits=2)._repr_html_() if len(self.data) else ""
+        said = f'<p class="np-finding"><strong>{html.escape(self.title)}</strong></p>' if self.title else ""
+        said += f'<p class="np-measure">{html.escape(self.measure)}</p>' if self.measure else ""
+        marks = (
+            '<span style="white-space:nowrap;margin-right:1em"><span aria-hidden="true" '
+            f'style="color:{coloured(shade)}">{glyph}</span> {html.escape(name)}</span> '
+            for shade, glyph, name in self.key
+        )
+        said += f'<p class="np-key">{"".join(marks)}</p>' if self.key else ""
+        shown = self.data.drop(columns=RUNS, errors="ignore")
+        table = Table(shown, f"Data: {self.words.caption}", digits=2)._repr_html_() if len(shown) else ""
+        data = f"<details><summary>Data behind this figure</summary>{table}</details>" if table else ""
         note = f' <span class="np-note">{html.escape(self.note)}</span>' if self.note else ""
-        details = f"<details><summary>Data behind this figure</summary>{data}</details>" if data else ""
+        grid = "display:grid;gap:0.75rem 1rem;grid-template-columns:repeat(auto-fit,minmax(min(300px,100%),1fr))"
         return (
-            '<figure class="np-figure"><div class="np-scroll" style="overflow-x:auto" tabindex="0" role="region" '
-            f'aria-label="Figure: {caption}">{self._drawings()}</div>'
-            f"<figcaption>{caption}{note}</figcaption>{details}</figure>"
+            f'<figure class="np-figure">{said}<div class="np-panels" style="{grid}">{"".join(self.drawn)}</div>'
+            f"<figcaption>{html.escape(self.words.caption)}{note}</figcaption>{data}</figure>"
         )
 
 
 def figure(
-    paint: Callable[[Canvas], None], size: tuple[int, int], words: Words, data: pd.DataFrame, note: str = "",
-    narrow: tuple[int, int] | None = None,
-) -> Figure:  # fmt: skip
+    paint: Callable[[Canvas], None], size: tuple[int, int], words: Words, data: pd.DataFrame, note: str = ""
+) -> Figure:
+    """A Figure of one panel of `size`."""
+    return checked(words, data, [Panel(paint, size[1], size[0])], note=note)
+
+
+def checked(words: Words, data: pd.DataFrame, panels: Sequence[Panel], **more: Any) -> Figure:
     """A Figure; UserError where the alternative text or the caption is missing."""
     if not words.alt.strip() or not words.caption.strip():
         raise UserError("A figure needs alternative text and a caption: Words(alt=..., caption=...).")
-    return Figure(words, data, size, paint, note, narrow)
+    return Figure(words, data, panels, **more)
 
 
 def hover(axes: Axes, at: tuple[Any, Any], text: str) -> None:
@@ -187,34 +250,13 @@ def hover(axes: Axes, at: tuple[Any, Any], text: str) -> None:
     axes.add_line(Line2D(*place, ls="none", marker="o", ms=15, mew=0, color=INK, alpha=0, gid=HOVER + text))
 
 
-def legend_columns(texts: Sequence[str], width: float) -> int:
-    """How many entries of a legend stand beside each other in a drawing of `width` CSS pixels."""
-    longest = max(map(len, texts), default=1) * LETTER + 50
-    return max(1, min(len(texts), int(width * 0.95 / longest)))
-
-
 def nothing(words: Words) -> Figure:
     """A figure of which there is nothing to show yet."""
 
     def paint(canvas: Canvas) -> None:
         canvas.text(0.5, 0.5, "nothing to show yet", ha="center", va="center")
 
-    return figure(paint, (WIDTH, 80), words, pd.DataFrame(), narrow=(NARROW, 80))
-
-
-@contextmanager
-def _canvas(size: tuple[int, int], paint: Callable[[Canvas], None]) -> Iterator[Canvas]:
-    """A painted matplotlib figure of `size` CSS pixels, without pyplot's global state."""
-    import matplotlib
-    from matplotlib.figure import Figure as Canvas
-
-    with matplotlib.rc_context():
-        matplotlib.rcdefaults()  # a reader's own settings do not change the book's figures
-        for name, value in STYLE.items():
-            matplotlib.rcParams[name] = value
-        canvas = Canvas(figsize=(size[0] / 72, size[1] / 72), dpi=72, layout="constrained")
-        paint(canvas)
-        yield canvas
+    return checked(replace(words, finding=""), pd.DataFrame(), [Panel(paint, 60)])
 
 
 def themed(svg: str, alt: str, size: tuple[int, int]) -> str:
@@ -223,16 +265,19 @@ def themed(svg: str, alt: str, size: tuple[int, int]) -> str:
     body = re.sub(r"<metadata>.*?</metadata>", "", body, flags=re.S)
     body = re.sub(r"<defs>\s*<style.*?</style>\s*</defs>", "", body, flags=re.S)  # it would style the whole page
     body = re.sub(r"<!--.*?-->", "", body, flags=re.S)
-    body = re.sub(r"font: (?:(\w+) )?([\d.]+)px [^;\"]*", _font, body)
-    body = re.sub(r"font-family: [^;\"]*;?\s*", "", body)
-    body = re.sub(r' transform="rotate\(-0 [^"]*\)"', "", body)
+    body = re.sub(r"font: (?:(\w+) )?([\d.]+)px [^;\"]*", r"font-weight: \1; font-size: \2px", body)
+    body = re.sub(r"font-weight: ; |font-family: [^;\"]*;?\s*| transform=\"rotate\(-0 [^\"]*\)\"", "", body)
     body = re.sub(r'(?<=\s)(?:d|x|y|transform)="[^"]*"', _rounded, body)
     body = re.sub(r">\s+<", "><", body).strip().replace("<g/>", "")
     body = re.sub(rf'<g id="{HOVER}([^"]*)">', r'<g class="np-hover"><title>\1</title>', body)
-    body = _own_ids(_coloured(body))
+    return framed(_own_ids(coloured(body)), alt, size)
+
+
+def framed(body: str, alt: str, size: tuple[int, int]) -> str:
+    """An SVG element that fills the width it is given, up to a seventh more than its own."""
     width, height = size
     style = (
-        f"width:100%;max-width:{width}px;min-width:{round(width * SMALLEST)}px;height:auto;"
+        f"width:100%;max-width:{round(width * 8 / 7)}px;height:auto;"
         f"stroke-linejoin:round;stroke-linecap:butt;font-family:{FONT}"
     )
     return (
@@ -241,21 +286,17 @@ def themed(svg: str, alt: str, size: tuple[int, int]) -> str:
     )
 
 
-def _font(match: re.Match[str]) -> str:
-    weight = f"font-weight: {match[1]}; " if match[1] else ""
-    return f"{weight}font-size: {match[2]}px"
-
-
 def _rounded(match: re.Match[str]) -> str:
     """Coordinates to a hundredth of a pixel, on one line."""
     short = re.sub(r"-?\d+\.\d{3,}", lambda found: f"{float(found[0]):.2f}", match[0])
     return " ".join(short.split()).replace(' "', '"')
 
 
-def _coloured(body: str) -> str:
+def coloured(body: str) -> str:
+    """The text with the page's colours in the place of the palette's."""
     body = body.replace(INK, "currentColor").replace(FAINT, "var(--np-grid, #8884)")
-    for name, colour in PALETTE.items():
-        body = body.replace(colour, f"var(--np-{name}, {colour})")
+    for name, shade in PALETTE.items():
+        body = body.replace(shade, f"var(--np-{name}, {shade})")
     return body
 
 

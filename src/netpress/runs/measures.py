@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING, Any
 from netpress.errors import UserError
 
 if TYPE_CHECKING:
-    from netpress.nets.network import Network
-    from netpress.runs.workspace import FinishedRun
+    from netpress.runs.perform import FinishedRun
 
 COMPARED_IMAGES = 500  # test images on which representations are compared
 CALIBRATED = 512  # training images on which the ranges of 8-bit activations are measured
@@ -50,12 +49,8 @@ class Similarity:
 
         parent, images = trained.needs[self.role], trained.train_test.test
         x = trained.config.place(trained.train_test.normalise(images.x[:COMPARED_IMAGES]))
-
-        def kernel(network: "Network") -> torch.Tensor:
-            with torch.no_grad():
-                return centred_kernel(network.eval().upto(self.block)(x))
-
-        same = (dict(trained.run.needs)[self.role].fingerprint, self.block, images.checksum, len(x))
+        with torch.no_grad():
+            kernels = [centred_kernel(n.eval().upto(self.block)(x)) for n in (trained.network, parent)]
         theirs = conv_layers(parent[self.block])[0].conv.weight
         own = conv_layers(trained.network[self.block])[0].conv.weight
         untrained = deepcopy(trained.network[self.block])
@@ -66,7 +61,7 @@ class Similarity:
         return {
             "filter_cosine": round(matched_cosine(own, theirs), 5),
             "filter_cosine_untrained": round(matched_cosine(fresh, theirs), 5),
-            "cka": round(cka_of_kernels(kernel(trained.network), trained.kept.get(same, lambda: kernel(parent))), 5),
+            "cka": round(cka_of_kernels(*kernels), 5),
         }
 
 

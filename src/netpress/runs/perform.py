@@ -1,27 +1,38 @@
 """Do one run: build the network, take the steps, measure, and say how it went."""
 
+import gc
+import re
+import resource
+import sys
+import tempfile
 import time
 import traceback
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import torch
 
-from netpress.atomic import FULL, CannotWrite
-from netpress.errors import UserError
-from netpress.nets.describe import Description, describe
+import netpress
+from netpress import data, env, nets
+from netpress.data.views import normalise_of
+from netpress.errors import CannotWrite, UserError, refused
+from netpress.nets.describe import describe
 from netpress.nets.network import Network
-from netpress.runs import machine
+from netpress.runs import records
 from netpress.runs.run import Run, fingerprint
-from netpress.runs.weights import MissingWeights, digest_of
-from netpress.runs.workspace import FinishedRun, Workspace
-from netpress.training.checkpoint import Checkpoint, capture
+from netpress.runs.store import MissingWeights, WeightStore
+from netpress.training.cache import Cache
+from netpress.training.checkpoint import Checkpoints, capture
+from netpress.training.compute import ComputeConfig, choose
 from netpress.training.evaluate import accuracy
-from netpress.training.feed import Feed
+from netpress.training.feed import Feed, TrainTestData
 from netpress.training.loop import Diverged, TrainState, train
 from netpress.training.stage import Stage
+
+LOADED = 3  # networks of finished runs that are kept for the next run
 
 
 @dataclass(frozen=True)
@@ -40,75 +51,125 @@ class Progress:
 Tell = Callable[[Progress], None]
 
 
-def perform(run: Run, workspace: Workspace, tell: Tell = lambda _: None, keep: bool = True) -> dict[str, Any]:
-    """Do `run` and put its weights into the store; returns its record's content.
+@dataclass(frozen=True)
+class FinishedRun:
+    """What measures look at: a finished run with its network, the networks it began from, and the images."""
 
-    The weights may still be on their way to the disk when it returns: `workspace.store.wait()` waits for that. Without
-    `keep` they are not written, and the record has their SHA-256 all the same.
+    run: Run
+    network: Network
+    needs: dict[str, Network]
+    train_test: TrainTestData
+    config: ComputeConfig
+
+
+class Workspace:
+    """What the runs of one process share: data on the device, caches, the store of trained weights, checkpoints.
+
+    `checkpoints` is the folder for them; None: do without.
+    """
+
+    def __init__(self, config: ComputeConfig, store: WeightStore, checkpoints: Path | None = None):
+        self.config, self.store, self.checkpoint_folder = config, store, checkpoints
+        self.cache = Cache(config.cache_bytes)
+        self.loaded: dict[tuple, TrainTestData] = {}
+        self.networks: dict[str, Network] = {}
+
+    def forget(self) -> None:
+        """Let go of all that is kept for the next run: memory ran out."""
+        self.cache.entries.clear()
+        self.networks.clear()
+        gc.collect()
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+
+    def train_test(self, run: Run) -> TrainTestData:
+        """The images of a run; the last data set used is kept."""
+        key = (run.dataset, run.images, run.px, run.judged_on)
+        if key not in self.loaded:
+            learn, judge = ("train", "test") if run.judged_on == "test" else ("fit", "validation")
+            images = data.load(run.dataset, learn, images=run.images, px=run.px)
+            test = data.load(run.dataset, judge, px=run.px)
+            self.loaded = {key: TrainTestData(self.there(images), self.there(test), normalise_of(images))}
+        return self.loaded[key]
+
+    def there(self, images: data.Images) -> data.Images:
+        """The images on the device."""
+        return replace(images, x=images.x.to(self.config.device), y=images.y.to(self.config.device))
+
+    def blank(self, run: Run) -> Network:
+        """The run's network with the weights that its seed draws."""
+        torch.manual_seed(run.seed_of("network"))
+        return self.config.place(nets.build(run.model, run.px, data.classes(run.dataset), run.width))
+
+    def finished(self, run: Run) -> Network:
+        """A finished run's network, frozen and in eval mode; the last few are kept. Raises MissingWeights."""
+        network = self.networks.pop(run.fingerprint, None)
+        if network is None:
+            network = nets.outline(run.model, run.px, data.classes(run.dataset), run.width)
+            try:
+                network.load_state_dict(self.store.load(run.fingerprint)[0], assign=True)
+            except RuntimeError:  # whole, but another network's
+                self.store.set_aside(run.fingerprint)
+                raise MissingWeights(run.fingerprint) from None
+        self.networks[run.fingerprint] = self.config.place(network)
+        if len(self.networks) > LOADED:
+            del self.networks[next(iter(self.networks))]
+        return network.requires_grad_(False).eval()
+
+    def checkpoints(self, run: Run) -> Checkpoints | None:
+        """A run's checkpoint."""
+        return Checkpoints(self.checkpoint_folder, run.fingerprint) if self.checkpoint_folder else None
+
+
+def new_workspace(share: float = 1.0) -> Workspace:
+    """The workspace of a process that has this share of the machine; the cache folder is everybody's."""
+    return Workspace(choose(share), WeightStore(), env.checkpoints_dir())
+
+
+def perform(run: Run, workspace: Workspace, tell: Tell = lambda _: None) -> dict[str, Any]:
+    """Do `run` and put its weights into the store; returns its record's content.
 
     A run that fails, diverges or runs out of memory has a record too, with that status and the reason. Raises only what
     is no fault of the run: UserError if data are damaged or settings impossible, CannotWrite if the disk is full or a
     file cannot be used, MissingWeights if the weights of a needed run are gone or damaged, KeyboardInterrupt after a
     checkpoint was written.
     """
-    began = time.monotonic()  # the clock on the wall may be set
-    machine.reset_peak_memory(workspace.config.device)
-    result = attempt(run, workspace, tell, keep)
+    began, on_gpu = time.monotonic(), workspace.config.kind == "cuda"  # the clock on the wall may be set
+    if on_gpu:
+        torch.cuda.reset_peak_memory_stats(workspace.config.device)
+    result = attempt(run, workspace, tell)
     if result["status"] in ("failed", "out-of-memory"):  # the error is gone by now, and with it what it held on to
         workspace.forget()
-        machine.free_memory()
-    made = machine.made(workspace.config) | {"seconds": round(time.monotonic() - began, 3)}
-    return result | {"peak_memory": machine.peak_memory(workspace.config.device), "made": made}
+    made = records.made(workspace.config) | {"seconds": round(time.monotonic() - began, 3)}
+    own = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+    peak = torch.cuda.max_memory_allocated(workspace.config.device) if on_gpu else own  # bytes; of the process so far
+    return result | {"peak_memory": peak, "made": made}
 
 
-def attempt(run: Run, workspace: Workspace, tell: Tell, keep: bool) -> dict[str, Any]:
+def attempt(run: Run, workspace: Workspace, tell: Tell) -> dict[str, Any]:
     """What a record says of how a run ended."""
+    state = None
     try:
-        return {"status": "done"} | work(run, workspace, tell, keep)
+        state = RunState(run, workspace, tell)
+        try:
+            return {"status": "done"} | state.finish()
+        except (UserError, MissingWeights, Diverged):
+            raise
+        except Exception as error:
+            if not state.found or not state.saved or is_out_of_memory(error):
+                raise
+        state.saved.set_aside()  # the checkpoint may be to blame: try once without it
+        return {"status": "done"} | RunState(run, workspace, tell).finish()
     except (UserError, MissingWeights):
         raise
     except Diverged as error:
         return {"status": "diverged", "reason": str(error)}
     except Exception as error:
         if isinstance(error, OSError) and error.errno is not None:  # the machine's fault
-            raise unusable(error) from error
-        status = "out-of-memory" if machine.is_out_of_memory(error) else "failed"
-        return {"status": status, "reason": machine.without_paths(last_lines(error))}
-
-
-def unusable(error: OSError) -> CannotWrite:
-    """What to tell of a file that the machine does not let us use."""
-    if error.errno in FULL:
-        return CannotWrite(f"No space to write {error.filename}. Free some space and run again.")
-    return CannotWrite(f"Cannot use {error.filename or 'a file'} ({error.strerror}): mend that and run again.")
-
-
-def work(run: Run, workspace: Workspace, tell: Tell, keep: bool) -> dict[str, Any]:
-    """The steps of a run, and what its record says of them."""
-    state = RunState(run, workspace, tell)
-    try:
-        return steps_of(state, keep)
-    except (UserError, MissingWeights, Diverged):
-        raise
-    except Exception as error:
-        if not state.found or not state.saved or machine.is_out_of_memory(error):
-            raise
-    state.saved.set_aside()  # it was whole, and yet perhaps not this run's: what went wrong must happen without it too
-    return steps_of(RunState(run, workspace, tell), keep)
-
-
-def steps_of(state: "RunState", keep: bool) -> dict[str, Any]:
-    """The steps of a run from where it has been left."""
-    try:
-        for position, step in enumerate(state.run.steps):
-            torch.manual_seed(state.run.seed_of("step", position))
-            state.take(position, step)
-    except KeyboardInterrupt:
-        if state.saved:
-            with suppress(CannotWrite):  # the checkpoint before it is still there
-                state.saved.flush()
-        raise
-    return conclude(state, state.workspace, keep)
+            raise CannotWrite(refused(error, error.filename or "a file")) from error
+        status = "out-of-memory" if is_out_of_memory(error) else "failed"
+        last = "".join(traceback.format_exception(error))[-2000:]  # what a reader of the record needs first
+        return {"status": status, "reason": without_paths(last)}
 
 
 class RunState:
@@ -122,7 +183,7 @@ class RunState:
         self.run, self.workspace, self.tell = run, workspace, tell
         self.train_test = workspace.train_test(run)
         self.needs = {role: workspace.finished(need) for role, need in run.needs}
-        self.network = workspace.blank(run, self.needs)
+        self.network = workspace.blank(run)
         self.history: list[dict[str, Any]] = []
         self.stages: list[dict[str, Any]] = []
         self.saved = workspace.checkpoints(run)
@@ -136,23 +197,28 @@ class RunState:
         del settings["cache_bytes"]
         return settings | {"threads": torch.get_num_threads(), "torch": str(torch.__version__)}
 
-    def take(self, position: int, step: Any) -> None:
-        """One step of the run."""
-        if not isinstance(step, Stage):
-            self.network = self.workspace.config.place(step.apply(self.network, self.needs))
-        elif position < self.reached:
-            return
-        elif step.shared:
-            self.share(position, step)
-        else:
-            self.train(position, step)
+    def finish(self) -> dict[str, Any]:
+        """Take the steps from where the run was left; what its record says of the finished network."""
+        try:
+            for position, step in enumerate(self.run.steps):
+                torch.manual_seed(self.run.seed_of("step", position))
+                if not isinstance(step, Stage):
+                    self.network = self.workspace.config.place(step.apply(self.network, self.needs))
+                elif position >= self.reached:
+                    self.share(position, step) if step.shared else self.train(position, step)
+        except KeyboardInterrupt:
+            if self.saved:
+                with suppress(CannotWrite):  # the checkpoint before it is still there
+                    self.saved.flush()
+            raise
+        return self.conclude()
 
     def share(self, position: int, stage: Stage) -> None:
         """Do a stage that other runs begin with too: the first of them trains it, the others load its weights."""
         key, store = fingerprint(self.run, position + 1), self.workspace.store
         with store.lock(key):
             if found := store.find(key):
-                if fits(self.network, found[0]) and {"history", "stages"} <= found[1].keys():
+                if shapes(self.network.state_dict()) == shapes(found[0]) and {"history", "stages"} <= found[1].keys():
                     self.network.load_state_dict(found[0])
                     self.history, self.stages = found[1]["history"], found[1]["stages"]
                     return
@@ -163,9 +229,13 @@ class RunState:
 
     def train(self, position: int, stage: Stage) -> None:
         """Train through one stage, from its checkpoint where there is one."""
-        workspace, run = self.workspace, self.run
-        begin, before = self.resumed(position)
-        clock = Clock(before)
+        workspace, run, begin, before = self.workspace, self.run, None, 0.0
+        if self.found and position == self.reached:
+            noted = self.found.metadata
+            self.network.load_state_dict(self.found.network)
+            self.history, self.stages = noted["history"], noted["stages"]
+            begin, before = self.found.train_state(noted["rows"]), noted["seconds"]
+        began = time.perf_counter() - before
         teacher = self.needs[stage.teacher] if stage.teacher else None
         feed = Feed(stage, self.network, teacher, self.train_test, workspace.config, workspace.cache)
         if begin and self.found:
@@ -173,89 +243,53 @@ class RunState:
         first = begin.epochs if begin else 0
 
         def after_epoch(reached: TrainState) -> None:
-            self.keep(position, reached, clock.seconds)
-            pace = (clock.seconds - before) / (reached.epochs - first)
+            seconds = time.perf_counter() - began
+            if self.saved:
+                stages = {"done": position, "history": self.history, "stages": self.stages}
+                noted = stages | {"rows": list(reached.history), "seconds": seconds, "under": self.conditions()}
+                self.saved.keep(capture(self.network, reached, noted))
+            pace = (seconds - before) / (reached.epochs - first)
             done = sum(earlier.epochs for earlier in run.stages[: len(self.stages)]) + reached.epochs
             left = (run.epochs - done) * pace
             self.tell(Progress(stage.name, reached.epochs, stage.epochs, done, run.epochs, feed.count / pace, left))
 
         seed = run.seed_of("stage", position)
         rows = train(stage, self.network, feed, workspace.config, seed, after_epoch, begin)
-        seconds = clock.seconds
+        seconds = time.perf_counter() - began
         self.history = self.history + rows
         timed = {"stage": stage.name, "epochs": stage.epochs, "seconds": round(seconds, 3)}
         pace = {"images_per_second": round(stage.epochs * feed.count / seconds, 1), "cached": feed.x is not None}
         live = {"declined": feed.declined} if feed.declined else {}
         self.stages = [*self.stages, timed | pace | live]
 
-    def keep(self, position: int, reached: TrainState, seconds: float) -> None:
-        """Keep a checkpoint."""
-        if self.saved:
-            metadata = {"done": position, "history": self.history, "stages": self.stages, "rows": list(reached.history)}
-            metadata |= {"seconds": seconds, "under": self.conditions()}
-            self.saved.keep(capture(self.network, reached, metadata))
+    def conclude(self) -> dict[str, Any]:
+        """Evaluate the finished network, save its weights, take the measures."""
+        from netpress.compress.finish import finished
+        from netpress.compress.masks import empty_layers
 
-    def resumed(self, position: int) -> tuple[TrainState | None, float]:
-        """Load the checkpoint of this stage, if there is one: where it goes on, and the seconds it has taken so far."""
-        found: Checkpoint | None = self.found
-        if found is None or position != self.reached:
-            return None, 0.0
-        self.network.load_state_dict(found.network)
-        self.history, self.stages = found.metadata["history"], found.metadata["stages"]
-        return found.train_state(found.metadata["rows"]), found.metadata["seconds"]
-
-
-def fits(network: torch.nn.Module, state: dict[str, torch.Tensor]) -> bool:
-    """Whether the names and shapes in a state are those of the network."""
-    own = {name: tensor.shape for name, tensor in network.state_dict().items()}
-    return own == {name: tensor.shape for name, tensor in state.items()}
-
-
-class Clock:
-    """Seconds from now on, added to those before."""
-
-    def __init__(self, before: float):
-        self.began = time.perf_counter() - before
-
-    @property
-    def seconds(self) -> float:
-        """So far."""
-        return time.perf_counter() - self.began
+        network = finished(self.network).requires_grad_(False).eval()
+        empty = empty_layers(network)
+        size = describe(network, self.run.px)
+        saved = self.workspace.store.save(self.run.fingerprint, network.state_dict())
+        trained = FinishedRun(self.run, network, self.needs, self.train_test, self.workspace.config)
+        measured: dict[str, Any] = {}
+        for measure in self.run.measures:
+            measured |= measure.take(trained)
+        return {
+            **accuracies(trained, self.history),
+            "parameters": size.parameters,
+            "multiply_adds": size.multiply_adds,
+            "measures": measured,
+            "stages": self.stages,
+            "history": self.history,
+            "weights_sha256": saved,
+            **({"empty_layers": empty} if empty else {}),
+        }
 
 
-def conclude(state: RunState, workspace: Workspace, keep: bool) -> dict[str, Any]:
-    """Judge the finished network, put it into the store unless nobody will ask for it, take the measures."""
-    from netpress.compress.finish import finished
-    from netpress.compress.masks import empty_layers
-
-    run, network = state.run, finished(state.network)
-    network.requires_grad_(False).eval()
-    empty = empty_layers(network)
-    size = size_of(network, run.px, workspace)
-    if keep:
-        digest = workspace.store.save(run.fingerprint, network.state_dict(), {}, behind=True)
-    else:
-        digest = digest_of(network.state_dict())
-    trained = FinishedRun(run, network, state.needs, state.train_test, workspace.config, workspace.measured)
-    measured: dict[str, Any] = {}
-    for measure in run.measures:
-        measured |= measure.take(trained)
-    return {
-        **accuracies(trained, state.history),
-        "parameters": size.parameters,
-        "multiply_adds": size.multiply_adds,
-        "measures": measured,
-        "stages": state.stages,
-        "history": state.history,
-        "weights_sha256": digest,
-        **({"empty_layers": empty} if empty else {}),
-    }
-
-
-def size_of(network: Network, px: int, workspace: Workspace) -> Description:
-    """Parameters and multiply-adds, worked out once for networks of the same layers."""
-    shapes = tuple((name, tuple(tensor.shape)) for name, tensor in network.state_dict().items())
-    return workspace.sizes.get((px, str(network), shapes), lambda: describe(network, px))
+def shapes(state: dict[str, torch.Tensor]) -> dict[str, torch.Size]:
+    """The shape of each tensor of a state."""
+    return {name: tensor.shape for name, tensor in state.items()}
 
 
 def accuracies(trained: FinishedRun, history: list[dict]) -> dict[str, Any]:
@@ -277,6 +311,23 @@ def accuracies(trained: FinishedRun, history: list[dict]) -> dict[str, Any]:
     return found | {"curve": [list(look) for look in looks]} if looks else found
 
 
-def last_lines(error: Exception) -> str:
-    """The end of a traceback: what a reader of the record needs first."""
-    return "".join(traceback.format_exception(error))[-2000:]
+def is_out_of_memory(error: Exception) -> bool:
+    """Whether memory ran out, on the device or on the host. While a step is captured it shows as another error."""
+    found: BaseException | None = error
+    while found:
+        if isinstance(found, MemoryError | torch.OutOfMemoryError) or "can't allocate memory" in str(found):
+            return True
+        found = found.__cause__ or found.__context__
+    return False
+
+
+def without_paths(text: str) -> str:
+    """A text without folders of this machine: only the names of files stay."""
+    own = {Path(netpress.__file__).parent, Path(sys.prefix), Path(tempfile.gettempdir())}
+    for folder_of in (Path.home, Path.cwd):
+        with suppress(RuntimeError, OSError):  # a user without a home, a working folder that was removed
+            own.add(folder_of())
+    for folder in sorted(map(str, own), key=len, reverse=True):
+        text = text.replace(folder, "") if len(folder) > 1 else text
+    text = re.sub(r"""(["'])(?:/|[A-Za-z]:\\)[^"'\n]*[/\\]""", r"\1", text)  # quoted, so perhaps with spaces
+    return re.sub(r"""(?<![\w/:.])(?:/|[A-Za-z]:\\)(?:[^\s/\\:"']+[/\\])+""", "", text)

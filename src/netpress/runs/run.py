@@ -2,12 +2,13 @@
 
 import hashlib
 import json
+import os
 from collections.abc import Hashable, Iterable
 from dataclasses import dataclass, fields, replace
 from functools import cache, cached_property, lru_cache
 from typing import TYPE_CHECKING, Any, Protocol
 
-from netpress import data, nets, surroundings
+from netpress import data, nets
 from netpress.errors import known
 from netpress.runs.identity import NAMES, RUN, hashed, written
 from netpress.training.stage import Stage
@@ -33,7 +34,7 @@ class Measure(Protocol):
     """Something measured on the finished network beside its accuracy: a frozen dataclass."""
 
     def take(self, trained: Any) -> dict[str, Any]:
-        """Plain JSON values by name. `trained` is a `workspace.FinishedRun`."""
+        """Plain JSON values by name. `trained` is a `perform.FinishedRun`."""
 
 
 @dataclass(frozen=True)
@@ -114,7 +115,7 @@ def fingerprint(run: Run, steps: int | None = None) -> str:
     settings["steps"] = f"[{', '.join(step_text(step) for step in run.steps[:steps])}]"  # type: ignore[arg-type]
     settings["needs"] = json.dumps([[role, need.fingerprint] for role, need in run.needs])
     settings |= {
-        "data": text(checksum(run.dataset, surroundings.value("NETPRESS_DATA"))),
+        "data": text(checksum(run.dataset, os.environ.get("NETPRESS_DATA"))),
         "version": text(version(run.model)),
     }
     pairs = ", ".join(f'"{name}": {settings[name]}' for name in sorted(settings))
@@ -150,7 +151,7 @@ def step_text(step: Hashable) -> str:
 
 
 @cache
-def checksum(dataset: str, folder: str) -> str:
+def checksum(dataset: str, folder: str | None) -> str:
     """The data's checksum, one and the same throughout a process."""
     return data.checksum(dataset)
 

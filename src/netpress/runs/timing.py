@@ -13,9 +13,9 @@ import torch
 from torch import Tensor
 
 from netpress import nets
-from netpress.atomic import write_atomic
+from netpress.files import write_atomic
 from netpress.nets.network import Network
-from netpress.runs import machine, records
+from netpress.runs import records
 from netpress.training.compute import ComputeConfig
 
 PASSES = 5
@@ -68,6 +68,6 @@ def wait(config: ComputeConfig) -> None:
 
 def write(path: Path, record: dict[str, Any], config: ComputeConfig) -> Path:
     """Put the record of a measurement in its place; a new one replaces the old. Returns its path."""
-    whole = {"status": "done", "passes": PASSES} | record | {"made": machine.made(config)}
+    whole = {"status": "done", "passes": PASSES} | record | {"made": records.made(config)}
     write_atomic(path, records.encode(whole))
     return path

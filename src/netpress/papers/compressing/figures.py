@@ -11,9 +11,9 @@ import pandas as pd
 from netpress.data.registry import DATASETS, titles
 from netpress.papers.compressing import distillation, matching, pruning
 from netpress.papers.paper import Kind, facts_of, meets
-from netpress.report.figures import Encoding, Figure, Words, curves, grouped_points, images, lines, scatter, summary
+from netpress.report.estimates import Estimate, interval
+from netpress.report.figures import Encoding, Figure, Words, curves, dumbbells, images
 from netpress.report.frames import Where, finished, rows_where
-from netpress.report.sentences import intervals_over, listed
 from netpress.runs.run import Run
 
 if TYPE_CHECKING:
@@ -28,34 +28,26 @@ OVERFIT = ("overfitting, points", "overfit")
 
 def panels(rows: pd.DataFrame, quantities: tuple[tuple[str, str], ...]) -> pd.DataFrame:
     """The rows once for each quantity: `value` in per cent, `panel` says of which data set and quantity."""
-    places = [dataset for dataset in DATASETS if dataset in set(rows["dataset"])]
+    there = [dataset for dataset in DATASETS if dataset in set(rows["dataset"])]
     found = [
         rows[rows["dataset"] == dataset].assign(
             value=lambda part, column=column: 100 * part[column].astype("float64"),
-            panel=title if len(places) == 1 else f"{DATASETS[dataset].title}: {title}",
+            panel=title if len(there) == 1 else f"{DATASETS[dataset].title}: {title}",
         )
-        for dataset in places
+        for dataset in there
         for title, column in quantities
     ]
     return pd.concat(found) if found else rows.assign(value=[], panel=[])
 
 
+def places(rows: pd.DataFrame) -> str:
+    """The data sets of the rows: "CIFAR-10 and MNIST"."""
+    return " and ".join(title for name, title in titles().items() if name in set(rows["dataset"]))
+
+
 def labelled(rows: pd.DataFrame, names: Mapping[str, Where], column: str) -> pd.DataFrame:
     """The rows of each kind with its name in `column`, in the order of the names."""
     return pd.concat([rows_where(rows, where).assign(**{column: name}) for name, where in names.items()])
-
-
-SHADED = "bars; shaded around dashed lines"  # the intervals of `grouped_points`
-
-
-def rests_on(rows: pd.DataFrame, encoding: Encoding, drawn: str = "bars") -> str:
-    """What ends a caption: " On CIFAR-10: mean and 95 % interval (bars) over 3 seeds."; "" where nothing was run."""
-    shown, counts = set(finished(rows)["dataset"]), summary(rows, encoding)["n"]
-    counts = counts[counts > 0]
-    if counts.empty:
-        return ""
-    places = listed([title for name, title in titles().items() if name in shown])
-    return f" On {places}: {intervals_over(counts.min(), counts.max(), drawn)}."
 
 
 # Distillation --------------------------------------------------------------------------------------------------------
@@ -79,52 +71,63 @@ def sweep(runs: pd.DataFrame, over: str, fixed: dict[str, float], shared: float)
     taught = pd.concat([taught, alone]) if over == "alpha" else taught
     both = taught[taught[over] == shared].assign(squared=True)
     points = pd.concat([taught, both]).sort_values([over, "squared"], kind="stable")
-    return points.assign(form=points["squared"].map(FORMS), at=points[over].map("{:g}".format)), alone
+    return points.assign(form=points["squared"].map(FORMS)), alone
 
 
-def swept(sweep_of: tuple[pd.DataFrame, pd.DataFrame], x: str, kept: str) -> Figure:
+def swept(sweep_of: tuple[pd.DataFrame, pd.DataFrame], x: str, over: str, kept: str) -> Figure:
     """Accuracy, agreement and overfitting over one setting of the loss."""
     points, alone = (panels(rows, QUANTITIES) for rows in sweep_of)
-    encoding = Encoding(x="at", y="value", series="form", panel="panel", columns=3)
+    encoding = Encoding(x=over, y="value", series="form", panel="panel")
     alt = f"Panels by data set and quantity: over {x} the student, the loss as printed and with the factor T squared."
     caption = (
-        f"The student over {x}, with {kept}: test accuracy; share of test images on which it agrees with its teacher; "
-        "accuracy on the training images minus that on the test images. Dashed: the student alone."
-        + rests_on(points, encoding, SHADED)
+        f"With {kept}. Agreement: share of test images on which student and teacher give the same answer. Overfitting: "
+        "accuracy on training images less that on test images."
     )
-    return grouped_points(points, encoding, Words(alt, caption, x, ""), alone)
+    words = Words(alt, caption, x, "", f"The student over the {x}", f"The student of Table I by loss, {places(points)}")
+    return curves(points, encoding, words, {"the student alone": alone}, log=over == "temperature", ends=False)
 
 
 def temperatures(runs: pd.DataFrame) -> Figure:
     """The student over the temperature T, at the weight of the soft targets that the paper's example has."""
     alpha = distillation.ALPHA
-    return swept(sweep(runs, "temperature", {"alpha": alpha}, 1.0), "temperature T", f"α = {alpha}")
+    return swept(sweep(runs, "temperature", {"alpha": alpha}, 1.0), "temperature T", "temperature", f"α = {alpha}")
 
 
 def weights(runs: pd.DataFrame) -> Figure:
     """The student over the weight α of the soft targets, at the temperature that the paper's example has."""
     hot = distillation.TEMPERATURE
-    return swept(sweep(runs, "alpha", {"temperature": hot}, 0.0), "weight α of the soft targets", f"T = {hot}")
+    sweep_of = sweep(runs, "alpha", {"temperature": hot}, 0.0)
+    return swept(sweep_of, "weight α of the soft targets", "alpha", f"T = {hot}")
 
 
 def learning_curves(history: pd.DataFrame) -> Figure:
     """Test accuracy against epoch of the networks of Table I."""
     factors = dict.fromkeys((*history.columns, *distillation.COLUMNS))  # other parts' runs alone have not all of them
     rows = labelled(history.reindex(columns=list(factors)), distillation.ROWS, "network")
-    rows = rows.assign(**{"data set": rows["dataset"].map(titles())})
+    rows = rows.assign(**{"data set": rows["dataset"].map(titles()), "network": rows["network"].map(ROLES.get)})
     rows = rows.sort_values("data set", ascending=False, kind="stable")
     encoding = Encoding(x="epoch", y="test_accuracy", series="network", panel="data set", scale=100.0)
     alt = "Learning curves of the teacher and of three students, one panel a data set."
-    caption = "Test accuracy after every epoch of the networks of Table I." + rests_on(rows, encoding, "bands")
-    return curves(rows, encoding, Words(alt, caption, "epoch", "accuracy, %"))
+    caption = "The student alone is the same network, trained as long with labels only."
+    measure = "Test accuracy in % after every epoch, networks of Table I"
+    words = Words(alt, caption, "epoch", "accuracy, %", "How the networks of Table I learn", measure)
+    return curves(rows, encoding, words, ends=False)
+
+
+ROLES = {  # row of `distillation.ROWS` -> its network in few words
+    "Teacher (256, 512)": "the teacher",
+    "Student (16, 32)": "taught as printed",
+    "the student, soft part times T²": "taught, soft part times T²",
+    "the student alone": "the student alone",
+}
 
 
 # Pruning and quantisation --------------------------------------------------------------------------------------------
 
 HOW = {
-    ("global", "retrained"): "all layers ranked together, retrained",
+    ("global", "retrained"): "layers ranked together",
     ("gradual", "retrained"): f"the same in {pruning.STEPS} steps",
-    ("layer", "retrained"): "each layer alone, retrained",
+    ("layer", "retrained"): "each layer alone",
     ("global", "untouched"): "together, not retrained",
     ("layer", "untouched"): "each alone, not retrained",
 }
@@ -163,21 +166,27 @@ def sparsity(runs: pd.DataFrame) -> Figure:
     states = {"retrained": "retrained", "untouched": "not retrained"}
     points = points.assign(panel=points["network"] + ", " + points["finish"].map(states))
     order = pd.DataFrame({"finish": points["finish"] != "retrained", "ratio": points["ratio"]})
-    places = points["model"].map(list(pruning.NETWORKS).index)
-    points = points.loc[order.assign(model=places).sort_values(["finish", "model", "ratio"], kind="stable").index]
+    models = points["model"].map(list(pruning.NETWORKS).index)
+    points = points.loc[order.assign(model=models).sort_values(["finish", "model", "ratio"], kind="stable").index]
     parents = rows_where(rows, pruning.PARENT)
     parents = pd.concat([parents.assign(panel=parents["network"] + ", " + state) for state in states.values()])
     encoding = Encoding(
         x="ratio", y="last", series="approach", panel="panel", scale=100.0, all_series=tuple(HOW.values())
     )
+    cut = rows_where(rows, pruning.AT_PRINTED)["change"].mean()
+    finding = (
+        "Four weights in five go for less than a point"
+        if cut > -0.01 else "How many weights can go"
+    )  # fmt: skip
     alt = "Four panels, six layers and VGG16, retrained and not: test accuracy against the ratio of pruning."
     caption = (
-        "Test accuracy of pruned networks; at 5, one weight of five is left. At 1 nothing is pruned, but the network "
-        "is retrained for as long as the others. Each panel has its own axis. Dashed: the parent."
-        + rests_on(points, encoding)
+        "At 5, one weight of five is left. At 1 nothing is pruned, but the network is retrained for as long as the "
+        "others. Each panel has its own axis."
     )
-    words = Words(alt, caption, "all weights / weights left", "accuracy, %")
-    return lines(points, encoding, words, parents[parents["panel"].isin(points["panel"])])
+    measure = f"Test accuracy in % on {places(points)}, over the ratio of all weights to weights left"
+    words = Words(alt, caption, "all weights / weights left", "accuracy, %", finding, measure)
+    lines = {"the parent": parents[parents["panel"].isin(points["panel"])]}
+    return curves(points, encoding, words, lines, log=True, ends=False)
 
 
 def bits(runs: pd.DataFrame) -> Figure:
@@ -186,29 +195,28 @@ def bits(runs: pd.DataFrame) -> Figure:
     whole = labelled(rows, INTEGERS, "approach")
     integers = whole.assign(last=whole["measures.int8_accuracy"], bits=8.0)
     points = pd.concat([series(rows[rows["base"] != ""], SHARED, "base"), integers.dropna(subset="last")])
-    points = points.sort_values("bits", ascending=False, kind="stable")
-    points = points.assign(at=points["bits"].map("{:g}".format))
-    encoding = Encoding(x="at", y="last", series="approach", panel="network", scale=100.0)
+    encoding = Encoding(x="bits", y="last", series="approach", panel="network", scale=100.0)
     alt = "Two panels, six layers and VGG16: test accuracy against bits per weight, with and without pruning."
     caption = (
-        "Test accuracy with few bits per weight. Shared weights: a code book of 2 to the power of so many values in "
-        "every layer. 8-bit integers: weights and activations, run on integer kernels. Dashed: the parent."
-        + rests_on(points, encoding, SHADED)
+        "Shared weights: a code book of 2 to the power of so many values in every layer. 8-bit integers: weights and "
+        "activations, run on integer kernels."
     )
-    words = Words(alt, caption, "bits per weight", "accuracy, %")
-    return grouped_points(points, encoding, words, rows_where(rows, pruning.PARENT))
+    measure = f"Test accuracy in % on {places(points)}, over bits per weight"
+    words = Words(alt, caption, "bits per weight", "accuracy, %", "How few bits a weight needs", measure)
+    return curves(points, encoding, words, {"the parent": rows_where(rows, pruning.PARENT)}, ends=False)
 
 
 def sizes(runs: pd.DataFrame) -> Figure:
     """Size on disk against accuracy of VGG16, pruned, quantised, and narrow networks taught by it."""
     points = stored(of_networks(runs))
+    keys = ["approach", "label"]
+    points = points.assign(KiB=points.groupby(keys)["KiB"].transform("mean"))  # a file's size differs by some bytes
     encoding = Encoding(x="KiB", y="last", series="approach", label="label", scale=100.0)
-    alt = "Bytes on disk against test accuracy of VGG16 made smaller by several approaches, with the Pareto front."
-    caption = (
-        "VGG16: size of the stored file and test accuracy, means over seeds. Narrow networks have the size of a pruned "
-        "one: 5x is to be compared with 5x."
-    )
-    return scatter(points, encoding, Words(alt, caption, "KiB on disk", "accuracy, %"), log=True)
+    alt = "Bytes on disk against test accuracy of VGG16 made smaller by several approaches."
+    caption = "Means over seeds. Narrow networks have the size of a pruned one: 5x is to be compared with 5x."
+    measure = f"VGG16 on {places(points)}: test accuracy in % (up) against KiB on disk"
+    words = Words(alt, caption, "KiB on disk", "accuracy, %", "What VGG16 keeps as its file shrinks", measure)
+    return curves(points, encoding, words, log=True, ends=False, height=340)
 
 
 def stored(rows: pd.DataFrame) -> pd.DataFrame:
@@ -233,6 +241,39 @@ def stored(rows: pd.DataFrame) -> pd.DataFrame:
     return pd.concat(found) if found else rows.assign(approach="", label="", KiB=float("nan"))
 
 
+NARROW: dict[str, Kind] = {
+    finish: {"role": "narrow", "finish": state} for finish, state in (("taught", "distilled"), ("alone", "alone"))
+}
+
+
+def lifts(runs: pd.DataFrame) -> dict[int, Estimate]:
+    """Ratio -> points that a teacher adds to a narrow VGG16 of that size, over the same trained alone, paired by
+    seed."""
+    keys = ["ratio", "dataset", "seed"]
+    taught, alone = (
+        rows_where(finished(runs), where).set_index(keys)["last"].astype("float64") for where in NARROW.values()
+    )
+    gain = (100 * (taught - alone)).dropna()
+    return {int(ratio): interval(part) for ratio, part in gain.groupby(level="ratio")}
+
+
+def teacher_lift(runs: pd.DataFrame) -> Figure:
+    """A narrow VGG16 taught by the large one, and alone, at three sizes."""
+    rows = labelled(finished(runs), NARROW, "trained").sort_values("ratio", kind="stable")
+    rows = rows.assign(size=rows["ratio"].map("the size of VGG16 pruned {:g}x".format))
+    gained = [found.mean for found in lifts(runs).values()]
+    finding = (
+        f"A teacher adds {min(gained):.1f} to {max(gained):.1f} points to a narrow VGG16"
+        if gained and min(gained) > 0 else "A narrow VGG16, with a teacher and alone"
+    )  # fmt: skip
+    alt = "One row a size of VGG16 made narrow: test accuracy with the large one as teacher, and alone."
+    caption = "As large on disk as VGG16 pruned so many times, trained for as long as that network in all."
+    measure = f"Test accuracy in % on {places(rows)} of VGG16 made narrow"
+    words = Words(alt, caption, "accuracy, %", "accuracy, %", finding, measure)
+    encoding = Encoding(x="size", y="last", series="trained", scale=100.0, all_series=tuple(NARROW))
+    return dumbbells(rows, encoding, words)
+
+
 # Function matching ---------------------------------------------------------------------------------------------------
 
 WAYS = {
@@ -243,6 +284,20 @@ WAYS = {
 }
 
 
+def likeness(runs: pd.DataFrame) -> dict[str, dict[str, Estimate]]:
+    """How the student answers on the longest schedule, matched and from labels alone: its accuracy, and its agreement
+    with the teacher, in %."""
+    longest = rows_where(finished(runs), {"length": matching.LONGEST})
+    return {
+        way: {
+            title.partition(",")[0]: interval(rows.groupby("seed")[column].mean()).times(100)
+            for title, column in (ACCURACY, AGREEMENT)
+        }
+        for way in ("matched", "alone")
+        for rows in [rows_where(longest, {"way": way})]
+    }
+
+
 def schedules(runs: pd.DataFrame) -> Figure:
     """Accuracy and agreement with the teacher against the length of the schedule."""
     rows = finished(runs)
@@ -250,13 +305,17 @@ def schedules(runs: pd.DataFrame) -> Figure:
     points = panels(points.assign(how=points["way"].map(WAYS)), (ACCURACY, AGREEMENT))
     teachers = panels(rows_where(rows, matching.TEACHES), (ACCURACY,))
     encoding = Encoding(x="epochs", y="value", series="how", panel="panel", all_series=tuple(WAYS.values()))
-    alt = "Two panels, accuracy and agreement with the teacher, against epochs of training; four methods of teaching."
+    found = likeness(runs)
+    closer = found["matched"]["agreement"].mean - found["alone"]["agreement"].mean > 1
+    alt = "Two panels, accuracy and agreement with the teacher, against epochs of training; four ways of teaching."
     caption = (
-        "Students of function matching over the length of their schedule: test accuracy, and share of test images on "
-        "which they agree with their teacher. Dashed: the teacher. A fixed teacher answers once for each image, "
-        "whatever part of it the student sees." + rests_on(points, encoding)
+        "Agreement: share of test images on which student and teacher give the same answer. A fixed teacher answers "
+        "once for each image, whatever part of it the student sees."
     )
-    return lines(points, encoding, Words(alt, caption, "epochs", ""), teachers)
+    finding = "A matched student answers more like its teacher" if closer else "Function matching over its schedule"
+    measure = f"Students of function matching on {places(points)}, by length of the schedule"
+    words = Words(alt, caption, "epochs", "", finding, measure)
+    return curves(points, encoding, words, {"the teacher": teachers}, log=True, ends=False)
 
 
 def views(grid: Sequence[Run], shown: int = 6) -> Figure:
@@ -270,18 +329,17 @@ def views(grid: Sequence[Run], shown: int = 6) -> Figure:
     from netpress import data
 
     matched = [run for run in grid if meets(facts_of(run), {"part": "matching"})]
-    places = [(run.dataset, run.px) for run in matched if data.available(run.dataset)]
-    dataset, px = places[0] if places else ("digits", 16)
+    there = [(run.dataset, run.px) for run in matched if data.available(run.dataset)]
+    dataset, px = there[0] if there else ("digits", 16)
     rows, shares = mixtures(data.load(dataset, "train", images=64, px=px).x, shown)
     pixels = torch.stack([*rows.values()]).permute(0, 1, 3, 4, 2).numpy()
     title = DATASETS[dataset].title
     alt = f"{shown} images of {title} in four rows: as they are, cut at random, another one cut, and the two mixed."
-    caption = (
-        f"Images of {title} as the networks see them: whole, cut at random, the cut of another image, and the two cuts "
-        "mixed. Above: the share of the first cut. It is drawn from 0 to 100 %; those shown are near one half."
-    )
+    caption = "Above: the share of the first cut. It is drawn from 0 to 100 %; those shown are near one half."
+    measure = f"Images of {title}: whole, cut at random, the cut of another image, and the two cuts mixed"
     columns = [f"{share:.0%}".replace("%", " %") for share in shares.tolist()]
-    return images(pixels, Words(alt, caption), rows=tuple(rows), columns=columns, each=False)
+    words = Words(alt, caption, finding="What teacher and student both see", measure=measure)
+    return images(pixels, words, rows=tuple(rows), columns=columns, each=False)
 
 
 def mixtures(x: "Tensor", shown: int) -> tuple[dict[str, "Tensor"], "Tensor"]:

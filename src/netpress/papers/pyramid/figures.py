@@ -1,16 +1,20 @@
-"""FIGURES of the Pyramid: the paper's three, and the accuracies of its tables drawn."""
+"""FIGURES of the Pyramid: the paper's three, and the accuracies of its tables drawn.
+
+Where a figure has a `reading`, "thawed" is the pyramid with nothing frozen in stage 2, for which the paper's own tables
+speak, and "frozen" is its section 3.1 taken literally.
+"""
 
 import pandas as pd
 
 from netpress.data.registry import DATASETS, titles
 from netpress.nets import levels
-from netpress.nets.levels import LEVELS, SETS, TOP
-from netpress.papers.pyramid import BACKWARD, DIRECTIONS, FORWARD, NAMES, PARENT
-from netpress.papers.pyramid.tables import TABLES, TAUGHT, cells_of, depth_text, kinds
-from netpress.report.figures import Box, Encoding, Figure, Row, Words, diagram, grouped_points, scatter
+from netpress.nets.levels import LEVELS, SETS
+from netpress.papers.pyramid import BACKWARD, DIRECTIONS, FORWARD, FROZEN, NAMES, PARENT, PYRAMID, REGIMES, THAWED
+from netpress.papers.pyramid.tables import FINE, TABLES, TAUGHT, cells_of, depth_text, read_as
+from netpress.report.figures import Box, Encoding, Figure, Row, Words, curves, diagram, dumbbells, points
 from netpress.report.frames import finished
-from netpress.report.sentences import over_seeds
-from netpress.report.slopes import Slopes, slopes
+
+KINDS = (FINE, *TAUGHT.values())  # the order of colours in all figures of this paper
 
 
 def figure_1() -> Figure:
@@ -26,27 +30,22 @@ def figure_2() -> Figure:
 def scheme(direction: str, words: str) -> Figure:
     """VGG19 and the five levels of a direction, one below the other."""
     rows = [Row("VGG19", tuple(Box(name, layers_text(name, count)) for name, count in SETS.items()))]
-    rows += [level_row(level, direction) for level in LEVELS]
+    for level in LEVELS:
+        model = levels.NAMES[level, direction]
+        *earlier, new = levels.compressed(model)
+        kept = "frozen" if direction == FORWARD else "trained"
+        states = dict.fromkeys(SETS, "trained") | dict.fromkeys(earlier, kept) | {new: "compressed"}
+        counts = {name: 1 if name in (*earlier, new) else count for name, count in SETS.items()}
+        boxes = tuple(Box(name, layers_text(name, counts[name]), states[name]) for name in SETS)
+        rows.append(Row(f"{level.upper()} ({depth_text(model)})", boxes))
     alt = (
         "Six rows of five boxes, C1 to C4 and F. VGG19 on top; in each row below one more box is compressed to a "
         f"single layer, {words}."
     )
     caption = (
-        f"The {direction} pyramid: each level compresses one more set of layers, {words}. Each level is taught by the "
-        "one above it. In brackets: convolutions + fully connected layers."
+        f"Each level compresses one more set of layers, {words}. In brackets: convolutions + fully connected layers."
     )
-    return diagram(rows, Words(alt, caption))
-
-
-def level_row(level: str, direction: str) -> Row:
-    """One level: what is compressed there, what earlier, and what trains."""
-    model = levels.NAMES[level, direction]
-    *earlier, new = levels.compressed(model)
-    kept = "frozen" if direction == FORWARD else "trained"
-    states = dict.fromkeys(SETS, "trained") | dict.fromkeys(earlier, kept) | {new: "compressed"}
-    counts = {name: 1 if name in (*earlier, new) else count for name, count in SETS.items()}
-    title = f"{level.upper()} ({depth_text(model)})"
-    return Row(title, tuple(Box(name, layers_text(name, counts[name]), states[name]) for name in SETS))
+    return diagram(rows, Words(alt, caption, finding=f"The {direction} pyramid: each level teaches the next"))
 
 
 def layers_text(name: str, count: int) -> str:
@@ -58,76 +57,105 @@ def figure_3(speeds: pd.DataFrame, size: str = "parameters", time: str = "second
     """Figure 3: time to classify 13,000 images against size. `size`: parameters or multiply_adds; `time`: seconds_13000
     or latency (of a single image)."""
     sizes = {"parameters": ("parameters, millions", 1e6), "multiply_adds": ("multiply-adds an image, billions", 1e9)}
-    times = {"seconds_13000": "seconds for 13,000 images of 96 px", "latency": "milliseconds for one image of 96 px"}
+    times = {"seconds_13000": "Seconds for 13,000 images of 96 px", "latency": "Milliseconds for one image of 96 px"}
     axis, unit = sizes[size]
-    rows = speeds.assign(**{size: speeds[size] / unit, "scheme": speeds["direction"].replace("", "uncompressed")})
-    rows["name"] = rows["level"].str.upper()
-    alt = f"Eleven points: {times[time]} against {axis}, for VGG19 and the five levels forward and backward."
-    caption = f"{times[time].capitalize()} against {axis}, for VGG19 and every level of both directions."
-    encoding = Encoding(x=size, y=time, series="scheme", label="name")
-    return scatter(rows, encoding, Words(alt, caption, axis, times[time]), front="")
-
-
-def figure_levels(runs: pd.DataFrame) -> Figure:
-    """Tables 1-4 drawn: points over Scratch by level, one series a kind of teacher, one panel a data set and direction.
-
-    Forward also with nothing frozen in stage 2, where that was run.
-    """
-    rows = in_order(over_scratch(finished(runs)))
-    rows = rows.assign(panel=rows["dataset"].map(titles()) + ", " + rows["direction"], last=rows["last_over"])
-    alt = "One panel a data set and direction: points over Scratch at each level, for every kind of teacher."
+    rows = speeds.assign(**{size: speeds[size] / unit, "scheme": speeds["direction"].replace("", "VGG19")})
+    rows["name"] = rows["level"].str.removeprefix("svgg").where(rows["direction"] != "", "")
+    related = float(rows[size].corr(rows[time])) if len(rows) else 0.0
+    word = axis.partition(" an")[0].partition(",")[0]
+    finding = (
+        f"Time follows {word} (r = {related:.2f})" if related > 0.9 else f"Time against {word} (r = {related:.2f})"
+    )
+    alt = f"Eleven points: {times[time].lower()} against {axis}, for VGG19 and the five levels forward and backward."
     caption = (
-        "Points of best test accuracy above Scratch, the same network with VGG19's weights where shapes agree, "
-        "trained with labels (filled), and the same after the last epoch (hollow), by level and kind of teacher; "
-        f"{over_seeds(rows)}. Dashed: Scratch. Thawed: nothing is frozen in stage 2."
+        "VGG19 and every level of both directions, named by its layers. Medians over the passes, on one processor."
     )
-    encoding = Encoding(
-        x="level name", y="points", series="taught by", panel="panel", beside="last", all_series=kinds_of_teacher()
+    encoding = Encoding(x=size, y=time, series="scheme", label="name")
+    made = curves(rows, encoding, Words(alt, caption, axis, times[time], finding, times[time]), height=320, ends=False)
+    return Figure(made.words, made.data, made.panels, made.key)
+
+
+def figure_levels(runs: pd.DataFrame, reading: str = THAWED) -> Figure:
+    """Tables 1-4 drawn: points over plain fine-tuning by level, one series a kind of teacher, one panel a data set and
+    direction."""
+    rows = taught(runs, reading)
+    rows = rows.assign(panel=rows["dataset"].map(titles()) + ", " + rows["direction"])
+    wins = rows[rows["approach"].isin(PYRAMID)].groupby(["panel", "model", "approach"])["points"].mean() > 0
+    finding = f"The pyramid beats plain fine-tuning in {wins.sum()} of {len(wins)} networks"
+    alt = "One panel a data set and direction: points over plain fine-tuning by level, for every kind of teacher."
+    caption = (
+        f"{READINGS[reading]} Plain fine-tuning is the same network with VGG19's weights where shapes agree, trained "
+        "with labels. 2 stages and Gram are taught by the level above, FitNet and Gram Direct by VGG19."
     )
-    line = rows.drop_duplicates(["panel", "seed"]).assign(points=0.0)
-    return grouped_points(rows, encoding, Words(alt, caption, "level", "points over Scratch"), line)
+    measure = "Points of best test accuracy above plain fine-tuning of the same network and seed, by level"
+    words = Words(alt, caption, "level, from the largest network to the smallest", "points", finding, measure)
+    encoding = Encoding(x="depth", y="points", series="taught by", panel="panel", shared=True, all_series=KINDS)
+    return points(rows, encoding, words, {FINE: rows.drop_duplicates(["panel", "seed"]).assign(points=0.0)})
 
 
-def over_scratch(runs: pd.DataFrame) -> pd.DataFrame:
-    """The networks that somebody teaches, with `points` and `last_over`: points above Scratch of the same network and
-    seed, the best against the best and the last against the last; and `taught by`, the kind of teacher."""
-    keys = ["dataset", "model", "seed"]
-    alone = runs[runs["approach"] == "scratch"].drop_duplicates(keys).set_index(keys)["last"].rename("last_alone")
-    rows = runs.assign(**{"taught by": taught_by(runs)}).join(alone, on=keys)
-    rows = rows.assign(points=100 * rows["over_scratch"], last_over=100 * (rows["last"] - rows["last_alone"]))
-    return rows[rows["taught by"] != ""]
+READINGS = {
+    THAWED: "Nothing is frozen in stage 2.",
+    FROZEN: "Forward, what was compressed earlier is frozen in stage 2 (section 3.1 taken literally).",
+}
 
 
-def taught_by(runs: pd.DataFrame) -> pd.Series:
-    """Who teaches each network, in few words; "" where nobody does."""
-    names = {(direction, *kind): name for direction in DIRECTIONS for kind, name in kinds(direction).items()}
-    keys = zip(runs["direction"], runs["approach"], runs["regime"], strict=True)
-    return pd.Series([names.get(key, "") for key in keys], index=runs.index, dtype="object")
+def taught(runs: pd.DataFrame, reading: str) -> pd.DataFrame:
+    """The finished networks of Tables 1-4 that somebody teaches, in their order, with `points` above plain fine-tuning
+    of the same network and seed, `taught by` and `depth` (17, 14, ...)."""
+    rows = read_as(finished(runs), reading)
+    rows = rows[rows["approach"].isin(TAUGHT)]
+    keys = pd.DataFrame({
+        "s": rows["dataset"].map([*DATASETS].index), "d": rows["direction"].map([*DIRECTIONS].index),
+        "l": rows["level"].map(LEVELS.index), "m": rows["approach"].map([*NAMES].index),
+    })  # fmt: skip
+    rows = rows.loc[keys.sort_values(["s", "d", "l", "m"], kind="stable").index]
+    depth = rows["level"].str.removeprefix("svgg")
+    return rows.assign(points=100 * rows["over_scratch"], depth=depth, **{"taught by": rows["approach"].map(TAUGHT)})
 
 
-def kinds_of_teacher() -> tuple[str, ...]:
-    """Scratch and every kind of teacher once: the order of colours in all figures of this paper."""
-    return ("Scratch", *dict.fromkeys(name for direction in (BACKWARD, FORWARD) for name in kinds(direction).values()))
-
-
-def figure_slopes(runs: pd.DataFrame) -> Figure:
-    """Points over Scratch in the paper's tables and in ours, level by level."""
-    found, short = [], {NAMES[approach]: words for approach, words in TAUGHT.items()}
+def figure_slopes(runs: pd.DataFrame, reading: str = THAWED) -> Figure:
+    """Points over plain fine-tuning in the paper's tables and in ours, a point a cell."""
+    found = []
     for place, (direction, _) in TABLES.items():
-        pairs = cells_of(runs, place) if len(finished(runs)) else pd.DataFrame(columns=["level", "method"])
-        alone = pairs[pairs["method"] == NAMES["scratch"]].set_index("level")
-        for row in pairs[pairs["method"] != NAMES["scratch"]].itertuples():
+        pairs = (
+            cells_of(runs, place, reading=reading) if len(finished(runs)) else pd.DataFrame(columns=["level", "method"])
+        )
+        alone = pairs[pairs["method"] == FINE].set_index("level")
+        for row in pairs[pairs["method"] != FINE].itertuples():
             if row.level in alone.index:
                 gain = {end: getattr(row, end) - alone.at[row.level, end] for end in ("paper", "ours")}
-                named = {"table": f"Table {place}, {direction}", "level": row.level, "method": short[row.method]}
-                found.append(named | gain)
-    alt = "Small charts for every table and level: points over Scratch in the paper on the left, ours on the right."
+                found.append({"table": f"Table {place}, {direction}", "level": row.level, "method": row.method} | gain)
+    cells = pd.DataFrame(found, columns=["table", "level", "method", "paper", "ours"]).assign(seed=0)
+    same = int(((cells["paper"] > 0) == (cells["ours"] > 0)).sum())
+    alt = "One panel a table: points over plain fine-tuning, the paper's across and ours up, a point for every cell."
     caption = (
-        "Points over Scratch as the paper prints them and as they are here, for each of its tables and every level. "
-        "A line that crosses the dashed one changed its sign. Forward as printed: frozen in stage 2."
+        f"{READINGS[reading]} On the dotted line both are equal; above the dashed one ours is better than fine-tuning."
     )
-    words = Words(alt, caption, "", "points over Scratch")
-    return slopes(pd.DataFrame(found), Slopes("table", "level", "method"), words, kinds_of_teacher())
+    words = Words(
+        alt, caption, "the paper's points", "points", f"{same} of {len(cells)} differences have the paper's sign",
+        "Points over plain fine-tuning: ours (up) against the paper's (across)",
+    )  # fmt: skip
+    encoding = Encoding("paper", "ours", series="method", panel="table", label="level", all_series=KINDS)
+    zero = {"": cells.drop_duplicates("table").assign(ours=0.0)}
+    made = curves(cells, encoding, words, zero, joined=False, ends=False, equal=True)
+    return Figure(made.words, cells.drop(columns="seed"), made.panels, made.key)
+
+
+def figure_readings(runs: pd.DataFrame) -> Figure:
+    """Forward in both readings: points over plain fine-tuning with what was compressed earlier frozen and thawed."""
+    parts = [taught(runs, reading).assign(reading=reading) for reading in REGIMES]
+    rows = pd.concat(parts)
+    rows = rows[(rows["direction"] == FORWARD) & rows["approach"].isin(PYRAMID) & (rows["level"] != LEVELS[0])]
+    rows = rows.assign(network=rows["level"].str.upper() + ", " + rows["taught by"], data=rows["dataset"].map(titles()))
+    means = rows.groupby("reading")["points"].mean()
+    lost = float(means.get(THAWED, 0.0) - means.get(FROZEN, 0.0))
+    finding = f"Freezing costs the forward pyramid {lost:.0f} points" if lost > 0.5 else "Frozen against thawed"
+    alt = "One row a network of the forward pyramid: points over plain fine-tuning, frozen and thawed in stage 2."
+    caption = "Frozen: section 3.1 taken literally. At SVGG17 nothing was compressed before. Dashed: plain fine-tuning."
+    measure = "Points of best test accuracy above plain fine-tuning of the same network and seed"
+    encoding = Encoding("network", "points", series="reading", panel="data", all_series=REGIMES)
+    zero = {FINE: rows.drop_duplicates(["data", "seed"]).assign(points=0.0)}
+    return dumbbells(rows, encoding, Words(alt, caption, "points", "points", finding, measure), zero)
 
 
 def figure_cost(runs: pd.DataFrame) -> Figure:
@@ -136,34 +164,24 @@ def figure_cost(runs: pd.DataFrame) -> Figure:
 
     rows = finished(runs)
     rows = rows[rows["dataset"] == (rows["dataset"].iloc[-1] if len(rows) else "")]
+    rows = read_as(rows, THAWED)
+    rows = rows[rows["approach"] != PARENT]
     spent = whole_cost(str(rows["edition"].iloc[0])) if len(rows) else {}
-    cost = [
-        spent.get(key, float("nan")) / 1e12 for key in zip(rows["dataset"], rows["model"], rows["method"], strict=True)
-    ]
-    teacher = taught_by(rows).mask(rows["approach"] == "scratch", "Scratch")
-    rows = rows.assign(cost=cost, **{"taught by": teacher}).dropna(subset=["cost"])
-    rows = rows[rows["taught by"] != ""]
-    network = [f"{level.upper()} {direction}" for level, direction in rows[["level", "direction"]].to_numpy()]
-    rows = rows.assign(network=network)
+    keys = zip(rows["dataset"], rows["model"], rows["method"], strict=True)
+    rows = rows.assign(cost=[spent.get(key, float("nan")) / 1e12 for key in keys])
+    rows = rows.assign(**{
+        "taught by": rows["approach"].map({"scratch": FINE} | TAUGHT),
+        "network": rows["level"].str.upper() + " " + rows["direction"],
+    }).dropna(subset=["cost"])  # fmt: skip
     title = DATASETS[rows["dataset"].iloc[0]].title if len(rows) else ""
+    ratio = rows[rows["approach"].isin(PYRAMID)]["cost"].mean() / rows[rows["approach"] == "scratch"]["cost"].mean()
+    finding = f"The pyramid costs {ratio:.0f} times plain fine-tuning" if ratio > 1.5 else "What training costs"
     alt = f"A scatter of all levels on {title}: multiply-adds of training over all stages and teachers, and accuracy."
     caption = (
-        f"Best accuracy on {title} over what training took: all stages of the network and of every level above it that "
-        "taught it. VGG19's own training, which all need, is left out. Dotted: no other is cheaper and better."
+        "All stages of the network and of every level above it that taught it, nothing frozen. VGG19's own training, "
+        "which all need, is left out."
     )
-    encoding = Encoding(
-        x="cost", y="best", series="taught by", label="network", scale=100.0, all_series=kinds_of_teacher()
-    )
-    words = Words(alt, caption, "multiply-adds of training, in 10¹²", "accuracy, %")
-    return scatter(rows, encoding, words, front="no other is cheaper and better", log=True, named="front")
-
-
-def in_order(runs: pd.DataFrame) -> pd.DataFrame:
-    """The runs by data set, direction, level and approach, with the level's name."""
-    keys = pd.DataFrame({
-        "s": runs["dataset"].map([*DATASETS].index), "d": runs["direction"].map([*DIRECTIONS, ""].index),
-        "l": runs["level"].map([TOP, *LEVELS].index),
-        "m": runs["approach"].map([*NAMES, PARENT].index),
-    })  # fmt: skip
-    rows = runs.loc[keys.sort_values(["s", "d", "l", "m"], kind="stable").index]
-    return rows.assign(**{"level name": rows["level"].str.upper()})
+    measure = f"Best accuracy on {title} in % (up) against multiply-adds of training, in 10¹²"
+    words = Words(alt, caption, "multiply-adds of training, in 10¹²", "accuracy, %", finding, measure)
+    encoding = Encoding("cost", "best", series="taught by", label="network", scale=100.0, all_series=KINDS)
+    return curves(rows, encoding, words, log=True, joined=False, ends=False, height=320)

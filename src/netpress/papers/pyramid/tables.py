@@ -3,6 +3,7 @@
 Every function takes the frame of `tidy` (or that of `speed.frame`) and returns what a chapter shows.
 """
 
+from dataclasses import replace
 from functools import lru_cache
 from itertools import product
 from typing import Any
@@ -29,7 +30,6 @@ from netpress.papers.pyramid import (
     SHALLOWER,
     THAWED,
     UNDEFINED,
-    as_in_tables,
     from_random,
     usual_regime,
 )
@@ -37,13 +37,16 @@ from netpress.papers.pyramid.speed import CLASSES, PX, WIDTH
 from netpress.report.estimates import Estimate, interval
 from netpress.report.frames import by_seed, finished
 from netpress.report.statistics import rank_correlation
-from netpress.report.tables import NOTHING, Table, beside, listing
+from netpress.report.tables import NOTHING, Table, beside, listing, run_names
 from netpress.report.tests import Contrast, difference
 
 PAPERS_DATA = ("stl10", "cifar100")
 # table: direction, and which of the paper's data sets
 TABLES = {1: (FORWARD, 0), 2: (FORWARD, 1), 3: (BACKWARD, 0), 4: (BACKWARD, 1)}
+FINE = "plain fine-tuning"  # the paper's Scratch, which begins from VGG19's weights where shapes agree
 TAUGHT = {approach: name for approach, name in NAMES.items() if approach != "scratch"}  # those with a stage 1
+SHOWN = {"scratch": FINE} | TAUGHT
+LITERAL = "section 3.1"  # the pyramid with what was compressed earlier frozen, as that section has it
 CELL = ("level", "direction", "approach")
 LEFT_OUT = {FORWARD: "(same as pyramid 2-stage)", BACKWARD: "not defined"}
 
@@ -75,7 +78,7 @@ def table_4(runs: pd.DataFrame, value: str = "best") -> Table:
 
 
 def accuracies(runs: pd.DataFrame, number: int, value: str) -> Table:
-    """One of the four tables beside the printed one."""
+    """One of the four tables beside the printed one; forward with the frozen reading in columns of its own."""
     direction, place = TABLES[number]
     paper, here = (DATASETS[name].title for name in (PAPERS_DATA[place], stand_in(runs, place)))
     data = paper if paper == here else f"{paper}, ours on {here} in its place"
@@ -83,14 +86,26 @@ def accuracies(runs: pd.DataFrame, number: int, value: str) -> Table:
     caption = f"Table {number} of the paper, {direction}, {data}: {word} in %, the paper's | ours."
     note = (
         "Bold: the best of a row, the paper's and ours. The paper: VGG19 pretrained on ImageNet, 96 px, one run a "
-        "cell. Cells that the paper leaves out are left out: no Gram matrix is defined for fully connected layers."
+        "cell. No Gram matrix is defined for fully connected layers."
     )
-    return beside(as_printed(number), ours(runs, number, value), caption, note)
+    own = ours(runs, number, value)
+    made = beside(as_printed(number), own, caption, note)
+    if direction == FORWARD:
+        literal = ours(runs, number, value, FROZEN)
+        cells = made.cells.assign(**{f"{name}, {LITERAL}": literal[name] for name in (TAUGHT[a] for a in PYRAMID)})
+        made = replace(
+            made, cells=cells, note=f"Nothing is frozen in stage 2; last columns: {LITERAL} taken literally. {note}"
+        )
+    return replace(made, runs={
+        level.upper(): run_names(part)
+        for level, part in finished(runs[runs["dataset"] == stand_in(runs, place)]).groupby("level")
+    })  # fmt: skip
 
 
 def as_printed(number: int) -> pd.DataFrame:
     """One of the paper's four tables, to the digit, with the methods' names of this book."""
-    return printed.table(f"pyramid_table_{number}").rename(columns=PRINTED)
+    names = {name: TAUGHT.get(key, FINE) for key, name in NAMES.items()}
+    return printed.table(f"pyramid_table_{number}").rename(columns=PRINTED).rename(columns=names)
 
 
 def stand_in(runs: pd.DataFrame, place: int) -> str:
@@ -100,19 +115,32 @@ def stand_in(runs: pd.DataFrame, place: int) -> str:
     return used[min(place, len(used) - 1)]
 
 
-def ours(runs: pd.DataFrame, number: int, value: str = "best") -> pd.DataFrame:
+def read_as(runs: pd.DataFrame, reading: str) -> pd.DataFrame:
+    """VGG19 and the networks of Tables 1-4 in one reading of forward: frozen in stage 2, or thawed. At its first level
+    nothing was compressed before, so that both are one network."""
+    wanted = [
+        "" if row.approach not in PYRAMID
+        else THAWED if row.direction == BACKWARD
+        else FROZEN if row.level == LEVELS[0]
+        else reading
+        for row in runs.itertuples()
+    ]  # fmt: skip
+    return runs[runs["approach"].isin([PARENT, *NAMES]) & (runs["regime"] == wanted)]
+
+
+def ours(runs: pd.DataFrame, number: int, value: str = "best", reading: str = THAWED) -> pd.DataFrame:
     """Our cells with the labels of a printed table: Estimates in %, words where a cell is not defined."""
     direction, place = TABLES[number]
-    rows = as_in_tables(runs[runs["dataset"] == stand_in(runs, place)])
+    rows = read_as(runs[runs["dataset"] == stand_in(runs, place)], reading)
     table = by_seed(rows, value, CELL) if len(finished(rows)) else pd.DataFrame()
 
     def cell(*key: str) -> Any:
         return LEFT_OUT[direction] if key in UNDEFINED else points(table.get(key))
 
-    cells = {name: [cell(level, direction, approach) for level in LEVELS] for approach, name in NAMES.items()}
+    cells = {name: [cell(level, direction, approach) for level in LEVELS] for approach, name in SHOWN.items()}
     frame = pd.DataFrame(cells, index=[level.upper() for level in LEVELS], dtype="object")
     top = pd.DataFrame({name: [NOTHING] for name in cells}, index=[TOP.upper()], dtype="object")
-    top.loc[TOP.upper(), NAMES["scratch"]] = cell(TOP, "", PARENT)  # the paper prints it in the first column
+    top.loc[TOP.upper(), FINE] = cell(TOP, "", PARENT)  # the paper prints it in the first column
     return pd.concat([top, frame]).rename_axis("Architecture")
 
 
@@ -120,22 +148,23 @@ def order_agreement(runs: pd.DataFrame, value: str = "best") -> Table:
     """How well the order of our cells agrees with the printed one: Kendall's tau-b per table, with its interval.
 
     All cells; the order of methods (cells less the mean of their level) and of levels (less the mean of their method).
-    VGG19 is left out, being one number.
+    VGG19 is left out, being one number. Forward in both readings.
     """
     rows = []
-    for number in TABLES:
-        pair = cells_of(runs, number, value)
-        centred = {"all cells": pair, "methods": less_mean(pair, "level"), "levels": less_mean(pair, "method")}
-        found = {word: rank_correlation(part["paper"], part["ours"]) for word, part in centred.items()}
-        rows.append({"table": f"Table {number}", **found})
+    for number, (direction, _) in TABLES.items():
+        for reading in (THAWED, FROZEN) if direction == FORWARD else (THAWED,):
+            pair = cells_of(runs, number, value, reading)
+            centred = {"all cells": pair, "methods": less_mean(pair, "level"), "levels": less_mean(pair, "method")}
+            found = {word: rank_correlation(part["paper"], part["ours"]) for word, part in centred.items()}
+            rows.append({"table": f"Table {number}" + (f", {LITERAL}" if reading == FROZEN else ""), **found})
     caption = "Agreement of our order with the paper's, Kendall's tau-b: 1 is the same order, 0 none, −1 the reverse."
     note = "n: cells that both have. Methods: within a level, levels: within a method. Intervals after Fieller (1957)."
     return listing(rows, caption, note, digits=2)
 
 
-def cells_of(runs: pd.DataFrame, number: int, value: str = "best") -> pd.DataFrame:
+def cells_of(runs: pd.DataFrame, number: int, value: str = "best", reading: str = THAWED) -> pd.DataFrame:
     """One row a cell that both the paper and we have: level, method, paper, ours (mean, %)."""
-    paper, own = as_printed(number), ours(runs, number, value)
+    paper, own = as_printed(number), ours(runs, number, value, reading)
     pairs = [
         {"level": level, "method": method, "paper": paper.at[level, method], "ours": own.at[level, method].mean}
         for level in paper.index
@@ -175,7 +204,7 @@ def table_over_scratch(runs: pd.DataFrame) -> Table:
         for kind, words in kinds(direction).items()
         if any((data, level, direction, *kind) in planned for level in LEVELS)
     ]
-    caption = "Points of best accuracy above Scratch, same network and seed, the most compressed first."
+    caption = "Points of best accuracy above plain fine-tuning, same network and seed, the most compressed first."
     note = (
         "2 stages and Gram: taught by the level above; FitNet and Gram Direct: by VGG19. Dashes: no Gram matrix is "
         "defined there, or nothing was compressed before that could be thawed."
@@ -264,7 +293,7 @@ def table_readings(runs: pd.DataFrame) -> Table:
 
     listed = [
         {
-            "over": f"{NAMES[other]}, {DATASETS[data].title}", "forward, frozen": over(data, FORWARD, FROZEN, other),
+            "over": f"{SHOWN[other]}, {DATASETS[data].title}", "forward, frozen": over(data, FORWARD, FROZEN, other),
             "forward, thawed": over(data, FORWARD, THAWED, other), "backward": over(data, BACKWARD, THAWED, other),
         }
         for data in thawed_on(runs)
@@ -281,7 +310,7 @@ def table_readings(runs: pd.DataFrame) -> Table:
 def table_native(runs: pd.DataFrame, value: str = "best") -> Table:
     """Networks of different depth from random weights at 32 px (claim P9), and with the images enlarged (claim P12).
 
-    Where the pyramid has images of 32 px too, its own networks stand beside them: Scratch, and those taught level by
+    Where the pyramid has images of 32 px too, its own networks stand beside them: fine-tuned, and those taught level by
     level with nothing frozen.
     """
     rows = from_random(runs)
@@ -314,11 +343,11 @@ def native_row(level: str, direction: str, table: pd.DataFrame, same_px: bool) -
     if not same_px:
         return row
     if level == TOP:
-        return row | dict.fromkeys(("Scratch", "pyramid, thawed", "difference"), NOTHING)
+        return row | dict.fromkeys((FINE, "pyramid, thawed", "difference"), NOTHING)
     regime = FROZEN if level == LEVELS[0] else THAWED  # where nothing was compressed before, nothing is frozen
     scratch, taught = (table.get((level, direction, *kind)) for kind in (("scratch", ""), (INSTEAD, regime)))
     gain = None if taught is None or native is None else taught - native
-    return row | {"Scratch": points(scratch), "pyramid, thawed": points(taught), "difference": points(gain)}
+    return row | {FINE: points(scratch), "pyramid, thawed": points(taught), "difference": points(gain)}
 
 
 def taught_over_random(runs: pd.DataFrame, level: str, direction: str) -> Estimate:

@@ -4,151 +4,208 @@ from typing import Any
 
 import pandas as pd
 
+from netpress.data.registry import titles
+from netpress.papers import paper, printed
 from netpress.papers.paper import UNCOMPRESSED
-from netpress.papers.together import SIZES, order, same_images
-from netpress.report.figures import Encoding, Figure, Words, pareto, scatter
-from netpress.report.tables import Table, Whole, listing, number
+from netpress.papers.together import SIZES, same_images
+from netpress.report.estimates import interval
+from netpress.report.figures import Encoding, Figure, Words, curves, dumbbells, pareto
+from netpress.report.frames import finished
+from netpress.report.tables import Printed, Table, Whole, listing, number, run_names
 
-FLOOR = -15.0  # points: networks that lose more are counted and not drawn
+FLOOR = -15.0  # points: networks that lose more are not drawn
+ROUNDED = 1e-9  # points: what adding up may make of a whole one
 ALLOWED = (1.0, 2.0, 5.0)  # points that one may be ready to lose
-GAIN = {"parameters": "smaller", "multiply_adds": "fewer multiply-adds", "bytes": "fewer bytes", "latency": "faster"}
+GAIN = {
+    "parameters": "fewer weights",
+    "multiply_adds": "fewer multiply-adds",
+    "bytes": "fewer bytes",
+    "latency": "faster",
+}
+# what a reader chooses between, in one or two words, and the approaches that it covers
+METHODS = {
+    "one block out": (paper.BLOCK,),
+    "shallower": (paper.PYRAMID, paper.DIRECT),
+    "pruned": (paper.PRUNED,),
+    "fewer bits": (paper.SHARED, paper.INTEGERS),
+    "small, alone": (paper.SMALL,),
+    "small, taught": (paper.DISTILLED,),
+}
 
 
 def points(networks: pd.DataFrame) -> pd.DataFrame:
-    """One row a network: means over seeds; only those that saw the same training images."""
+    """One row a compressed network: means over seeds, its method, and `n`; only those that saw the same training
+    images."""
+    method = {approach: name for name, approaches in METHODS.items() for approach in approaches}
     frame = same_images(networks)
-    values = ["accuracy", "below", *SIZES]
-    means = frame.groupby(["approach", "network"], sort=False)[values].mean().reset_index()
-    seeds = frame.groupby(["approach", "network"], sort=False).size().reset_index(name="n")
-    return means.merge(seeds, on=["approach", "network"])
+    frame = frame[frame["approach"] != UNCOMPRESSED]
+    frame = frame.assign(method=frame["approach"].map(method)).dropna(subset=["method", "against_own"])
+    keys, values = ["method", "network"], ["accuracy", "against_own", *(f"times_{size}" for size in SIZES)]
+    means = frame.astype(dict.fromkeys(values, "float64")).groupby(keys, sort=False)[values].mean().reset_index()
+    found = frame.groupby(keys, sort=False)
+    means = means.merge(found.agg(n=("seed", "size"), runs=("name", " ".join)).reset_index(), on=keys)
+    return means.sort_values("method", key=lambda held: held.map([*METHODS].index), kind="stable")
 
 
-def figure_size(networks: pd.DataFrame) -> Figure:
-    """Accuracy lost against weights that are not zero."""
-    return against(networks, "parameters")
+def best_of(networks: pd.DataFrame, size: str) -> pd.DataFrame:
+    """The networks that no other of their method beats, with `times` smaller; methods that leave a size as it is are
+    left out."""
+    every = points(networks)
+    every = every[every["method"] != "fewer bits"] if size == "parameters" else every  # as many weights, but shorter
+    every = every.assign(times=lambda frame: frame[f"times_{size}"].round(2)).dropna(subset=["times"])
+    fronts = [own[pareto(-own["times"], own["against_own"])] for _, own in every.groupby("method", sort=False)]
+    fronts = [own.sort_values("times") for own in fronts if own["times"].max() > 1.02]
+    return pd.concat(fronts) if fronts else every.iloc[:0]
 
 
-def figure_work(networks: pd.DataFrame) -> Figure:
-    """Accuracy lost against multiply-adds of an image."""
-    return against(networks, "multiply_adds")
-
-
-def figure_bytes(networks: pd.DataFrame) -> Figure:
-    """Accuracy lost against bytes on disk."""
-    return against(networks, "bytes")
-
-
-def figure_latency(networks: pd.DataFrame) -> Figure:
-    """Accuracy lost against measured time for one image."""
-    return against(networks, "latency")
-
-
-def against(networks: pd.DataFrame, size: str) -> Figure:
-    """One point a network, what no other beats joined by a line and named."""
-    every = points(networks).dropna(subset=[size, "below"])
-    drawn = every[every["below"] >= FLOOR]
-    lost = len(every) - len(drawn)
-    names = ", ".join(name for name in order() if name in set(drawn["approach"]))
-    alt = f"A scatter of {len(drawn)} networks: {SIZES[size]} on a logarithmic axis, accuracy above or below; {names}."
-    missing = f" {lost} that lose more than {-FLOOR:.0f} points are not drawn." if lost else ""
+def tradeoff(networks: pd.DataFrame, size: str = "bytes") -> Figure:
+    """What each method costs: times smaller (or faster) than the network it came from against points against it."""
+    chosen = best_of(networks, size)
+    drawn = chosen[chosen["against_own"] >= FLOOR].assign(seed=0, status="done", name="")
+    top = largest(chosen, 1.0)
+    finding = (
+        f"{top['method'].capitalize()}: {number(top['times'], 0 if top['times'] >= 10 else 1)} times {GAIN[size]} "
+        "within a point"
+        if top is not None and top["times"] > 1.5 else f"What {GAIN[size]} cost"
+    )  # fmt: skip
+    alt = f"A line for each of {drawn['method'].nunique()} methods: times {GAIN[size]} across, points won or lost up."
     caption = (
-        f"{SIZES[size].capitalize()} against accuracy, in points above or below the best uncompressed network that saw "
-        f"the same training images. One point is one network, {runs_text(drawn)}; dotted: no other is both smaller "
-        f"and better.{missing}"
+        f"Each against the network it came from, of the same seed: {SIZES[size]}. Shown are the networks that no other "
+        f"of their method beats, means over {runs_text(drawn)}; what loses more than {-FLOOR:.0f} points is left out."
     )
-    words = Words(alt, caption, SIZES[size], "points above or below the best")
-    encoding = Encoding(x=size, y="below", series="approach", label="network", all_series=order())
-    return scatter(drawn, encoding, words, log=True, named="front")
+    across = f"times {GAIN[size]}"
+    words = Words(
+        alt, caption, across, "points", finding, f"Points of test accuracy won or lost (up), {across} (across)"
+    )
+    encoding = Encoding("times", "against_own", series="method", label="network", all_series=tuple(METHODS))
+    zero = {"": drawn.head(1).assign(against_own=0.0)}
+    made = curves(drawn, encoding, words, zero, log=True, labels=False, height=360)
+    columns = ["method", "network", "times", "against_own", "accuracy", "n", "runs"]
+    return Figure(made.words, chosen[columns].rename(columns={"times": across}).reset_index(drop=True), made.panels)
 
 
 def runs_text(drawn: pd.DataFrame) -> str:
     """Over how many runs points are averaged: one a seed, and those of two papers where both train the network."""
     least, most = (int(drawn["n"].min()), int(drawn["n"].max())) if len(drawn) else (0, 0)
-    if most <= 1:
-        return "one run each"
-    return f"mean over {most} runs" if least == most else f"mean over {least} to {most} runs"
+    return ("one run" if most <= 1 else f"{most} runs") if least == most else f"{least} to {most} runs"
+
+
+def figure_size(networks: pd.DataFrame) -> Figure:
+    """Times fewer weights that are not zero against points."""
+    return tradeoff(networks, "parameters")
+
+
+def figure_work(networks: pd.DataFrame) -> Figure:
+    """Times fewer multiply-adds of an image against points."""
+    return tradeoff(networks, "multiply_adds")
+
+
+def figure_bytes(networks: pd.DataFrame) -> Figure:
+    """Times fewer bytes on disk against points."""
+    return tradeoff(networks, "bytes")
+
+
+def figure_latency(networks: pd.DataFrame) -> Figure:
+    """Times faster for one image, as measured, against points."""
+    return tradeoff(networks, "latency")
 
 
 def table_front(networks: pd.DataFrame) -> Table:
-    """The networks that no other beats, on any of the four axes, from the most accurate down."""
-    every = points(networks)
-    on = {size: pareto(every[size], every["below"]) for size in SIZES}
-    chosen = every.assign(on=[", ".join(s for s in SIZES if on[s][i]) for i in range(len(every))])
-    chosen = chosen[chosen["on"] != ""].sort_values(["below", "network"], ascending=[False, True])
-    rows = [
-        {
-            "network": Whole(row.network), "approach": row.approach, "accuracy, %": 100 * row.accuracy,
-            "points": row.below, "weights": round(row.parameters), "multiply-adds": round(row.multiply_adds),
-            "bytes": round(row.bytes), "ms": row.latency,
-            "best in": row.on.replace("_", "-").replace("parameters", "weights"),
-        }
-        for row in chosen.itertuples()
-    ]  # fmt: skip
-    return listing(rows, "The networks that no other beats, and in what.", digits=2)
+    """The smallest file of each method, by how many points one is ready to lose."""
+    rows, runs = [], {}
+    for method in METHODS:
+        for lost in ALLOWED:
+            top = largest(best_of(networks, "bytes").query("method == @method"), lost)
+            if top is not None and top["network"] not in runs:
+                runs[top["network"]] = top["runs"]
+                rows.append({
+                    "network": Whole(top["network"]), "method": method, "accuracy, %": 100 * top["accuracy"],
+                    "points": top["against_own"], **{f"times {GAIN[size]}": top[f"times_{size}"] for size in SIZES},
+                })  # fmt: skip
+    made = listing(rows, "The smallest file of each method within 1, 2 and 5 points of the network it came from.")
+    return Table(made.cells, made.caption, runs=runs)
 
 
 def table_allowed(networks: pd.DataFrame) -> Table:
-    """Approach by approach: how much smaller one gets than the best uncompressed network, for so many points."""
-    every = points(networks)
-    rows = []
-    for approach in order():
-        if approach == UNCOMPRESSED or approach not in set(every["approach"]):
-            continue
-        row: dict[str, Any] = {"approach": approach}
-        for points_lost in ALLOWED:
-            for size in ("parameters", "bytes"):
-                row[f"{GAIN[size]}, −{points_lost:.0f}"] = times(every, approach, points_lost, size)
-        rows.append(row)
-    top = best(every)
-    largest = "that network" if top is None else f"that network, {top['network']}"
+    """Method by method: how much smaller one gets than the network it came from, for so many points."""
+    there = set(points(networks)["method"])
+    rows = [
+        {"method": method} | {f"{GAIN[size]}, \u2212{lost:.0f}": times(networks, method, lost, size)
+                              for lost in ALLOWED for size in ("bytes", "latency")}
+        for method in METHODS if method in there
+    ]  # fmt: skip
     note = (
-        "How many times smaller than the best uncompressed network the smallest network of each approach is that loses "
-        f"at most 1, 2 or 5 points. Below 1: larger than {largest}. A dash: none of this approach stays so near."
+        "How many times smaller, or faster, than the network it came from the best network of each method is that "
+        "loses at most 1, 2 or 5 points. A dash: none stays so near."
     )
-    return listing(rows, "How small each approach gets, by how much accuracy one is ready to lose.", note)
+    return listing(rows, "How small each method gets, by how much accuracy one is ready to lose.", note)
 
 
-def times(every: pd.DataFrame, approach: str, lost: float, size: str) -> float | None:
-    """How many times smaller than the best uncompressed network an approach gets, for at most `lost` points."""
-    top, kept = best(every), within(every, approach, lost)[size].dropna()
-    return float(top[size]) / float(kept.min()) if top is not None and len(kept) else None
+def times(networks: pd.DataFrame, method: str, lost: float, size: str) -> float | None:
+    """How many times smaller a method gets for at most `lost` points; None where it never stays so near."""
+    every = points(networks)
+    kept = every[(every["method"] == method) & (every["against_own"] >= -lost - ROUNDED)][f"times_{size}"].dropna()
+    return float(kept.max()) if len(kept) else None
 
 
-def within(every: pd.DataFrame, approach: str, lost: float) -> pd.DataFrame:
-    """The networks of an approach (all compressed ones where it is "") that lose at most so many points."""
-    of = every["approach"] == approach if approach else every["approach"] != UNCOMPRESSED
-    return every[of & (every["below"] >= -lost)]
-
-
-def best(every: pd.DataFrame) -> Any:
-    """The most accurate uncompressed network; None where there is none."""
-    top = every[every["approach"] == UNCOMPRESSED]
-    return top.loc[top["below"].idxmax()] if len(top) else None
+def largest(every: pd.DataFrame, lost: float) -> Any:
+    """The row that gets smallest within `lost` points, the most accurate of equals; None where there is none."""
+    kept = every[every["against_own"] >= -lost - ROUNDED].sort_values(["times", "against_own"], kind="stable")
+    return kept.iloc[-1] if len(kept) else None
 
 
 def advice(networks: pd.DataFrame, lost: float, size: str) -> tuple[str, float | None]:
-    """(network, times smaller) of the smallest compressed network that loses at most `lost` points.
-
-    Of equally small ones the most accurate: it is on the front. None where none is smaller than the best uncompressed.
-    """
-    every = points(networks)
-    kept = within(every, "", lost).dropna(subset=[size])
-    top = best(every)
-    if top is None or kept.empty or pd.isna(top[size]):
-        return "not run", None
-    least = kept.sort_values([size, "below"], ascending=[True, False], kind="stable").iloc[0]
-    if least[size] >= top[size]:
-        return f"nothing is {GAIN[size].replace('fewer', 'of fewer')} within {points_text(lost)}", None
-    return f"{least['network']} ({least['approach']})", float(top[size]) / float(least[size])
+    """(network, times smaller) of the network that gets smallest within `lost` points of the one it came from."""
+    top = largest(best_of(networks, size), lost)
+    return ("not run", None) if top is None else (f"{top['network']} ({top['method']})", float(top["times"]))
 
 
 def advice_text(networks: pd.DataFrame, lost: float, size: str) -> str:
-    """The same as words: "svgg5-backward gram (pyramid), 5.9 times smaller"."""
+    """The same as words: "SVGG5 backward, Gram (shallower), 5.9 times fewer weights"."""
     name, factor = advice(networks, lost, size)
-    times_ = "" if factor is None else f", {number(factor)} times {GAIN[size]}"
-    return f"{name}{times_}" if factor is not None or name != "not run" else f"for {SIZES[size]} nothing was run"
+    return f"for {SIZES[size]} nothing was run" if factor is None else f"{name}, {number(factor)} times {GAIN[size]}"
 
 
-def points_text(lost: float) -> str:
-    """ "one point", "2 points"."""
-    return "one point" if lost == 1 else f"{lost:g} points"
+# Our uncompressed networks beside published ones ---------------------------------------------------------------------
+
+
+def parents(runs: pd.DataFrame) -> pd.DataFrame:
+    """The finished uncompressed networks that have a published number, with `network` and `published`, in %."""
+    rows = finished(runs)
+    rows = rows[rows["method"] == "parent"]
+    known = {(row["dataset"], row["model"]): float(row["accuracy"]) for row in printed.rows("parents")}
+    keys = list(zip(rows["dataset"], rows["model"], strict=True))
+    rows = rows.assign(published=[known.get(key, float("nan")) for key in keys]).dropna(subset=["published"])
+    rows = rows.drop_duplicates(["dataset", "model", "seed"])
+    return rows.assign(network=rows["model"].str.upper() + ", " + rows["dataset"].map(titles()))
+
+
+def figure_parents(runs: pd.DataFrame) -> Figure:
+    """How good our uncompressed networks are beside published ones; `runs`: the records of all papers."""
+    rows = parents(runs)
+    ours = rows.assign(accuracy=100 * rows["best"], whose="ours")
+    theirs = rows.drop_duplicates("network").assign(whose="published", name="")
+    both = pd.concat([ours, theirs.assign(accuracy=theirs["published"])])
+    short = rows["published"] - 100 * rows["best"]
+    finding = f"Our networks are up to {short.max():.0f} points below published ones" if len(rows) else ""
+    alt = "One row an uncompressed network: its published accuracy, and ours."
+    caption = "Published ones are of full width and saw all images, for 200 to 350 epochs."
+    words = Words(alt, caption, "accuracy, %", "accuracy, %", finding, "Test accuracy in % of uncompressed networks")
+    made = dumbbells(both, Encoding("network", "accuracy", series="whose", all_series=("ours", "published")), words)
+    return Figure(made.words, made.data, made.panels, made.key)
+
+
+def table_parents(runs: pd.DataFrame) -> Table:
+    """The same as a table, with what the published networks were trained on and where they are published."""
+    about = {(row["dataset"], row["model"]): row for row in printed.rows("parents")}
+    rows, names = [], {}
+    for (name, dataset, model), own in parents(runs).groupby(["network", "dataset", "model"], sort=False):
+        said = about[dataset, model]
+        names[name] = run_names(own)
+        rows.append({
+            "network": name, "published, %": Printed(said["accuracy"]),
+            "ours, %": interval(own.groupby("seed")["best"].mean()).times(100), "published with": said["trained"],
+            "source": said["source"],
+        })  # fmt: skip
+    made = listing(rows, "Our uncompressed networks beside published ones.")
+    return Table(made.cells, made.caption, runs=names)

@@ -3,58 +3,56 @@
 Every function takes the frame of `tidy` (or the history of epochs) and returns what a chapter shows.
 """
 
-from collections.abc import Mapping
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
 from netpress.data.registry import DATASETS, titles
-from netpress.papers.triage import BLOCK_NAMES, BLOCKS, CONSTANT, NAMES, ONE_CYCLE
-from netpress.report.estimates import interval
+from netpress.papers.triage import BLOCK_NAMES, BLOCKS, CONSTANT, NAMES, ONE_CYCLE, REGIMES
+from netpress.report.estimates import Estimate, interval
 from netpress.report.figures import (
     Box,
     Encoding,
     Figure,
+    Panel,
     Row,
     Words,
-    bars,
     curves,
     diagram,
-    grouped_points,
+    dumbbells,
+    heat,
     images,
     nothing,
+    points,
 )
-from netpress.report.frames import estimates, finished, rows_where
-from netpress.report.heat import heat
-from netpress.report.sentences import over_seeds
-from netpress.report.tables import Table, Whole, listing, number
+from netpress.report.frames import balanced, estimates, finished, rows_where
+from netpress.report.tables import Table, Whole, listing, run_names
 
-NUMBERS = {block: str(number) for number, block in enumerate(BLOCKS, start=1)}
 SHOWN_FILTERS = 8
 SHOWN_DATASET = "cifar10"
+BEGUN = {"random": "random", "mean": "mean", "student-teacher": "imitated"}  # how a replacement begins
+METHODS = tuple(f"{begun}, {regime}" for begun in BEGUN.values() for regime in REGIMES)
 
 
 def figure_1() -> Figure:
     """Structural compression, drawn (paper: figure 1): VGG16, and VGG16 with its third block replaced."""
     convolutions = {"block1": 2, "block2": 2, "block3": 3, "block4": 3, "block5": 3}
-    parent = [Box(block, f"{n} conv.") for block, n in convolutions.items()]
-    rest = {True: Box("block3", "1 conv.", "compressed")}
-    student = [rest.get(block == "block3", Box(block, f"{n} conv.")) for block, n in convolutions.items()]
-    frozen = [Box(b.label, b.detail, b.state if b.state == "compressed" else "frozen") for b in student]
-    thawed = [Box(b.label, b.detail, b.state if b.state == "compressed" else "trained") for b in student]
-    head = Box("head", "3 linear")
-    rows = (
-        Row("parent", (*parent, head)),
-        Row("frozen", (*frozen, Box(head.label, head.detail, "frozen"))),
-        Row("thawed", (*thawed, Box(head.label, head.detail, "trained"))),
-    )
+
+    def row(title: str, rest: str, replaced: bool = True) -> Row:
+        boxes = [
+            Box(block, "1 conv.", "compressed") if replaced and block == "block3" else Box(block, f"{n} conv.", rest)
+            for block, n in convolutions.items()
+        ]
+        return Row(title, (*boxes, Box("head", "3 linear", rest)))
+
     alt = "VGG16 as five blocks and a head; below it the same network with block 3 replaced by one convolution."
     caption = (
         "Structural compression of block 3. All convolutions of the block give way to a single one; then either only "
         "that one trains (frozen) or the whole network does (thawed)."
     )
-    return diagram(rows, Words(alt, caption))
+    words = Words(alt, caption, finding="One layer takes the place of a block")
+    return diagram([row("parent", "plain", False), row("frozen", "frozen"), row("thawed", "trained")], words)
 
 
 def named(runs: pd.DataFrame) -> pd.DataFrame:
@@ -63,7 +61,10 @@ def named(runs: pd.DataFrame) -> pd.DataFrame:
     rows = finished(runs)
     rows = rows[rows["retraining"].isin(["", ONE_CYCLE])].copy()
     rows["data set"] = rows["dataset"].map(titles())
-    rows["block number"] = rows["block"].map(NUMBERS).fillna("")
+    rows["compressed"] = rows["block"].map(BLOCK_NAMES).fillna("")
+    rows["how"] = rows["initialisation"].map(BEGUN).fillna("parent") + (", " + rows["regime"]).where(
+        rows["regime"] != "", ""
+    )
     return in_order(rows, "dataset", "block")
 
 
@@ -81,11 +82,11 @@ def compressed(runs: pd.DataFrame) -> pd.DataFrame:
 
 
 def parents(runs: pd.DataFrame) -> pd.DataFrame:
-    """The uncompressed networks, which have no block replaced."""
-    return runs[runs["block"] == ""]
+    """The uncompressed networks as they were first trained."""
+    return runs[runs["method"] == "parent"]
 
 
-def against_parent(runs: pd.DataFrame) -> pd.DataFrame:
+def gains(runs: pd.DataFrame) -> pd.DataFrame:
     """The compressed runs of the figures with `gain` and `last_gain`: points above the parent of the same data set and
     seed, the best against the best and the last against the last."""
     rows = named(runs)
@@ -96,55 +97,95 @@ def against_parent(runs: pd.DataFrame) -> pd.DataFrame:
     )
 
 
+def baselines(rows: pd.DataFrame, panel: str) -> dict[str, pd.DataFrame]:
+    """The dashed lines of charts in points against the parent: the parent itself, in each panel."""
+    return {"the parent": rows.drop_duplicates([panel, "seed"]).assign(gain=0.0)}
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """In how many pairs of a data set and a seed one is worse than the other, and by how many points.
+
+    `difference`: over the seeds that all data sets have; `networks`: how many compressed ones were trained in all.
+    """
+
+    worse: int
+    of: int
+    difference: Estimate
+    networks: int
+
+
+def first_against_last(runs: pd.DataFrame) -> Pairs:
+    """Block 1 against block 5: each the mean of its six networks, in pairs of data set and seed."""
+    rows = gains(runs)
+    rows = rows[rows["block"].isin([BLOCKS[0], BLOCKS[-1]])]
+    table = rows.pivot_table(index=["dataset", "seed"], columns="block", values="gain").reindex(columns=BLOCKS[::4])
+    lost = (table[BLOCKS[-1]] - table[BLOCKS[0]]).dropna()
+    seeds = balanced(lost.rename("lost").reset_index()).groupby("seed")["lost"].mean()
+    return Pairs(int((lost > 0).sum()), len(lost), interval(seeds), len(compressed(named(runs))))
+
+
+def critical(rows: pd.DataFrame, neutral: str) -> str:
+    """The finding of charts by block: which block costs most on average, where it does on every data set."""
+    means = rows.groupby(["dataset", "compressed"])["gain"].mean().unstack()
+    worst = set(means.idxmin(axis=1)) if len(means) and means.shape[1] > 1 else set()
+    where = " on every data set" if len(means) > 1 else ""
+    return f"{worst.pop().capitalize()} costs most{where}" if len(worst) == 1 else neutral
+
+
 def figure_2(runs: pd.DataFrame) -> Figure:
     """Figure 2: best accuracy per compressed block, method and data set, as points against the parent, on one axis for
-    all data sets, the last epoch beside the best. The parent's own accuracy stands above each panel."""
-    rows = against_parent(runs)
-    own = 100 * rows.groupby("data set", sort=False)["parent_best"].mean()
-    titles_with = {title: f"{title} (parent {number(own[title])} %)" for title in own.index}
-    rows = rows.assign(**{"data set": rows["data set"].map(titles_with), "last": rows["last_gain"]})
-    encoding = Encoding(
-        x="block number", y="gain", series="method", panel="data set", beside="last", columns=2, shared=True
+    all data sets, the last epoch beside the best."""
+    rows = gains(runs)
+    rows = rows.assign(
+        number=rows["compressed"].str.removeprefix("block "), **{"after the last epoch": rows["last_gain"]}
     )
+    encoding = Encoding(
+        x="number", y="gain", series="how", panel="data set", beside="after the last epoch", shared=True,
+        all_series=METHODS,
+    )  # fmt: skip
     alt = (
         "One panel a data set; for each of the five compressed blocks the points above or below the uncompressed "
         "parent of six methods, on the same axis."
     )
-    caption = (
-        "Points of best test accuracy above the uncompressed parent of the same seed (filled) and the same after the "
-        f"last epoch (hollow), by the block that was compressed and by method; {over_seeds(rows)}. Dashed: the parent, "
-        "whose accuracy is in brackets. The best epoch is chosen on the test images, as in the paper."
-    )
-    words = Words(alt, caption, "compressed block", "points above the parent")
-    line = rows.drop_duplicates(["data set", "seed"]).assign(gain=0.0)
-    return grouped_points(rows, encoding, words, line)
+    caption = "The best epoch is chosen on the test images, as in the paper."
+    words = Words(
+        alt, caption, "compressed block", "points", critical(rows, "What each replaced block costs"),
+        "Points of test accuracy above or below the uncompressed parent of the same seed, best epoch",
+    )  # fmt: skip
+    return points(rows, encoding, words, baselines(rows, "data set"))
 
 
 def heat_map(runs: pd.DataFrame) -> Figure:
     """Points above the parent, block by method by data set (not in the paper)."""
-    rows = against_parent(runs)
-    encoding = Encoding(x="block number", y="gain", series="method", panel="data set", columns=2)
+    rows = gains(runs)
+    rows = rows.assign(number=rows["compressed"].str.removeprefix("block "))
     alt = "A square for every block, method and data set with the points above or below the parent in it."
     caption = (
-        "Points of best accuracy above (blue) or below (orange) the uncompressed parent of the same seed, for every "
-        "block, method and data set."
+        "Blue is above the parent, orange below. Frozen: only the replacement is retrained; thawed: all layers are."
     )
-    return heat(rows, encoding, Words(alt, caption, "compressed block"))
+    words = Words(
+        alt, caption, "compressed block", "points", critical(rows, "What each replaced block costs"),
+        "Points of best test accuracy above or below the uncompressed parent of the same seed",
+    )  # fmt: skip
+    return heat(rows, Encoding(x="number", y="gain", series="how", panel="data set"), words)
 
 
 def figure_3(runs: pd.DataFrame) -> Figure:
     """Figure 3: epochs of retraining until 99 % of the run's best accuracy, averaged over blocks."""
     rows = compressed(named(runs))
-    means = rows.groupby(["data set", "method", "seed"], sort=False, as_index=False)["epochs_to_99"].mean()
-    encoding = Encoding(x="data set", y="epochs_to_99", series="method")
-    alt = "Bars: for each data set and method, the epochs of retraining that it takes to reach 99 % of the best."
     longest = int(rows["final_epochs"].max()) if len(rows) else 0
-    at_end = float((rows["epochs_to_99"] == rows["final_epochs"]).mean()) if len(rows) else 0.0
-    caption = (
-        f"Epochs of retraining until 99 % of a run's best accuracy, over the five blocks; {over_seeds(rows)}. The "
-        f"measure has a ceiling: of {longest} epochs at most, {100 * at_end:.0f} % of the networks take all they have."
-    )
-    return bars(means, encoding, Words(alt, caption, "data set", "epochs to 99 % of the best"))
+    ceiling = float((rows["epochs_to_99"] == rows["final_epochs"]).mean()) if len(rows) else 0.0
+    alt = "One row a method, a point for each data set: the epochs of retraining until 99 % of the best accuracy."
+    caption = f"Mean over the five blocks. At most {longest} epochs: a network that is still rising takes all of them."
+    words = Words(
+        alt, caption, "epochs", "epochs", f"{100 * ceiling:.0f} % of the networks are still rising at the end",
+        "Epochs of retraining until 99 % of a run's best accuracy",
+    )  # fmt: skip
+    order = {name: i for i, name in enumerate(METHODS)}
+    rows = rows.sort_values("how", key=lambda held: held.map(order), kind="stable")
+    encoding = Encoding(x="how", y="epochs_to_99", series="data set", all_series=tuple(titles().values()))
+    return dumbbells(rows, encoding, words)
 
 
 def shown_dataset(runs: pd.DataFrame) -> str:
@@ -155,66 +196,114 @@ def shown_dataset(runs: pd.DataFrame) -> str:
 
 def learning_curves(history: pd.DataFrame, dataset: str) -> Figure:
     """Test accuracy against epoch of retraining, per block, one line a method (not in the paper)."""
-    chosen = {"dataset": dataset, "stage": "retrain", "retraining": ONE_CYCLE}
-    rows = in_order(rows_where(history, chosen), "block")
-    rows = rows.assign(block=rows["block"].map(BLOCK_NAMES))
-    encoding = Encoding(x="epoch", y="test_accuracy", series="method", panel="block", scale=100.0, columns=3)
-    alt = f"Learning curves on {DATASETS[dataset].title}: one panel a compressed block, one line a method."
-    caption = f"Test accuracy during retraining on {DATASETS[dataset].title}, by compressed block; {over_seeds(rows)}."
-    return curves(rows, encoding, Words(alt, caption, "epoch of retraining", "accuracy, %"))
+    rows = rows_where(history, {"dataset": dataset, "stage": "retrain", "retraining": ONE_CYCLE})
+    rows = in_order(rows, "block")
+    rows = rows.assign(
+        block=rows["block"].map(BLOCK_NAMES), how=rows["initialisation"].map(BEGUN) + ", " + rows["regime"]
+    )
+    encoding = Encoding(
+        x="epoch", y="test_accuracy", series="how", panel="block", scale=100.0, shared=True, all_series=METHODS
+    )
+    title = DATASETS[dataset].title
+    alt = f"Learning curves on {title}: one panel a compressed block, one line a method."
+    caption = "One-cycle schedule: the rate falls to zero, so accuracy rises to the last epoch."
+    measure = f"Test accuracy in % on {title} by epoch of retraining, one panel a compressed block"
+    words = Words(alt, caption, "epoch of retraining", "accuracy, %", "How replaced blocks learn", measure)
+    return curves(rows, encoding, words, ends=False)
 
 
 def filters(runs: pd.DataFrame, dataset: str, seed: int = 0) -> Figure:
-    """The first filters of block 1 side by side: the parent's and every method's (poster, "Results: Qualitative").
+    """The best-matched pairs of block 1's first filters, the parent's above the replacement's, with their cosines, for
+    every initialisation, thawed (poster, "Results: Qualitative")."""
+    from scipy.optimize import linear_sum_assignment
 
-    Filters are shown in their stored order; methods start from different weights, so columns need not match.
-    """
     rows = named(runs)
-    rows = rows[(rows["dataset"] == dataset) & (rows["seed"] == seed) & rows["block"].isin(["", "block1"])]
-    held = {row["method"]: np.asarray(row["measures.filters"]) for _, row in rows.iterrows()}
-    shown = {method: values[:SHOWN_FILTERS].transpose(0, 2, 3, 1) for method, values in held.items()}
-    if DATASETS[dataset].grey:  # three equal channels act as one: their sum
-        shown = {method: values.sum(-1) for method, values in shown.items()}
-    alt = f"The first {SHOWN_FILTERS} filters of block 1, 3 by 3 pixels each, of the parent and of every method."
+    rows = rows[(rows["dataset"] == dataset) & (rows["seed"] == seed) & (rows["regime"].isin(["", "thawed"]))]
+    held = {
+        row["initialisation"]: np.asarray(row["measures.filters"], dtype="float64")
+        for _, row in rows.iterrows()
+        if row["block"] in ("", BLOCKS[0]) and isinstance(row["measures.filters"], list | np.ndarray)
+    }
+    alt = f"For every initialisation {SHOWN_FILTERS} filters of the parent, the most similar of the replacement below."
     caption = (
-        f"The first {SHOWN_FILTERS} filters of block 1 on {DATASETS[dataset].title} (seed {seed}): the parent's first "
-        "layer, and the replacement after each method. Each filter is stretched to its own range."
+        f"Block 1 on {DATASETS[dataset].title} (seed {seed}, thawed): the {SHOWN_FILTERS} pairs whose cosine is "
+        "largest, each filter once, stretched to its own range. Above each pair its cosine."
     )
-    words = Words(alt, caption)
-    return images(np.stack(list(shown.values())), words, rows=tuple(shown)) if shown else nothing(words)
+    words = Words(
+        alt, caption, finding="Which filters the replacement finds again",
+        measure="The parent's filters, and below each the most similar one of the replacement",
+    )  # fmt: skip
+    parent = held.pop("", None)
+    if parent is None or not held:
+        return nothing(words)
+    panels: list[Panel] = []
+    cosines: dict[str, list[float]] = {}
+    for begun, own in held.items():
+        unit = [flat / np.linalg.norm(flat, axis=1)[:, None] for flat in (w.reshape(len(w), -1) for w in (parent, own))]
+        likeness = unit[0] @ unit[1].T
+        matched = zip(*linear_sum_assignment(-likeness), strict=True)
+        pairs = sorted(matched, key=lambda pair: -likeness[pair])[:SHOWN_FILTERS]
+        cosines[BEGUN[begun]] = [float(likeness[pair]) for pair in pairs]
+        pixels = np.stack([parent[[i for i, _ in pairs]], own[[j for _, j in pairs]]]).transpose(0, 1, 3, 4, 2)
+        pixels = pixels.sum(-1) if DATASETS[dataset].grey else pixels  # three equal channels act as one: their sum
+        columns = [f"{value:.2f}" for value in cosines[BEGUN[begun]]]
+        panels += images(pixels, words, rows=("parent", BEGUN[begun]), columns=columns).panels
+    every = [value for values in cosines.values() for value in values]
+    finding = f"The best-matched filters have cosines of {min(every):.2f} to {max(every):.2f}"
+    return Figure(words, pd.DataFrame(cosines).rename_axis("pair").reset_index(), panels).titled(finding)
+
+
+LIKENESS = {
+    "trained: filters": "measures.filter_cosine",
+    "untrained: filters": "measures.filter_cosine_untrained",
+    "trained: output (CKA)": "measures.cka",
+}
 
 
 def similarity(runs: pd.DataFrame) -> Table:
     """How alike the replacement and the parent's block became: filters and output (not in the paper; claim T9)."""
     rows = compressed(named(runs)).assign(quantity="")
-    parts: Mapping[str, str] = {
-        "cosine of matched filters": "measures.filter_cosine",
-        "the same, untrained": "measures.filter_cosine_untrained",
-        "CKA of the block's output": "measures.cka",
-    }
     cells = {
-        title: estimates(rows.assign(quantity=title), "method", "quantity", column, 1.0)[title]
-        for title, column in parts.items()
+        title: estimates(rows.assign(quantity=title), "how", "quantity", column, 1.0)[title]
+        for title, column in LIKENESS.items()
         if len(rows)
     }
     caption = (
-        "Likeness of the replacement to the parent's block, averaged over blocks and data sets: 1 is identical. The "
-        "middle column is what an untrained layer reaches by chance."
+        "Likeness of the replacement to the parent's block: cosine of matched filters, CKA of outputs; 1 is identical."
     )
-    return Table(pd.DataFrame(cells), caption, digits=3)
+    return Table(pd.DataFrame(cells), caption, "Mean over blocks and data sets.", digits=3)
+
+
+def figure_similarity(runs: pd.DataFrame) -> Figure:
+    """The cosines of `similarity` as a chart: trained replacements beside untrained ones."""
+    rows = compressed(named(runs))
+    rows = pd.concat(
+        [rows.assign(state=title.split(":")[0], cosine=rows[LIKENESS[title]]) for title in [*LIKENESS][:2]]
+    )
+    rows = rows.sort_values("how", key=lambda held: held.map(METHODS.index), kind="stable")
+    means = rows[rows["state"] == "trained"].groupby("initialisation")["cosine"].mean()
+    first = means.idxmax() if means.notna().any() else ""
+    finding = (
+        f"Filters stay nearest the parent's when begun from the {first}" if first == "mean" else "How near filters come"
+    )
+    alt = "One row a method: cosine of matched filters with the parent's, trained and untrained."
+    caption = "Mean over blocks and data sets. Untrained is what matching finds by chance, or by where a method begins."
+    words = Words(
+        alt, caption, "cosine", "cosine", finding, "Cosine of matched filters of replacement and parent; 1 is identical"
+    )
+    return dumbbells(rows, Encoding(x="how", y="cosine", series="state"), words)
 
 
 def summary(runs: pd.DataFrame) -> Table:
     """Best accuracy of every method on every data set, averaged over blocks, with the parent."""
     rows = named(runs)
-    return Table(estimates(rows, "method", "data set"), "Best test accuracy in %, averaged over the five blocks.")
+    made = estimates(rows, "how", "data set")
+    return Table(made, "Best test accuracy in %, averaged over the five blocks.", runs=names_by(rows, "how"))
 
 
-def gains(runs: pd.DataFrame) -> pd.DataFrame:
-    """The compressed runs with `gain`, the best accuracy above the parent's of the same seed, a fraction, and
-    `compressed`, "block 1"."""
-    rows = against_parent(runs)
-    return rows.assign(gain=rows["gain"] / 100, compressed="block " + rows["block number"])
+def names_by(rows: pd.DataFrame, column: str) -> dict[str, str]:
+    """The names of the runs behind each row of a table."""
+    return {str(key): run_names(own) for key, own in rows.groupby(column, sort=False)}
 
 
 def criticality(runs: pd.DataFrame) -> Table:
@@ -225,52 +314,76 @@ def criticality(runs: pd.DataFrame) -> Table:
     rows = gains(runs)
     rows = rows.assign(network=rows["data set"] + ", " + rows["regime"])
     caption = (
-        "Points of best accuracy above the uncompressed parent of the same seed, by the block that was compressed; "
-        "mean over the three initialisations, with the 95 % interval over seeds."
+        "Points of best accuracy above the uncompressed parent of the same seed, by the block that was compressed."
     )
-    return Table(estimates(rows, "network", "compressed", "gain"), caption)
+    note = "Mean over the three initialisations, with the 95 % interval over seeds."
+    return Table(estimates(rows, "network", "compressed", "gain", 1.0), caption, note, runs=names_by(rows, "network"))
 
 
 def cost(runs: pd.DataFrame) -> Table:
     """What each block's compression saves: parameters and multiply-adds of the network, beside the parent's."""
     rows = named(runs).drop_duplicates(["dataset", "model"])
-    whole = parents(rows)
     caption = "What the compression of one block saves."
-    if whole.empty:
+    if parents(rows).empty:
         return Table(pd.DataFrame(), caption)
-    parent = whole.iloc[0]
+    parent = parents(rows).iloc[0]
     rows = rows[rows["dataset"] == parent["dataset"]]
-    share: dict[str, Any] = {
-        "parameters": rows["parameters"],
-        "parameters, % of the parent's": 100 * rows["parameters"] / parent["parameters"],
-        "multiply-adds": rows["multiply_adds"],
-        "multiply-adds, % of the parent's": 100 * rows["multiply_adds"] / parent["multiply_adds"],
-    }
+    share = {
+        heading: values
+        for name, column in (("parameters", "parameters"), ("multiply-adds", "multiply_adds"))
+        for heading, values in (
+            (name, rows[column]), (f"{name}, % of the parent's", 100 * rows[column] / parent[column])
+        )
+    }  # fmt: skip
     frame = pd.DataFrame(share).set_index(pd.Index([block or "parent" for block in rows["block"]], name="compressed"))
     return Table(frame, caption)
 
 
-def settling(runs: pd.DataFrame) -> Table:
-    """How fast networks settle at a constant rate, by method and data set (claims T4, T5, T7, T8, T11): no ceiling."""
+def settled(runs: pd.DataFrame) -> pd.DataFrame:
+    """The finished runs at a constant rate, with `epochs until` their accuracy stays near (or first is at) its final
+    level."""
     rows = finished(runs)
     rows = rows[rows["retraining"] == CONSTANT]
-    measured = {"settled": "until it settles", "reached": "until the parent's less a point"}
+    measure = "passage" if "passage" in rows else "settled"
+    return rows.assign(**{
+        "epochs until": rows[measure], "data set": rows["dataset"].map(titles()),
+        "begun": rows["initialisation"].map(BEGUN),
+    })  # fmt: skip
+
+
+def settling(runs: pd.DataFrame) -> Table:
+    """How fast networks settle at a constant rate, by method and data set (claims T4, T5, T7, T8, T11): no ceiling."""
     listed = [
         {
-            "network": f"{titles()[dataset]}: {initialisation}, {regime}",
-            **{title: interval(part.groupby("seed")[column].mean()) for column, title in measured.items()},
+            "network": f"{data}: {begun}, {regime}",
+            "until it settles": interval(part.groupby("seed")["epochs until"].mean()),
+            "until the parent's less a point": interval(part.groupby("seed")["reached"].mean()),
             "get there": Whole(f"{part['reached'].notna().sum()} of {len(part)}"),
-            "still rising, points": interval(part.groupby("seed")["drift"].mean()).times(100),
         }
-        for (dataset, initialisation, regime), part in rows.groupby(["dataset", "initialisation", "regime"], sort=False)
+        for (data, begun, regime), part in settled(runs).groupby(["data set", "begun", "regime"], sort=False)
     ]
     caption = (
-        "Epochs of retraining at a constant rate until the accuracy stays within a point of the run's own final level, "
-        "and until it is at the parent's less a point, over the blocks that were retrained so; the latter over the "
-        "networks that get there."
+        "Epochs of retraining at a constant rate until a network settles, and until it is at the parent's less a point."
     )
     note = (
-        "Accuracy is measured several times within the first epochs and smoothed over three measurements; the final "
-        "level is the mean over the last fifth. Still rising: the second half of that fifth less the first."
+        "Mean over the blocks that were retrained so. Accuracy is measured several times within the first epochs and "
+        "smoothed over three measurements; the final level is the mean over the last fifth."
     )
     return listing(listed, caption, note if listed else "Not run, or not with all fresh seeds of the edition yet.", 2)
+
+
+def figure_settling(runs: pd.DataFrame) -> Figure:
+    """The first column of `settling` as a chart: frozen against thawed, by data set and initialisation."""
+    rows = settled(runs)
+    rows = rows.sort_values("begun", key=lambda held: held.map([*BEGUN.values()].index), kind="stable")
+    table = rows.pivot_table(index=["dataset", "begun"], columns="regime", values="epochs until")
+    finding = "How soon networks settle"
+    if {*REGIMES} <= {*table} and len(table):
+        sooner = [regime for regime, other in (REGIMES, REGIMES[::-1]) if (table[regime] < table[other]).all()]
+        finding = f"{sooner[0].capitalize()} networks settle sooner" if sooner else finding
+    alt = "One row a data set and initialisation: epochs until networks settle, frozen and thawed."
+    caption = "At a constant rate, so that there is no ceiling. Mean over blocks 1, 3 and 5."
+    words = Words(alt, caption, "epochs", "epochs", finding, "Epochs of retraining until a network settles")
+    return dumbbells(
+        rows, Encoding(x="begun", y="epochs until", series="regime", panel="data set", all_series=REGIMES), words
+    )

@@ -59,7 +59,7 @@ def accuracy(runs: pd.DataFrame) -> list[str]:
 def by_block(runs: pd.DataFrame, regime: str) -> list[Cell]:
     """(data set, block, points above the parent): the cells of the table of criticality of one regime."""
     rows = figures.gains(runs)
-    return cells(estimates(rows[rows["regime"] == regime], "data set", "compressed", "gain"))
+    return cells(estimates(rows[rows["regime"] == regime], "data set", "compressed", "gain", 1.0))
 
 
 def by_network(runs: pd.DataFrame, regime: str) -> list[Cell]:
@@ -67,7 +67,7 @@ def by_network(runs: pd.DataFrame, regime: str) -> list[Cell]:
     rows = figures.gains(runs)
     rows = rows[rows["regime"] == regime]
     rows = rows.assign(network=rows["compressed"] + " " + rows["initialisation"])
-    return cells(estimates(rows, "data set", "network", "gain"))
+    return cells(estimates(rows, "data set", "network", "gain", 1.0))
 
 
 def worst_frozen(runs: pd.DataFrame) -> str:
@@ -129,7 +129,7 @@ def blocks(runs: pd.DataFrame) -> str:
         return ""
     order = means.mean(axis=1).sort_values()
     gap = interval((means.loc[order.index[-1]] - means.loc[order.index[0]]).dropna()).times(100)
-    first, last = (figures.NUMBERS[name] for name in (order.index[0], order.index[-1]))
+    first, last = (name.removeprefix("block") for name in (order.index[0], order.index[-1]))
     so = "do not look alike, though the paper says they are" if gap.mean > 1 else "look alike, as the paper says"
     return f"So blocks {so}: on average block {first} costs {plain(gap)} points more than block {last}."
 
@@ -183,7 +183,7 @@ def filters(runs: pd.DataFrame) -> list[str]:
     if not known(alike) or not known(output):
         return []
     table = figures.similarity(runs).cells
-    chance = table["the same, untrained"].iloc[0]
+    chance = table["untrained: filters"].iloc[0]
     word = "a little" if max(abs(alike.mean), abs(output.mean)) < 0.1 else "much"
     return [
         f"After imitation a replacement is {word} more like the parent's block than after a random start: filters "
