@@ -22,9 +22,14 @@ def _write(app: Sphinx) -> None:
 
 
 def _load(app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: Any) -> None:
-    """Load them where there is an explorer."""
+    """Load them where there is an explorer; on a page of a site its data are a file of their own."""
     if MARK not in context.get("body", ""):
         return
+    if app.builder.name == "html":
+        context["body"], data = explorer.split(context["body"])
+        name = f"{explorer.ELEMENT}-{page.replace('/', '-')}.js"
+        (Path(app.outdir) / "_static" / name).write_text(data, encoding="utf-8")
+        app.add_js_file(name, loading_method="defer")
     for name in explorer.FILES:
         if name.endswith(".css"):
             app.add_css_file(name)

@@ -22,6 +22,11 @@ def run(path: Path, **parameters: Any) -> dict[str, str]:
 
     def display(*things: Any, raw: bool = False, metadata: Any = None, **_: Any) -> None:
         for bundle in things if raw else ():
+            if "text/markdown" in bundle:
+                shown[f"said {len(shown)}"] = bundle["text/markdown"]
+                continue
+            if "scrapbook" not in (metadata or {}):
+                continue
             kept = {mime.removeprefix(KEPT): value for mime, value in bundle.items()}
             glued[metadata["scrapbook"]["name"]] = kept.get("text/html", kept.get("text/plain", ""))
 

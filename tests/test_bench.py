@@ -17,7 +17,6 @@ from netpress.benchmarks import arms as both_arms
 from netpress.benchmarks import distillation, grid, imitation, overhead, remade, results
 from netpress.benchmarks.arms import Arms, arms
 from netpress.benchmarks.work import of_stage
-from netpress.book import benchmark_page, devices_page
 from netpress.errors import UserError
 from netpress.runs import records, sweep
 from netpress.training.cache import Cache
@@ -153,21 +152,6 @@ def test_a_measurement_leaves_a_record_and_is_told(
     assert "step-overhead" in capsys.readouterr().out
 
 
-def test_a_cpu_in_fp32_is_a_place_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, digits: Any) -> None:
-    monkeypatch.setattr(overhead, "STEPS", 20)
-    monkeypatch.setattr(overhead, "ROUNDS", 1)
-    monkeypatch.setenv("NETPRESS_RESULTS", str(tmp_path))
-    for precision, where in (("fp32", "cpu-fp32"), ("bf16", "cpu")):
-        monkeypatch.setenv("NETPRESS_PRECISION", precision)
-        benchmarks.command("step-overhead")
-        found = results.read(where, "step-overhead")
-        assert found and found["made"]["precision"] == precision
-    assert list(benchmark_page.table_bars().to_frame().reset_index()["on"]) == ["CPU with bf16", "CPU, fp32"]
-    table = benchmark_page.table_of("step-overhead", "Both.")
-    fp32 = [bar["measured"] for bar in (results.read("cpu-fp32", "step-overhead") or {})["bars"]]
-    assert list(table.to_frame().reset_index()["in fp32"]) == fp32 and "fp32" in table.note
-
-
 @pytest.mark.parametrize("name", ["step-512", "triage-grid-full"])
 def test_what_is_measured_on_a_gpu_can_be_tried_without_one(tmp_path: Path, digits: Any, name: str) -> None:
     with pytest.raises(UserError, match=r"there is none here"):
@@ -203,19 +187,6 @@ def test_every_measurement_is_listed(command: Command) -> None:  # noqa: F811
     told = command("bench", "--help").out
     for name, one in benchmarks.MEASUREMENTS.items():
         assert any(line.split()[:1] == [name] and one.says in line for line in told.splitlines())
-
-
-def test_the_page_tells_what_was_measured_on_a_gpu_and_nothing_else(nothing_measured: None) -> None:
-    assert "not yet run" in devices_page.on_a_gpu()
-    alone = results.content("together", plain(), [results.bar("together", "seconds", [9.0])], {})
-    results.write(alone | {"made": alone["made"] | {"kind": "cuda", "device": "NVIDIA Example 8"}})
-    assert "NVIDIA Example 8" in devices_page.on_a_gpu() and benchmark_page.table_bars().to_frame().empty
-    measured = [results.bar("step-512", "share", [0.45], least=0.4), results.bar("step-512", "eager", [0.3])]
-    record = results.content("step-512", plain(), measured, {})
-    results.write(record | {"made": record["made"] | {"kind": "cuda", "device": "NVIDIA Example 9"}})
-    assert "NVIDIA Example 9" in devices_page.on_a_gpu()
-    table = benchmark_page.table_bars().to_frame().reset_index()
-    assert table[["what", "measured", "reached", "on"]].values.tolist() == [["share", 0.45, "yes", "CUDA"]]
 
 
 def test_an_unknown_measurement_is_refused_with_the_nearest_name() -> None:

@@ -8,10 +8,11 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+from netpress.report.boards import rules, scoreboard, spoken
+from netpress.report.findings import finding, of_pilot
 from scipy import stats
 
 from netpress.errors import UserError
-from netpress.report.boards import rules, scoreboard, spoken
 from netpress.report.claim_tests import (
     all_of,
     any_difference_test,
@@ -25,7 +26,6 @@ from netpress.report.claim_tests import (
 from netpress.report.claims import LEVEL, VERDICTS, Claim, Pilot, judge_all
 from netpress.report.comparisons import ACCURACY, EPOCHS, Comparison, Measure
 from netpress.report.evidence import ClaimTest, Contrast, Findings
-from netpress.report.findings import finding, of_pilot
 from netpress.report.labels import WHOLE, Label, against, at, less
 
 DATASETS = ("mnist", "cifar10", "cifar100", "dogs")

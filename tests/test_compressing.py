@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from netpress import papers
-from netpress.papers.compressing import figures, short, tables, tidy
+from netpress.papers.compressing import figures, tables, tidy
 from netpress.papers.compressing.claims import CLAIMS
 from netpress.report.claims import judge_all
 
@@ -198,16 +198,6 @@ def test_a_teachers_lift_and_likeness_by_hand() -> None:
     matched = runs[(runs["way"] == "matched") & (runs["length"] == 10)]
     assert figures.likeness(runs)["matched"]["accuracy"].mean == pytest.approx(100 * matched["last"].mean())
     assert "nothing to show yet" in figures.teacher_lift(runs.assign(status="missing")).svg
-
-
-def test_sentences_say_less_and_more_in_words() -> None:
-    runs = frame()
-    assert "points more than six layers" in " ".join(short.pruning_page(runs))
-    changed = (("vgg16-pruned-5x-global-retrained-*", 0.87), *HOLDS)
-    assert "points less than six layers" in " ".join(short.pruning_page(frame(changed)))
-    assert short.retrained(runs).startswith("Retraining alone can change a network, here by +1.")
-    assert short.retrained(runs.assign(status="missing")) == "Retraining alone can change a network."
-    assert "On CIFAR-10, from T = 1 to T = 32 agreement" in short.hotter(runs)
 
 
 def test_table_1_has_weights_and_epochs_in_the_order_of_the_data_sets() -> None:

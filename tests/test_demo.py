@@ -45,29 +45,29 @@ shared = functools.partial(best, "compressing", model="vgg16", base="dense")
 matched = functools.partial(best, "compressing", part="matching", way="matched")
 
 EFFECTS: dict[str, Callable[[], bool]] = {
-    "triage/idea: the parent has learned": lambda: best("triage", method="parent") > 0.9,
-    "triage/convergence: a block that imitates begins ahead of a random one": lambda: (
+    "triage/method: the parent has learned": lambda: best("triage", method="parent") > 0.9,
+    "triage/figures: a block that imitates begins ahead of a random one": lambda: (
         after_one_epoch("student-teacher") > after_one_epoch("random") + 0.01
     ),
-    "triage/accuracy: thawed networks end no worse than frozen ones": lambda: (
+    "triage/result: thawed networks end no worse than frozen ones": lambda: (
         best("triage", regime="thawed") > best("triage", regime="frozen") - 0.005
     ),
-    "pyramid/accuracy: forward with frozen layers loses at the last level, thawed it does not": lambda: (
+    "pyramid/result: forward with frozen layers loses at the last level, thawed it does not": lambda: (
         svgg5(approach="two-stages", regime="thawed") > svgg5(approach="two-stages", regime="frozen") + 0.02
     ),
-    "compressing/pruning: a network pruned 20 times is lost until it is retrained": lambda: (
+    "compressing/method: a network pruned 20 times is lost until it is retrained": lambda: (
         pruned(finish="retrained") > pruned(finish="untouched") + 0.3
     ),
-    "compressing/pruning: two bits a weight are too few until they are tuned": lambda: (
+    "compressing/figures: two bits a weight are too few until they are tuned": lambda: (
         shared(bits=2, finish="tuned") > shared(bits=2, finish="untuned") + 0.1
     ),
-    "compressing/pruning: four bits a weight are enough": lambda: (
+    "compressing/figures: four bits a weight are enough": lambda: (
         shared(bits=4, finish="untuned") > best("compressing", model="vgg16", method="parent") - 0.02
     ),
-    "compressing/distillation: a student alone stays below its teacher": lambda: (
+    "compressing/figures: a student alone stays below its teacher": lambda: (
         best("compressing", role="alone", model="cnn-16-32") < best("compressing", role="teacher", model="cnn-256-512")
     ),
-    "compressing/matching: whoever is patient wins": lambda: matched(length=10) > matched(length=3) > matched(length=1),
+    "compressing/figures: whoever is patient wins": lambda: matched(length=10) > matched(length=3) > matched(length=1),
 }
 
 

@@ -13,9 +13,8 @@ import recipes
 from typer.testing import CliRunner
 
 from netpress import cli, editions, papers
-from netpress.book import readme
+from netpress.book import claims_page, readme
 from netpress.book.page import Page
-from netpress.book.scoreboard import Scoreboard
 from netpress.papers import together
 from netpress.report.explorer import Explorer
 from netpress.runs import records
@@ -66,11 +65,10 @@ def test_a_setting_of_its_own_can_be_changed(followed: Path) -> None:
     assert {run.epochs for run in papers.grid(KEY, editions.with_changes("demo", ["epochs=3"]))} == {3}
 
 
-def test_the_scoreboard_has_it(followed: Path) -> None:
-    board = Scoreboard(Page(chapter="together/scoreboard", edition="demo", run_missing=False))
-    assert "H1, Half is Enough" in board.forest().html and "#claim-H1" in board.forest().html
-    assert "Half of the weights can go." in board.cards(KEY).html
-    assert "H1" in board.table()._repr_html_() and len(board.answers().cells)
+def test_the_board_of_claims_has_it(followed: Path) -> None:
+    page = Page(chapter="together/claims", edition="demo", run_missing=False)
+    html = claims_page.board(page, ["H1"], facts=True).html
+    assert 'id="claim-H1"' in html and "Half of the weights can go." in html
 
 
 def test_the_explorer_has_it_in_a_colour_of_its_own(followed: Path) -> None:

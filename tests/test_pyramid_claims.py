@@ -1,17 +1,15 @@
 """The Pyramid's claims in invented worlds."""
 
-import math
 from collections import Counter
 
 import pandas as pd
 import pytest
 from pyramids import BACKWARD, FORWARD, frame
-from scipy.stats import sem, t, ttest_1samp
 
 from netpress import papers
 from netpress.nets import levels
 from netpress.papers import pyramid
-from netpress.papers.pyramid import NAMES, claims, own_numbers, short, tables
+from netpress.papers.pyramid import NAMES, claims, own_numbers, tables
 from netpress.papers.pyramid.training_cost import computation
 from netpress.report.claims import judge_all
 from netpress.report.tables import NOTHING
@@ -93,22 +91,6 @@ def test_speed_claims_rest_on_the_measurement(nothing_measured: None) -> None:
     assert found["P7"].verdict == "undecided"
 
 
-def test_a_quotient_of_times_by_hand(nothing_measured: None) -> None:
-    """The interval of the logarithms, back in times: Student's t over the passes."""
-    seconds = {"vgg19": [10.0, 12.0, 11.0], "svgg5-forward": [2.0, 2.5, 2.1]}
-    runs = pyramid.tidy(frame({}, seeds=1))
-    (claim,) = (each for each in claims.CLAIMS if each.id == "P7")
-    timed = runs.assign(passes_13000=runs["model"].map(seconds))
-    (verdict,) = judge_all([claim], timed)
-    logarithms = [math.log(a / b) for a, b in zip(*seconds.values(), strict=True)]
-    low, high = t.interval(0.95, 2, sum(logarithms) / 3, sem(logarithms))
-    assert verdict.result.effect == pytest.approx(math.exp(sum(logarithms) / 3))
-    assert (verdict.result.low, verdict.result.high) == pytest.approx((math.exp(low), math.exp(high)))
-    assert verdict.p == pytest.approx(ttest_1samp(logarithms, math.log(3.5)).pvalue)
-    assert f"{math.exp(sum(logarithms) / 3):.2f} times as fast as VGG19" in short.speed(timed)[0]
-    assert short.speed(runs) == ["No times were measured on this machine yet."]
-
-
 def test_the_computation_of_training_by_hand() -> None:
     """Backward trains fewer layers; frozen layers are not trained again."""
     spent = computation("demo")
@@ -134,13 +116,6 @@ def test_both_readings_of_freezing_by_hand(nothing_measured: None) -> None:
     assert set(cells.index) == {
         f"{n}, {d}" for n in ("Scratch", "FitNet", "Gram Direct") for d in ("CIFAR-10", "CIFAR-100")
     }
-
-
-def test_networks_below_scratch_are_named(nothing_measured: None) -> None:
-    better = {(m, f"{a}{v}"): 0.6 for m in FORWARD + BACKWARD for a in ("gram", "two-stages") for v in ("", "-thawed")}
-    said = short.below_scratch(pyramid.tidy(frame(better | {("svgg14-forward", "gram-thawed"): 0.45})))
-    assert "with nothing frozen, 2 lie below Scratch" in said and "SVGG14 (Gram −5.0" in said
-    assert "forward on CIFAR-10" in said and "forward on CIFAR-100" in said and "backward" not in said
 
 
 def test_networks_from_random_weights_stand_beside_the_pyramids_own_where_the_size_is_the_same(

@@ -3,14 +3,12 @@
 import math
 from dataclasses import replace
 
-import invented
 import numpy as np
 import pandas as pd
 import pytest
 import sweeps
 
-from netpress import papers, sweep
-from netpress.book import search_page
+from netpress import sweep
 from netpress.papers.triage import convergence
 from netpress.runs import records
 from netpress.training.stage import Stage
@@ -73,33 +71,3 @@ def test_looking_on_the_way_changes_nothing(tmp_path, monkeypatch):
     ends = [accuracy for step, accuracy in seen["curve"] if step in (3, 6)]
     assert ends == [row["test_accuracy"] for row in unseen["history"]]
     assert "curve" not in unseen and "looks" not in unseen["history"][0]
-
-
-def test_how_long_networks_settle_is_read_from_curves() -> None:
-    """Twenty epochs of two steps; ended after ten, its last fifth is epochs 9 and 10: 0.55 less 0.5."""
-    curve = [[2.0 * n, 0.5 if n < 10 else 0.55 if n == 10 else 0.6] for n in range(1, 21)]
-    record = {"curve": curve, "run": {"steps": [{"epochs": 20}]}}
-    assert search_page.drift_after(record, 10) == pytest.approx(5.0)
-    assert search_page.drift_after(record, 20) == pytest.approx(0.0)
-
-
-def test_parents_of_one_edition_do_not_hide_those_of_another(tmp_path, monkeypatch) -> None:
-    """Each gains in its last epoch what is planted, in points: 3 in small, at first 0 in large."""
-    monkeypatch.setenv("NETPRESS_RESULTS", str(tmp_path))
-    monkeypatch.setattr(papers, "shown", lambda paper, edition: papers.grid(paper, edition))
-
-    def parent(edition: str, gain: float) -> None:
-        run = next(run for run in papers.grid("triage", edition, ("cifar10",)) if run.method == "parent")
-        content = invented.content(run, 0.8)
-        rows = [row | {"test_accuracy": 0.8} for row in content["history"]]
-        rows[-1]["test_accuracy"] += gain / 100
-        records.write(run, edition, content | {"history": rows}, tmp_path)
-
-    parent("small", 3.0)
-    assert "by VGG16 on CIFAR-10 (3.00)." in search_page.unsettled_text("triage")
-    parent("large", 0.0)
-    assert "by VGG16 on CIFAR-10 (edition small: 3.00)." in search_page.unsettled_text("triage")
-    assert search_page.unsettled_text("triage", "large").startswith("No parent shown here gained more")
-    parent("large", 2.0)
-    both = "VGG16 on CIFAR-10 in Deep Net Triage (edition {}: {})".format
-    assert f"by {both('small', '3.00')} and {both('large', '2.00')}." in search_page.unsettled_text()

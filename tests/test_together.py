@@ -8,11 +8,9 @@ import pandas as pd
 import pytest
 
 from netpress import papers, paths
-from netpress.book import evidence_links
 from netpress.papers import together
 from netpress.papers.paper import INTEGERS, UNCOMPRESSED, facts_of, meets
-from netpress.papers.together import answers, figures
-from netpress.report.estimates import Estimate
+from netpress.papers.together import figures
 from netpress.runs import records
 
 EDITIONS = dict.fromkeys(papers.PAPERS, "demo")
@@ -166,35 +164,3 @@ def kept(label: str, number: str) -> float:
     paper, _, rest = label.partition("/")
     file = paths.results_dir() / "demo" / paper / "digits" / f"{rest}-s0.json"
     return json.loads(file.read_text())[number]
-
-
-def found(shown: str, said: str) -> Estimate:
-    (one,) = [each for each in answers.ANSWERS if each.shown == shown and said in each.what]
-    return one.found(papers.runs_frame(one.paper, "demo"))
-
-
-def test_answers_by_hand(frame):
-    """Differences of the records themselves, in points."""
-    first = [kept(f"triage/vgg16-block1-{start}-frozen", "best") for start in ("random", "mean", "student-teacher")]
-    expected = {
-        ("criticality", "first block"): sum(first) / 3 - kept("triage/vgg16-parent", "best"),
-        ("over_scratch", "backward"): kept("pyramid/svgg5-backward-two-stages", "best")
-        - kept("pyramid/svgg5-backward-scratch", "best"),
-        ("native", "nothing frozen"): kept("pyramid/svgg5-forward-two-stages-thawed", "best")
-        - kept("pyramid/svgg5-forward-native", "best"),
-        ("pruned", "one weight of five"): kept("compressing/vgg16-pruned-5x-global-retrained", "last")
-        - kept("compressing/vgg16-pruned-1x-global-retrained", "last"),
-        ("schedules", "ten times"): kept("compressing/bit-r14x1-matched-10x", "last")
-        - kept("compressing/bit-r14x1-matched-1x", "last"),
-    }
-    for (shown, said), difference in expected.items():
-        answer = found(shown, said)
-        assert answer.n == 1 and answer.mean == pytest.approx(100 * difference)
-
-
-@pytest.mark.parametrize("paper", list(EDITIONS))
-def test_every_answer_and_every_claim_leads_to_a_figure_or_table_of_the_book(paper):
-    shown = evidence_links.links(paper)
-    assert {answer.shown for answer in answers.ANSWERS if answer.paper == paper} < set(shown)
-    for claim in papers.get(paper).claims:
-        assert claim.rests_on and set(claim.rests_on) <= set(shown), claim.id

@@ -9,7 +9,7 @@ import pytest
 from netpress import nets, papers, sweep
 from netpress.errors import UserError
 from netpress.papers import triage
-from netpress.papers.triage import figures, short
+from netpress.papers.triage import figures
 from netpress.papers.triage.claims import CLAIMS
 from netpress.runs.run import fingerprint
 
@@ -131,43 +131,6 @@ def mean_beside_random(gains):
         for seed, gain in enumerate(found)
         for begin in ("mean", "random")
     ])  # fmt: skip
-
-
-@pytest.mark.parametrize(
-    ("gains", "said"),
-    [
-        ({"digits": [-43.6]}, "worse than random-frozen on digits (−43.6), in points of best accuracy. There is one "
-         "run each, so no interval says whether it may be chance."),
-        # sd of 1, 2, 3: 1; half of the interval 4.303 / sqrt(3) = 2.5
-        ({"mnist": [1.0, 2.0, 3.0], "cifar10": [-1.0, 0.0, -2.0]}, "better than random-frozen on MNIST (+2.0 ± 2.5) "
-         "and worse than random-frozen on CIFAR-10 (−1.0 ± 2.5), in points of best accuracy. Every interval includes "
-         "zero, so it may be chance."),
-        ({"mnist": [11.0, 12.0, 13.0], "cifar10": [0.0, 0.0, 0.0]}, "better than random-frozen on MNIST (+12.0 ± 2.5) "
-         "and equal to random-frozen on CIFAR-10 (0.0 ± 0.0), in points of best accuracy."),
-        ({"mnist": [1.0, 2.0, 3.0], "cifar10": [-1.0]}, "better than random-frozen on MNIST (+2.0 ± 2.5) and worse "
-         "than random-frozen on CIFAR-10 (−1.0), in points of best accuracy."),
-    ],
-)  # fmt: skip
-def test_equal_filters_may_be_chance_only_where_intervals_say_so(gains, said):
-    assert short.equal_filters(mean_beside_random(gains)) == f"With block 1 replaced, mean-frozen is {said}"
-
-
-def test_the_headline_says_of_which_networks_blocks_are_alike():
-    """Frozen, block 1 costs 40 points more than block 5; retrained as a whole, half a point more."""
-    lost = {"frozen": {"block1": 0.4, "block5": 0.0}, "thawed": {"block1": 0.005, "block5": 0.0}}
-    blank = dict.fromkeys(("block", "initialisation", "regime", "retraining"), "")
-    rows = [blank | {"model": "vgg16", "method": "parent", "best": 0.9}] + [
-        {"model": f"vgg16-{block}", "block": block, "method": f"mean-{regime}", "initialisation": "mean",
-         "regime": regime, "retraining": "one-cycle", "best": 0.9 - less}
-        for regime, blocks in lost.items()
-        for block, less in blocks.items()
-    ]  # fmt: skip
-    runs = pd.DataFrame(rows).assign(dataset="digits", seed=0, status="done", edition="demo", last=0.5)
-    assert "on average block 1 costs 20.2 points more than block 5" in short.blocks(runs)
-    said = short.headline(runs)
-    assert said.endswith("Which block it is then makes less than a point of difference.")
-    runs.loc[runs["method"] == "mean-thawed", "best"] -= 0.1 * (runs["block"] == "block5")
-    assert short.headline(runs).endswith("here block 5 costs most.")
 
 
 def test_weights_that_cannot_be_had_are_told_before_anything_is_computed(tmp_path, monkeypatch):

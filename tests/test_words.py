@@ -22,8 +22,6 @@ TERMS = {
     "fingerprint": "netpress.runs.run.fingerprint",
     "sweep": "netpress.sweep.ensure",
     "worker": "netpress.sweep.workers.Worker",
-    "workspace": "netpress.runs.workspace.Workspace",
-    "lease": "netpress.sweep.leases.Leases",
     "checkpoint": "netpress.training.checkpoint.Checkpoint",
     "claim": "netpress.report.claims.Claim",
     "verdict": "netpress.report.claims.Verdict",
@@ -44,8 +42,6 @@ KEPT = {  # where such a word means something else
     "cli.py": {"bench"},  # the command `netpress bench`
     "papers/pyramid": {"speed"},  # how fast networks classify, which the paper asks
     "papers/compressing": {"told"},
-    "book/site.py": {"speed"},
-    "book/opening.py": {"speed"},  # what the page on speed opens with
     "benchmarks": {"speed"},  # of a sweep, and of the pyramid
     "console.py": {"speed"},
 }

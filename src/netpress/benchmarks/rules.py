@@ -7,7 +7,7 @@ of all that can be decided wrongly, where every claim's truth is the one in whic
 what the pilot suggests is found.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -50,11 +50,11 @@ class Simulated:
         names = dict.fromkeys(name for each in self.found.comparisons for name in each.values)
         return dict(zip(names, self.family.strata, strict=True))
 
-    def draw(self, seeds: Callable[[str], int], generator: np.random.Generator) -> rules.Evidence:
+    def draw(self, seeds: Mapping[str, int], generator: np.random.Generator) -> rules.Evidence:
         """What the claim's numbers say with so many seeds on each data set."""
         values: list[dict[str, np.ndarray]] = [{} for _ in self.found.comparisons]
         for name, stratum in self.strata.items():
-            noise = stratum.root @ generator.standard_normal((len(stratum.own), seeds(name)))
+            noise = stratum.root @ generator.standard_normal((len(stratum.own), seeds[name]))
             for i, mean, own in zip(stratum.own, stratum.mean, noise, strict=True):
                 values[i][name] = mean + self.shifts[i] + own
         drawn = [replace(one, values=own) for one, own in zip(self.found.comparisons, values, strict=True)]
@@ -75,7 +75,7 @@ class Simulated:
         weakest = int(np.nanargmax(self.family.each_p))
         return comparison.threshold if i == weakest else sign * max(sign * mean, sign * comparison.threshold)
 
-    def share(self, seeds: Callable[[str], int], level: float, words: tuple[str, ...], draws: int = DRAWS) -> float:
+    def share(self, seeds: Mapping[str, int], level: float, words: tuple[str, ...], draws: int = DRAWS) -> float:
         """How often one of the words is found."""
         generator = np.random.default_rng(0)
         return float(np.mean([self.draw(seeds, generator).word(level) in words for _ in range(draws)]))
@@ -100,10 +100,10 @@ def with_controls(frame: pd.DataFrame) -> pd.DataFrame:
     return pd.concat([frame, made], ignore_index=True)
 
 
-def planned(paper: str) -> Callable[[str], int]:
+def planned(paper: str, datasets: Iterable[str]) -> dict[str, int]:
     """Data set -> fresh seeds on it."""
     chosen = editions.settings(EDITION, paper)
-    return lambda name: editions.of(chosen.fresh, name) if name in chosen.datasets else PASSES
+    return {name: editions.of(chosen.fresh, name) if name in chosen.datasets else PASSES for name in datasets}
 
 
 def row_of(claim: rules.Claim, found: Found, claims: int) -> dict[str, Any]:
@@ -113,11 +113,11 @@ def row_of(claim: rules.Claim, found: Found, claims: int) -> dict[str, Any]:
     left when half of the claims are.
     """
     strictest, halfway = rules.LEVEL / claims, rules.LEVEL / max(1, claims // 2)
-    plan = planned(claim.paper)
     as_found = Simulated(found, "pilot")
-    powers = {n: as_found.share(lambda _, n=n: n, halfway, rules.DECIDED, DRAWS // 5) for n in SEEDS}
+    plan = planned(claim.paper, as_found.strata)
+    powers = {n: as_found.share(dict.fromkeys(as_found.strata, n), halfway, rules.DECIDED, DRAWS // 5) for n in SEEDS}
     return {
-        "claim": claim.id, "paper": claim.paper, "seeds": {name: plan(name) for name in as_found.strata},
+        "claim": claim.id, "paper": claim.paper, "seeds": plan,
         "error_if_false": Simulated(found, "false").share(plan, strictest, (rules.SUPPORTED,)),
         "error_if_true": Simulated(found, "true").share(plan, strictest, (rules.CONTRADICTED,)),
         "power": as_found.share(plan, halfway, rules.DECIDED, DRAWS // 2),

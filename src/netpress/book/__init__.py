@@ -7,12 +7,11 @@ A chapter's second cell makes a `Page` of the parameters in its first; everythin
 from typing import Any
 
 from netpress.book.chapter import check_parameters
-from netpress.book.opening import in_short
 from netpress.book.page import Page
 from netpress.book.parameters import parameter
 from netpress.book.your_page import YourPage
 
-__all__ = ["Page", "YourPage", "build", "check_parameters", "in_short", "parameter", "preview", "rerun"]
+__all__ = ["Page", "YourPage", "build", "check_parameters", "parameter", "preview", "rerun"]
 
 
 def __dir__() -> list[str]:

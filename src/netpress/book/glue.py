@@ -3,6 +3,7 @@
 import math
 import numbers
 import re
+import string
 from html import escape
 from typing import Any
 
@@ -86,3 +87,22 @@ def without_caption(content: str) -> str:
         content = re.sub(r"^<figure[^>]*>|<figcaption>.*?</figcaption>|</figure>$", "", content, flags=re.S)
         return f'<div class="np-figure">{content}</div>'
     return re.sub(r"<caption>.*?</caption>", "", content, count=1, flags=re.S)
+
+
+MARKDOWN = re.compile(r"([\\`*_{}\[\]<>$|#])")
+
+
+def say(text: str, **values: object) -> None:
+    """See `Page.say`."""
+    from IPython.display import display
+
+    sentence = Sentence().vformat(text, (), values)
+    display({"text/markdown": sentence, "text/plain": sentence}, raw=True)
+
+
+class Sentence(string.Formatter):
+    """Formats as `str.format`, but writes values as `written` does, and plain where Markdown would read them."""
+
+    def format_field(self, value: object, format_spec: str) -> str:
+        """One value."""
+        return MARKDOWN.sub(r"\\\1", written("in a sentence", value, format_spec))

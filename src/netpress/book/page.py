@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
     from netpress.book.live import Live
     from netpress.report.claims import Verdict
-    from netpress.report.findings import Finding
     from netpress.runs.run import Run
 
 EXPECTED = {
@@ -131,20 +130,6 @@ class Page(BaseModel):
             return papers.verdicts(paper, edition)
         return papers.verdicts_on(self.runs, edition)
 
-    def findings(self) -> "list[Finding]":
-        """The same with the pilot's verdict as long as the fresh seeds of a claim are not all run."""
-        from netpress.report.findings import finding
-
-        pilot = self.pilot()
-        return [finding(verdict, pilot.get(verdict.claim.id)) for verdict in self.verdicts()]
-
-    def pilot(self) -> dict[str, dict[str, Any]]:
-        """Claim -> what the first version of the rules said of the pilot's seeds."""
-        from netpress import papers
-
-        ((paper, edition),) = self.editions.items()
-        return papers.pilot_verdicts(paper, edition)
-
     def glue(self, name: str, value: object, form: str = "", caption: str = "") -> None:
         """Keep a number, a sentence, a table or a figure under `name` for the prose.
 
@@ -154,16 +139,12 @@ class Page(BaseModel):
         """
         glue.glue(name, value, form, caption)
 
-    def glue_verdicts(self, *names: str) -> None:
-        """Keep the verdict on each claim in words, as `verdict_T1`: on fresh seeds, and what the pilot's rules said."""
-        from netpress.report.boards import spoken
+    def say(self, text: str, **values: object) -> None:
+        """Show a sentence in Markdown, in a notebook and on the site alike: its {name:.1f} are filled with `values`.
 
-        found = {one.claim.id: one for one in self.findings()}
-        pilot = self.pilot()
-        for name in names:
-            known = name in pilot and not found[name].by
-            before = f"; in the pilot, by the first rules, {pilot[name]['verdict']}" if known else ""
-            self.glue(f"verdict_{name}", spoken(found[name]) + before)
+        Formats are Python's; a missing value (None, nan) reads "not run". Roles of MyST need doubled braces.
+        """
+        glue.say(text, **values)
 
     @cached_property
     def live(self) -> "Live":

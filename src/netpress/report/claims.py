@@ -116,8 +116,9 @@ class Verdict:
         """The effect in words: "−1.20 points [−2.01, −0.39]", with the interval that decides."""
         if self.effect is None:
             return ""
-        known = self.low is not None and self.high is not None
-        bounds = f" [{number(self.low, 2)}, {number(self.high, 2)}]" if known else ""
+        bounds = ""
+        if self.low is not None and self.high is not None:
+            bounds = f" [{number(self.low, 2)}, {number(self.high, 2)}]"
         return f"{number(self.effect, 2)} {self.unit}{bounds}"
 
     def as_dict(self) -> dict[str, Any]:

@@ -1,14 +1,15 @@
 """The explorer: every run as a row of a table, with its learning curves and its record, made for a page with a script.
 
-Without the script it is a plain table. With it (the script and the bundle of Vega that `assets` gives, nothing from
-elsewhere) the table is filtered, sorted and turned page by page, a scatter of all runs is linked to it, and any two
-runs are compared. Numbers are rounded and columns coded, so that a thousand runs take some hundred kilobytes.
+Without the script it is a plain table of the first runs. With it (the script and the bundle of Vega that `assets`
+gives, nothing from elsewhere) the table is filtered, sorted and turned page by page, a scatter of all runs is linked to
+it, and any two runs are compared. Numbers are rounded and columns coded. A site puts the data into a file of their own
+(`split`), so that the page stays as small however many runs there are.
 """
 
 import html
 import json
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache, cached_property
 from importlib import resources
@@ -16,34 +17,32 @@ from typing import Any
 
 import pandas as pd
 
-from netpress.report.explorer.charts import specifications
+from netpress.report.theme import PALETTE
 
 ELEMENT = "np-explorer"  # the page's id for it, and the class of its parts
 BUNDLE, *OWN = FILES = ("np-vega.js", "np-explorer.js", "np-explorer.css")  # in the order of loading
+OPEN, CLOSE = f'<script type="application/json" class="{ELEMENT}-data">', "</script>"
+PLAIN = 100  # rows that are shown without the script
 
 # column of the frame -> head of the table
 SHOWN = {
-    "model": "network", "method": "method", "best": "best, %", "last": "last, %", "seed": "seed",
-    "dataset": "data set", "paper": "paper", "edition": "edition", "epochs_to_99": "epochs to 99 %",
-    "parameters": "parameters", "multiply_adds": "multiply-adds", "seconds": "training, s",
+    "model": "network", "method": "method", "dataset": "data set", "seed": "seed", "paper": "paper",
+    "edition": "edition", "best": "best, %", "last": "last, %", "parameters": "parameters",
+    "multiply_adds": "multiply-adds", "seconds": "training, s",
 }  # fmt: skip
-BEHIND = {
-    "status": "status", "epochs": "epochs", "images_per_second": "images per second", "device": "device",
-    "commit": "commit", "time": "made", "fingerprint": "fingerprint",
-}  # fmt: skip
-PER_CENT = ("best", "last")
-DIGITS = {"best": 2, "last": 2, "seconds": 1, "images_per_second": 0}
-CURVES = ("test_accuracy", "train_accuracy", "test_loss", "train_loss")
-CUT = {"fingerprint": 12, "time": len("2026-01-01T00:00")}  # letters shown
+BEHIND = ("status", "epochs", "epochs_to_99", "images_per_second", "device", "commit", "time", "fingerprint")
+DIGITS = {"best": 2, "last": 2, "seconds": 1}
 
 
 @dataclass(frozen=True, eq=False)
 class Explorer:
     """`runs`: one row a run, as in `runs.records.frame`; `history`: one row an epoch. Runs without a record are left
-    out. Shows itself as HTML; everything that comes from a record is escaped."""
+    out. `code`: the address of the folder of the code in which results/ lies, for links to records; "" without one.
+    Shows itself as HTML; everything that comes from a record is escaped."""
 
     runs: pd.DataFrame
     history: pd.DataFrame
+    code: str = ""
 
     @cached_property
     def rows(self) -> pd.DataFrame:
@@ -52,85 +51,74 @@ class Explorer:
 
     @cached_property
     def data(self) -> dict[str, Any]:
-        """What the script reads: coded columns, curves, measures, specifications of the charts."""
-        columns = {name: coded(self.column(name)) for name in [*SHOWN, *BEHIND] if name in self.rows}
-        return {
-            "heads": {name: head for name, head in (SHOWN | BEHIND).items() if name in columns},
-            "columns": columns,
-            **self.measures(),
-            **self.histories(),
-            "charts": specifications(list(dict.fromkeys(self.rows["paper"]))),
-        }
+        """What the script reads: coded columns, curves, measures, charts.
 
-    def column(self, name: str) -> list[Any]:
-        """A column's values as they are shown: rounded, accuracies in per cent, None where there is none."""
-        factor = 100 if name in PER_CENT else 1
-        values = [plain(value, DIGITS.get(name, 0), factor) for value in self.rows[name]]
-        return [value[: CUT[name]] if value else value for value in values] if name in CUT else values
-
-    def measures(self) -> dict[str, list[list[Any]]]:
-        """What else was measured on each run; only single numbers and words.
-
-        `measured`: the different lists of names that runs have. `measures`: per run which of these it has, then values.
+        `measured`: the different lists of names of measures that runs have; `measures`: per run which of these it has,
+        then its values. `curves`: per run test and training accuracy by epoch, in hundredths of a per cent.
         """
-        names = [name for name in self.rows if str(name).startswith("measures.")]
+        names = [str(name) for name in self.rows if str(name).startswith("measures.")]
         measured: dict[tuple[str, ...], int] = {}
         measures: list[list[Any]] = []
         for row in self.rows[names].to_dict("records"):
             own = tuple(name for name in names if is_shown(row[name]))
             measures.append([measured.setdefault(own, len(measured)), *(plain(row[name], 5) for name in own)])
+        histories = dict(list(self.history.groupby("name", sort=False))) if len(self.history) else {}
+        curves = [
+            [
+                [plain(value, 0, 10_000) for value in histories[name][column]]
+                for column in ("test_accuracy", "train_accuracy")
+                if name in histories and column in histories[name]
+            ]
+            for name in self.rows["name"]
+        ]
         return {
+            "heads": SHOWN,
+            "columns": {name: coded(self.column(name)) for name in (*SHOWN, *BEHIND) if name in self.rows},
             "measured": [[name.removeprefix("measures.") for name in own] for own in measured],
             "measures": measures,
+            "curves": curves,
+            "charts": charts(),
+            "code": self.code.rstrip("/"),
         }
 
-    def histories(self) -> dict[str, list[list[Any]]]:
-        """`stages`: the different stages that runs have, as [name, epochs] each. `curves`: per run which of these it
-        has, then its CURVES, None where there is none; nothing without a history. Accuracies are 1/100 of a per cent.
-        """
-        groups = {} if self.history.empty else dict(list(self.history.groupby("name", sort=False)))
-        stages: list[list[Any]] = []
-        curves: list[list[Any]] = []
-        for name in self.rows["name"]:
-            if name not in groups:
-                curves.append([])
-                continue
-            if (own := stages_of(groups[name])) not in stages:
-                stages.append(own)
-            curves.append([stages.index(own), *curves_of(groups[name])])
-        return {"stages": stages, "curves": curves}
+    def column(self, name: str) -> list[Any]:
+        """A column's values as they are shown: rounded, accuracies in per cent, None where there is none."""
+        factor = 100 if name in ("best", "last") else 1
+        return [plain(value, DIGITS.get(name, 0), factor) for value in self.rows[name]]
 
     def __repr__(self) -> str:
         return f"Explorer of {len(self.rows)} runs"
 
     def _repr_html_(self) -> str:
         data = json.dumps(self.data, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-        return (
-            f'<div id="{ELEMENT}" class="{ELEMENT}" data-runs="{len(self.rows)}">{self.plain_table()}'
-            f'<script type="application/json" class="{ELEMENT}-data">{in_script(data)}</script></div>'
+        columns = [self.column(name)[:PLAIN] for name in SHOWN]
+        head = "".join(f'<th scope="col">{html.escape(text)}</th>' for text in SHOWN.values())
+        body = "".join(
+            f"<tr>{''.join(f'<td>{html.escape(cell_text(value))}</td>' for value in row)}</tr>"
+            for row in zip(*columns, strict=True)
         )
-
-    def plain_table(self) -> str:
-        """All runs as a table, as short as HTML allows: end tags of rows and cells may be left out."""
-        columns = [self.column(name) for name in SHOWN]
-        head = "".join(f'<th scope="col">{html.escape(text)}' for text in SHOWN.values())
-        texts = [[cell_text(value, name) for value in column] for name, column in zip(SHOWN, columns, strict=True)]
-        rows = ("".join(f"<td>{html.escape(text)}" for text in row) for row in zip(*texts, strict=True))
-        body = "".join(f"<tr>{row}" for row in rows)
+        first = f"<p>The first {PLAIN} of {len(self.rows):,} runs.</p>" if len(self.rows) > PLAIN else ""
         return (
-            f'<div class="np-scroll {ELEMENT}-scroll" tabindex="0" role="region" aria-label="Table: every run">'
-            f'<table class="dataframe np-table {ELEMENT}-table"><thead><tr>{head}</thead><tbody>{body}</tbody></table>'
-            "</div>"
+            f'<div id="{ELEMENT}" class="{ELEMENT}" data-runs="{len(self.rows)}"><div class="{ELEMENT}-plain">{first}'
+            '<div class="np-scroll" tabindex="0" role="region" aria-label="Table: runs"><table class="dataframe '
+            f'np-table"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div></div>'
+            f"{OPEN}{in_script(data)}{CLOSE}</div>"
         )
 
 
-def cell_text(value: object, name: str) -> str:
+def split(page: str) -> tuple[str, str]:
+    """A page without the explorer's data, and these as a script; "" where there are none.
+
+    A script, since browsers do not let a page that was opened from the disk read a file of data.
+    """
+    before, opened, rest = page.partition(OPEN)
+    data, _, after = rest.partition(CLOSE)
+    return (before + after, f"window.npExplorer={data};\n") if opened else (page, "")
+
+
+def cell_text(value: object) -> str:
     """A cell of the plain table."""
-    if value is None:
-        return "–"
-    if name in PER_CENT:
-        return f"{value:.{DIGITS[name]}f}"
-    return f"{value:,}" if isinstance(value, int) else str(value)
+    return "–" if value is None else f"{value:,}" if isinstance(value, int | float) else str(value)
 
 
 def plain(value: Any, digits: int, factor: float = 1) -> Any:
@@ -146,9 +134,7 @@ def plain(value: Any, digits: int, factor: float = 1) -> Any:
 
 def is_shown(value: object) -> bool:
     """Whether a measure is a single number or word."""
-    if isinstance(value, str):
-        return bool(value)
-    return isinstance(value, int | float) and math.isfinite(value)
+    return bool(value) if isinstance(value, str) else isinstance(value, int | float) and math.isfinite(value)
 
 
 def coded(values: list[Any]) -> dict[str, Any]:
@@ -160,32 +146,45 @@ def coded(values: list[Any]) -> dict[str, Any]:
     return {"different": different, "codes": [place[value] for value in values]}
 
 
-def stages_of(rows: pd.DataFrame) -> list[list[Any]]:
-    """The stages of one run."""
-    stages: list[list[Any]] = []
-    for stage in rows["stage"]:
-        if not stages or stages[-1][0] != stage:
-            stages.append([stage, 0])
-        stages[-1][1] += 1
-    return stages
-
-
-def curves_of(rows: pd.DataFrame) -> list[list[Any] | None]:
-    """The curves of one run."""
-    found = [numbers(rows[name], name) if name in rows else [] for name in CURVES]
-    return [values if any(value is not None for value in values) else None for values in found]
-
-
-def numbers(values: Iterable[Any], name: str) -> list[Any]:
-    """A curve: accuracies as whole hundredths of a per cent, losses to three digits."""
-    if name.endswith("accuracy"):
-        return [plain(value, 0, 10_000) for value in values]
-    return [None if plain(value, 9) is None else float(f"{float(value):.3g}") for value in values]
-
-
 def in_script(text: str) -> str:
     """JSON that cannot end the script element it stands in."""
     return text.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
+
+
+@cache
+def charts() -> dict[str, Any]:
+    """Two charts as Vega-Lite: the scatter of all runs that fit, and learning curves of the chosen ones.
+
+    The script fills their data `runs`, `chosen` and `curves`; `var:NAME` stands for a colour of the page.
+    """
+    import altair as alt
+
+    def finished(chart: Any, description: str) -> dict[str, Any]:
+        size = {"width": "container", "height": 260, "autosize": {"type": "fit", "contains": "padding"}}
+        made = {name: value for name, value in chart.to_dict().items() if name != "$schema"}
+        return made | size | {"description": description, "config": {"view": {"stroke": None}}}
+
+    x = alt.X("parameters:Q", scale=alt.Scale(type="log", nice=False), axis=alt.Axis(format="~s"), title="parameters")
+    y = alt.Y("best:Q", scale=alt.Scale(zero=False), title="best accuracy, %")
+    shades = alt.Scale(range=[f"var:--np-{name}" for name in PALETTE])
+    dashes = alt.Scale(domain=["test", "training"], range=[[1, 0], [5, 4]])
+    legend = alt.Legend(title=None, orient="top")
+    points = alt.Chart(alt.NamedData(name="runs")).mark_point(filled=True, size=45, opacity=0.7, cursor="pointer")
+    points = points.encode(
+        x, y, alt.Color("paper:N", scale=shades, legend=legend), alt.Shape("paper:N", legend=legend), tooltip="name:N"
+    )
+    rings = alt.Chart(alt.NamedData(name="chosen")).mark_point(size=190, strokeWidth=2.2, color="var:ink").encode(x, y)
+    lines = alt.Chart(alt.NamedData(name="curves")).mark_line(strokeWidth=2, point=True).encode(
+        x=alt.X("epoch:Q", title="epoch over all stages (dashed: training)", axis=alt.Axis(tickMinStep=1, format="d")),
+        y=alt.Y("accuracy:Q", title="accuracy, %", scale=alt.Scale(zero=False)),
+        color=alt.Color("run:N", scale=shades, legend=alt.Legend(title=None, orient="top", columns=1, labelLimit=0)),
+        strokeDash=alt.StrokeDash("on:N", scale=dashes, legend=None),
+        tooltip=["run:N", "on:N", "epoch:Q", "accuracy:Q"],
+    )  # fmt: skip
+    return {
+        "scatter": finished(alt.layer(points, rings), "Every run that fits: parameters against best accuracy"),
+        "curves": finished(lines, "Learning curves of the chosen runs"),
+    }
 
 
 @cache
