@@ -42,7 +42,7 @@ def table_devices() -> Table:
         "Accuracy after the last epoch, in %, averaged over the methods that were trained on both, with seeds of their "
         "own; differences in points."
     )
-    note = "Welch's 95 % interval, a seed counted once. On a GPU the same code takes other ways: graphs, no biases."
+    note = "Welch's 95 % interval, a seed counted once. On a GPU the same code takes other ways: graphs."
     return listing(rows, caption, note)
 
 
