@@ -234,23 +234,6 @@ def test_a_disk_that_fills_while_publishing_leaves_the_old_site(
     assert (old / "index.html").read_text() == "site"
 
 
-def test_out_of_rerun_is_looked_at_before_the_chapter_runs(
-    command: Command,  # noqa: F811
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(site, "run_all", lambda jobs: pytest.fail("it ran"))
-    told = command("rerun", "triage/accuracy", "-p", "edition=demo", "--out", tmp_path)
-    assert told.status == 2 and "is a folder" in told.sentence
-    assert command("rerun", "triage/accuracy", "--out", "").status == 2
-    told = command("rerun", "triage/accuracy", "--out", "/proc/nothing/out.ipynb")
-    assert told.status == 2 and "Cannot write" in told.sentence
-    link = tmp_path / "link.ipynb"
-    link.symlink_to(tmp_path / "real.ipynb")
-    assert site.place_of(link) == (tmp_path / "real.ipynb").resolve()
-    assert [path.name for path in tmp_path.iterdir()] == ["link.ipynb"]
-
-
 # --- a page's parameters and numbers --------------------------------------------------------------------------------
 
 
