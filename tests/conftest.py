@@ -28,9 +28,9 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.setenv("NETPRESS_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("NETPRESS_RESULTS", str(tmp_path / "results"))
     monkeypatch.setenv("NETPRESS_CHECKPOINT_SECONDS", "0")
-    from netpress.training.threads import single
+    from netpress.training.compute import one_thread
 
-    with single():
+    with one_thread():
         yield tmp_path
 
 

@@ -84,7 +84,7 @@ def test_soft_targets_times_their_temperature_squared_pull_as_hard_as_labels() -
     """Why taught and untaught narrow networks share one rate. A new student, a teacher sure of the right answers."""
     import torch
 
-    from netpress import losses
+    from netpress.training import losses
 
     draw = torch.Generator().manual_seed(0)
     labels = torch.arange(200) % 10

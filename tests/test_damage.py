@@ -7,7 +7,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-import sweeps
 import torch
 from safetensors.torch import load
 from sweeps import EDITION, found, intricate, parent
@@ -18,7 +17,6 @@ from netpress.runs import records, sweep
 from netpress.runs.perform import Workspace, perform
 from netpress.runs.store import WeightStore
 from netpress.training import compute
-from netpress.training.checkpoint import Checkpoints
 
 slow = pytest.mark.slow
 
@@ -40,8 +38,6 @@ def damageable(folder: Path) -> dict[str, tuple[list[Path], Callable[[], bool]]]
     records.write(run, EDITION, perform(run, Workspace(compute.plain(), store)), folder)
     record, key = records.path_of(run, EDITION, folder), run.fingerprint
     store.save("beginning", load((folder / "shelf" / f"{key}.safetensors").read_bytes()), {"history": [{"loss": 0.25}]})
-    points = Checkpoints(folder, "run")
-    points.keep(sweeps.made_up(0, 1))
     entry = folder / "entry.images"
     images = torch.arange(24, dtype=torch.uint8).view(2, 3, 2, 2)
     cache.write(entry, images, torch.tensor([0, 1]), {"classes": ["a", "b"], "checksum": "c"})
@@ -59,7 +55,6 @@ def damageable(folder: Path) -> dict[str, tuple[list[Path], Callable[[], bool]]]
     beginning = [folder / "shelf" / f"beginning.{ending}" for ending in ("safetensors", "json")]
     return {
         "records": ([record], lambda: records.read(record) is not None),
-        "checkpoints": ([points.paths[0]], lambda: Checkpoints(folder, "run").newest() is not None),
         "weights": (beginning, lambda: store.find("beginning") is not None),
         "decoded images": ([entry], lambda: cache.read(entry) is not None),
         "sources": ([source], source_is_whole),
@@ -91,7 +86,7 @@ def test_every_damage_is_noticed(folder: Path, each: int) -> None:
                 all_of_them += 1
                 noticed[f"{kind}, {damage.__name__}"] += not is_whole()
     print(noticed)
-    assert sum(noticed.values()) == all_of_them == 9 * each
+    assert sum(noticed.values()) == all_of_them == 7 * each
 
 
 def test_damage_is_set_aside_and_made_again_with_the_same_bits(folder: Path) -> None:

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from netpress import data, nets, papers
-from netpress.compress.edits import Inherit, Prune
+from netpress.compress.edits import Inherit
 from netpress.data.views import normalise_of
 from netpress.errors import UserError
 from netpress.nets.network import Network
@@ -22,13 +22,11 @@ from netpress.training import cache as caches
 from netpress.training.cache import Cache, weights_hash
 from netpress.training.compute import ComputeConfig, choose
 from netpress.training.feed import Feed, TrainTestData
-from netpress.training.fold import folded_network
 from netpress.training.loop import learning_rates, make_optimiser, train
 from netpress.training.stage import Stage
 
 BLOCKS = ("block1", "block2", "block3", "block4", "block5")
 PRECISIONS = ("fp32", "bf16")
-FOLDED = {"channels_last": True, "folds": True}  # with fp32: what processors without bf16 do
 WIDTH = 1 / 16
 # AMX rounds an image's bf16 output by its place in the batch, now and then, and a cache is filled in another order.
 PLACE_MATTERS = getattr(torch.cpu, "_is_amx_tile_supported", bool)()
@@ -338,49 +336,6 @@ def test_bf16_is_as_accurate_as_fp32_in_vgg16() -> None:
     assert abs(mean_gap("vgg16", 1 / 8, 32)) <= 0.005
 
 
-# --- processors without bf16 --------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("block", ["block1", "block3", "block5"])
-def test_with_folded_batchnorm_cached_is_live(block: str) -> None:
-    same_cached_and_live(Stage("retrain", trains=(block,), **TWENTY), f"vgg16-{block}", "fp32", **FOLDED)
-    imitate = Stage("imitate", loss="block-l2", at=block, trains=(block,), teacher="parent", lr=1e-3, **TWENTY)
-    same_cached_and_live(imitate, f"vgg16-{block}", "fp32", "vgg16", **FOLDED)
-
-
-@pytest.mark.parametrize("view", ["plain", "crop"])
-@pytest.mark.parametrize(("loss", "at", "trains"), [("gram", "C2", ("C2",)), ("distillation", None, ())])
-def test_a_teacher_with_folded_batchnorm_teaches_the_same(
-    loss: str, at: str | None, trains: tuple[str, ...], view: str
-) -> None:
-    """To rounding, which training makes larger."""
-    stage = Stage("taught", loss=loss, at=at, trains=trains, teacher="parent", lr=1e-4, view=view, **TWENTY)
-    folded_rows, plain_rows = (
-        trained(stage, "svgg8-forward", speed_of("fp32", True, **more), "vgg19")[1] for more in (FOLDED, {})
-    )
-    assert losses_of(folded_rows) == pytest.approx(losses_of(plain_rows), rel=1e-3)
-
-
-@pytest.mark.parametrize("model", ["vgg16-block3", "svgg11-backward", "six-layer"])
-def test_folded_batchnorm_is_the_same_function_to_rounding(model: str) -> None:
-    network = network_of(model)
-    x = torch.randn(8, 3, 32, 32, generator=torch.Generator().manual_seed(0))
-    with torch.no_grad():
-        expected, found = network(x), folded_network(network)(x)
-    assert torch.allclose(expected, found, rtol=1e-4, atol=1e-5) and not torch.equal(expected, found)
-    kinds = [type(layer) for layer in folded_network(network).modules()]
-    assert torch.nn.BatchNorm2d not in kinds and torch.nn.Conv2d in kinds
-
-
-def test_weights_that_are_made_anew_in_every_pass_are_not_folded() -> None:
-    network = Prune(4.0).apply(network_of("six-layer"), {}).eval()
-    own = set(network.modules())
-    assert all(layer in own for layer in folded_network(network).modules() if list(layer.parameters(False)))
-    with torch.no_grad():
-        x = torch.randn(4, 3, 32, 32)
-        assert torch.equal(network(x), folded_network(network)(x))
-
-
 def test_relu_in_place_has_the_same_gradients() -> None:
     """BatchNorm's gradient is worked out from its input, so its output may be written over."""
 
@@ -401,7 +356,7 @@ def test_precision_can_be_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
     for precision in PRECISIONS:
         monkeypatch.setenv("NETPRESS_PRECISION", precision)
         chosen = choose()
-        assert (chosen.precision, chosen.channels_last, chosen.folds) == (precision, True, precision == "fp32")
+        assert (chosen.precision, chosen.channels_last) == (precision, True)
     monkeypatch.setenv("NETPRESS_PRECISION", "fp16")
     with pytest.raises(UserError, match=r"NETPRESS_PRECISION is 'fp16': set it to fp32 or bf16"):
         choose()

@@ -13,16 +13,13 @@ import pytest
 import torch
 from torch import Tensor
 
-from netpress import limits, papers
+from netpress import env, papers
 from netpress.data import Images
 from netpress.nets import build
 from netpress.nets.network import Network
-from netpress.nets.vgg import conv_layers
 from netpress.runs import records, sweep
 from netpress.runs.perform import is_out_of_memory
-from netpress.training import compute as speeds
-from netpress.training import memory
-from netpress.training.biases import superfluous, without_biases
+from netpress.training import compute
 from netpress.training.cache import Cache
 from netpress.training.capture import Captured, fastest_convolutions
 from netpress.training.compute import ComputeConfig, choose
@@ -131,7 +128,7 @@ def test_captured_is_eager(
     monkeypatch.setattr(torch.backends.cudnn, "deterministic", True)
     monkeypatch.setattr(ComputeConfig, "evaluated_at_once", lambda self, px: 16)
     fast = precision == "bf16"
-    eager = replace(FP32, precision=precision, channels_last=fast, drops_biases=fast)
+    eager = replace(FP32, precision=precision, channels_last=fast)
     one, rows = result(stage, model, replace(eager, capture=True), teacher)
     other, told = result(stage, model, eager, teacher)
     assert distance(one, other) == 0
@@ -215,24 +212,6 @@ def test_memory_of_a_stage_is_given_back() -> None:
 # --- without one --------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("block", ["block2", "block4"])
-def test_rounding_is_less_than_what_cached_and_live_may_differ_by(block: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every convolution a little otherwise each time, as another algorithm of a GPU computes it; and an error is more:
-    the cache of another prefix."""
-    stage, random = Stage("retrain", trains=(block,), lr=0.01, **TWENTY), torch.Generator().manual_seed(0)
-    exactly, _ = result(stage, f"vgg16-{block}", ComputeConfig(caching=True))
-    forward = torch.nn.Conv2d.forward
-    for noise, most in ((1e-7, True), (1e-3, False)):
-
-        def rounded(layer: Any, x: Tensor, noise: float = noise) -> Tensor:
-            y = forward(layer, x)
-            return y * (1 + noise * torch.randn(y.shape, generator=random))
-
-        monkeypatch.setattr(torch.nn.Conv2d, "forward", rounded)
-        other, _ = result(stage, f"vgg16-{block}", ComputeConfig(caching=True))
-        assert (distance(counted(exactly), counted(other)) <= 1e-4) is most
-
-
 class PlayedByHand(Captured):
     """A graph whose replay is the recorded step itself, on the recorded inputs."""
 
@@ -259,7 +238,7 @@ def played(monkeypatch: pytest.MonkeyPatch) -> None:
     """Captured steps without a GPU."""
     monkeypatch.setattr("netpress.training.capture.side_stream", lambda device, trains: trains)
     monkeypatch.setattr(torch.cuda, "current_device", lambda: 0)
-    monkeypatch.setattr(speeds, "Captured", PlayedByHand)
+    monkeypatch.setattr(compute, "Captured", PlayedByHand)
 
 
 @pytest.mark.parametrize("pieces", [500, 32, 16])
@@ -310,58 +289,6 @@ def test_the_learning_rate_of_a_captured_step_is_a_tensor_that_is_filled(played:
     assert copy.copy(step.batch).target is None
 
 
-BIASED = [
-    pytest.param(Stage("train", lr=0.001, batch_size=32), "vgg16", None, id="train"),
-    pytest.param(Stage("retrain", trains=("block3",), lr=0.01, **TWENTY), "vgg16-block3", None, id="frozen"),
-    pytest.param(STAGES[2].values[0], "vgg16-block2", "vgg16", id="imitate"),
-]
-
-
-def biased(stage: Stage, model: str, teacher: str | None, config: ComputeConfig) -> tuple[Network, Network, list[dict]]:
-    """A network with large biases before and after one stage, and the stage's history."""
-    torch.manual_seed(7)
-    network = network_of(model)
-    for layer in conv_layers(network):
-        torch.nn.init.normal_(layer.conv.bias)
-        torch.nn.init.normal_(layer.bn.running_mean)
-    before = copy.deepcopy(network)
-    parent = network_of(teacher, 1).requires_grad_(False).eval() if teacher else None
-    feed = Feed(stage, network, parent, train_test("cpu"), config, Cache(2**30))
-    return before, network, train(stage, network, feed, config, seed=3)
-
-
-@pytest.mark.parametrize(("stage", "model", "teacher"), BIASED)
-def test_a_bias_in_front_of_batchnorm_is_not_missed(stage: Stage, model: str, teacher: str | None) -> None:
-    config = ComputeConfig(caching=True)
-    _, with_them, told = biased(stage, model, teacher, config)
-    before, without, rows = biased(stage, model, teacher, replace(config, drops_biases=True))
-    for key in ("train_loss", "test_loss") if stage.loss == "cross-entropy" else ("train_loss",):
-        assert [row[key] for row in rows] == pytest.approx([row[key] for row in told], rel=1e-3)
-    assert [t.shape for t in without.state_dict().values()] == [t.shape for t in with_them.state_dict().values()]
-    names = stage.trains or without.names
-    for name, block in without.blocks.items():
-        for layer, first in zip(conv_layers(block), conv_layers(before[name]), strict=True):
-            assert layer.conv.bias is not None
-            assert torch.equal(layer.conv.bias, torch.zeros(1).expand_as(first.conv.bias)) is (name in names)
-            assert torch.equal(layer.conv.bias, first.conv.bias) is (name not in names)
-
-
-def test_a_network_is_the_same_after_its_biases_went_into_the_means() -> None:
-    torch.manual_seed(0)
-    network = network_of("vgg16").eval()
-    for layer in conv_layers(network):
-        torch.nn.init.normal_(layer.conv.bias)
-    x = torch.rand(4, 3, 32, 32)
-    with torch.no_grad():
-        wanted = network(x)
-        assert superfluous(network, ("block3",)) == tuple(layer.conv for layer in conv_layers(network["block3"]))
-        assert torch.allclose(network(x), wanted, rtol=1e-4, atol=1e-5)
-        with without_biases(superfluous(network, network.names)):
-            assert torch.allclose(network(x), wanted, rtol=1e-4, atol=1e-5)
-            assert all(layer.conv.bias is None for layer in conv_layers(network))
-    assert all(layer.conv.bias is not None for layer in conv_layers(network))
-
-
 def test_larger_images_come_in_smaller_pieces_on_a_gpu() -> None:
     gpu, cpu = ComputeConfig("cuda:0"), ComputeConfig()
     assert [gpu.evaluated_at_once(px) for px in (28, 32, 64, 224)] == [2500, 2500, 625, 64]
@@ -374,9 +301,9 @@ def test_choice_of_device_precision_and_budget(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setenv("NETPRESS_CACHE_GB", "0.5")
     monkeypatch.delenv("NETPRESS_DEVICE")
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    assert choose() == ComputeConfig("cuda", "bf16", True, True, True, 2**29, drops_biases=True)
+    assert choose() == ComputeConfig("cuda", "bf16", True, True, True, 2**29)
     monkeypatch.setenv("NETPRESS_DEVICE", "cpu")
-    assert (choose().device, choose().capture, choose().drops_biases) == ("cpu", False, False)
+    assert (choose().device, choose().capture) == ("cpu", False)
     monkeypatch.delenv("NETPRESS_DEVICE")
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: True)
@@ -385,10 +312,10 @@ def test_choice_of_device_precision_and_budget(monkeypatch: pytest.MonkeyPatch) 
 
 def test_processes_share_the_memory_for_caches(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("NETPRESS_CACHE_GB", raising=False)
-    monkeypatch.setattr(limits, "memory", lambda: 16 * 2**30)
-    assert [memory.cache_budget("cpu", share) for share in (1.0, 1 / 2, 1 / 16)] == [2 * 2**30, 2 * 2**30, 2**28]
+    monkeypatch.setattr(env, "memory", lambda: 16 * 2**30)
+    assert [compute.cache_budget("cpu", share) for share in (1.0, 1 / 2, 1 / 16)] == [2 * 2**30, 2 * 2**30, 2**28]
     monkeypatch.setattr(torch.cuda, "mem_get_info", lambda _: (80 * 2**30, 140 * 2**30))
-    assert [memory.cache_budget("cuda", share) for share in (1.0, 1 / 4)] == [40 * 2**30, 10 * 2**30]
+    assert [compute.cache_budget("cuda", share) for share in (1.0, 1 / 4)] == [40 * 2**30, 10 * 2**30]
 
 
 def test_a_numbered_gpu_is_the_current_one_and_its_memory_counts(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -399,7 +326,7 @@ def test_a_numbered_gpu_is_the_current_one_and_its_memory_counts(monkeypatch: py
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
     monkeypatch.setattr(torch.cuda, "set_device", current.append)
     monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: asked.append(device) or (8 * 2**30, 9 * 2**30))
-    assert choose() == ComputeConfig("cuda:1", "bf16", True, True, True, 4 * 2**30, drops_biases=True)
+    assert choose() == ComputeConfig("cuda:1", "bf16", True, True, True, 4 * 2**30)
     assert (current, asked) == (["cuda:1"], ["cuda:1"])
 
 

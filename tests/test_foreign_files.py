@@ -22,10 +22,10 @@ from netpress.book.renderer import Renderer
 from netpress.data import files
 from netpress.data.folder import _idx, members
 from netpress.errors import UserError
-from netpress.files import digest, seal
+from netpress.files import digest
 from netpress.runs import records, sweep
 from netpress.runs.store import WeightStore
-from netpress.training.checkpoint import Checkpoints
+from netpress.training.checkpoint import CheckpointFile
 
 
 @pytest.fixture
@@ -68,26 +68,27 @@ def test_weights_that_cannot_be_used_are_set_aside_and_made_again(done: Path, ki
     assert "1 done now, weights of 1 made again, 1 done before" in summary.lines[-1]
 
 
-@pytest.mark.parametrize("kind", ["other tensors", "no rows", "a folder", "no pickle"])
-def test_an_unusable_checkpoint_with_a_fitting_sum_is_set_aside(folder: Path, kind: str) -> None:
+@pytest.mark.parametrize("kind", ["other tensors", "no rows", "a folder", "no checkpoint"])
+def test_an_unusable_checkpoint_is_set_aside(folder: Path, kind: str) -> None:
     from netpress.runs.perform import RunState, new_workspace
-    from netpress.training import checkpoint
 
     run = parent()
-    points = Checkpoints(folder / "cache" / "checkpoints", run.fingerprint)
+    point = CheckpointFile(folder / "cache" / "checkpoints", run.fingerprint)
     under = RunState(run, new_workspace(), lambda _: None).conditions()
     made = sweeps.made_up(0, 1)
     made.metadata.update(under=under, history=[], stages=[], seconds=0.0)
     if kind == "no rows":
         del made.metadata["rows"]
-    content = checkpoint.encode(made)
-    if kind == "no pickle":
-        content = seal(b"[1, 2\n")
-    points.paths[0].parent.mkdir(parents=True)
-    points.paths[0].mkdir() if kind == "a folder" else points.paths[0].write_bytes(content)
+    point.keep(made)
+    point.flush()
+    if kind == "a folder":
+        point.path.unlink()
+        point.path.mkdir()
+    elif kind == "no checkpoint":
+        point.path.write_bytes(b"[1, 2")
     summary = sweep.ensure((run,), EDITION, workers=1)
     assert (summary.done, summary.failures) == (1, [])
-    assert [path.name for path in points.paths[0].parent.iterdir()] == [points.paths[0].name + ".corrupt"]
+    assert [path.name for path in point.path.parent.iterdir()] == [point.path.name + ".corrupt"]
 
 
 # --- data as people have it -----------------------------------------------------------------------------------------
@@ -231,23 +232,6 @@ def test_a_disk_that_fills_while_publishing_leaves_the_old_site(
         render.publish(made, old)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["made", "site"]
     assert (old / "index.html").read_text() == "site"
-
-
-def test_out_of_rerun_is_looked_at_before_the_chapter_runs(
-    command: Command,  # noqa: F811
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(site, "run_all", lambda jobs: pytest.fail("it ran"))
-    told = command("rerun", "triage/accuracy", "-p", "edition=demo", "--out", tmp_path)
-    assert told.status == 2 and "is a folder" in told.sentence
-    assert command("rerun", "triage/accuracy", "--out", "").status == 2
-    told = command("rerun", "triage/accuracy", "--out", "/proc/nothing/out.ipynb")
-    assert told.status == 2 and "Cannot write" in told.sentence
-    link = tmp_path / "link.ipynb"
-    link.symlink_to(tmp_path / "real.ipynb")
-    assert site.place_of(link) == (tmp_path / "real.ipynb").resolve()
-    assert [path.name for path in tmp_path.iterdir()] == ["link.ipynb"]
 
 
 # --- a page's parameters and numbers --------------------------------------------------------------------------------

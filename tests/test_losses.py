@@ -7,8 +7,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from netpress import losses
-from netpress.training import objectives
+from netpress.errors import UserError
+from netpress.training import losses, objectives
 from netpress.training.stage import Stage
 
 N, CLASSES = 5, 4
@@ -233,3 +233,22 @@ def test_a_stage_knows_whether_its_loss_sees_the_logits() -> None:
     """By name, without torch; here by what the student's side of every loss is."""
     found = {name: objective.student is objectives.logits for name, objective in objectives.OBJECTIVES.items()}
     assert found == {name: Stage("any", loss=name).sees_logits for name in objectives.OBJECTIVES}
+
+
+def test_sides_of_other_shapes_are_refused() -> None:
+    """They would be broadcast, or compared number by number in the wrong order."""
+    maps, others = torch.ones(2, 4, 8, 8), torch.ones(2, 16, 4, 4)
+    for loss in (losses.squared_l2, losses.hint):
+        with pytest.raises(UserError, match=r"\(2, 4, 8, 8\) and the teacher's \(2, 16, 4, 4\)"):
+            loss(maps, others)
+    ten, one = torch.zeros(4, 10), torch.zeros(4, 1)
+    labels = torch.zeros(4, dtype=torch.int64)
+    for refused in (
+        lambda: losses.soft_targets(ten, one, 4.0),
+        lambda: losses.function_matching(ten, one),
+        lambda: losses.top1_agreement(ten, one),
+        lambda: losses.distillation(ten, one, labels, 4.0, 0.5),
+        lambda: losses.labels_and_soft_targets(ten, one, labels, 4.0, 0.5),
+    ):
+        with pytest.raises(UserError, match=r"\(4, 10\) and the teacher's \(4, 1\)"):
+            refused()

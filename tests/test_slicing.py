@@ -15,7 +15,6 @@ from netpress.errors import UserError
 from netpress.nets.describe import describe
 from netpress.nets.network import Network
 from netpress.nets.slicing import check_same, sliced
-from netpress.training.fold import folded_network
 
 TORCHVISION = (
     "alexnet", "convnext_tiny", "densenet121", "efficientnet_b0", "googlenet", "mnasnet0_5", "mobilenet_v2",
@@ -112,15 +111,6 @@ def test_the_blocks_are_the_modules_that_a_reader_of_the_network_knows() -> None
     assert blocks("torchvision", "mobilenet_v3_small") == (
         "features.0", "features.1", "features.2-3", "features.4-8", "features.9-12",
     )  # fmt: skip
-
-
-def test_where_batchnorm_is_folded_it_teaches_as_it_is() -> None:
-    """On processors without bf16 teachers are folded: its blocks are to be found by the same names."""
-    network = nets.build("netpress:small_resnet", 16, 10).eval()
-    folded = folded_network(network)
-    x = torch.rand(2, 3, 16, 16)
-    assert folded.names == network.names and "layers.0" in folded.names
-    assert torch.equal(folded.upto("layers.0")(x), network.upto("layers.0")(x))
 
 
 def test_parameters_keep_their_identity_and_their_number() -> None:

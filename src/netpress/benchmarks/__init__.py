@@ -106,11 +106,11 @@ def measured(name: str, results: Path | None = None, quick: bool = False) -> dic
     if not quick and (reason := refusal(name)):
         raise UserError(reason)
     from netpress.benchmarks import results as written
-    from netpress.training.threads import single
+    from netpress.training.compute import one_thread
 
     wanted = MEASUREMENTS[name]
     arguments = wanted.arguments | ({"quick": True} if quick else {})
-    with single():
+    with one_thread():
         record = import_module(f"netpress.benchmarks.{wanted.module}").measure(**arguments)
     return written.write(record, results, quick)
 

@@ -76,7 +76,7 @@ class Agreement:
     role: str = "teacher"
 
     def take(self, trained: "FinishedRun") -> dict[str, Any]:
-        from netpress import losses
+        from netpress.training import losses
         from netpress.training.evaluate import accuracy, logits_of
 
         train_test, config = trained.train_test, trained.config

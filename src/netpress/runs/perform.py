@@ -25,7 +25,7 @@ from netpress.runs import records
 from netpress.runs.run import Run, fingerprint
 from netpress.runs.store import MissingWeights, WeightStore
 from netpress.training.cache import Cache
-from netpress.training.checkpoint import Checkpoints, capture
+from netpress.training.checkpoint import CheckpointFile, capture
 from netpress.training.compute import ComputeConfig, choose
 from netpress.training.evaluate import accuracy
 from netpress.training.feed import Feed, TrainTestData
@@ -116,9 +116,9 @@ class Workspace:
             del self.networks[next(iter(self.networks))]
         return network.requires_grad_(False).eval()
 
-    def checkpoints(self, run: Run) -> Checkpoints | None:
+    def checkpoints(self, run: Run) -> CheckpointFile | None:
         """A run's checkpoint."""
-        return Checkpoints(self.checkpoint_folder, run.fingerprint) if self.checkpoint_folder else None
+        return CheckpointFile(self.checkpoint_folder, run.fingerprint) if self.checkpoint_folder else None
 
 
 def new_workspace(share: float = 1.0) -> Workspace:
@@ -173,7 +173,7 @@ def attempt(run: Run, workspace: Workspace, tell: Tell) -> dict[str, Any]:
 
 
 class RunState:
-    """A run under way: its network, the history of its stages so far, and its checkpoints.
+    """A run under way: its network, the history of its stages so far, and its checkpoint.
 
     An interrupted run repeats its edits, since they give the network its structure, skips the stages that were
     finished, and goes on in the one that was not.
@@ -187,9 +187,9 @@ class RunState:
         self.history: list[dict[str, Any]] = []
         self.stages: list[dict[str, Any]] = []
         self.saved = workspace.checkpoints(run)
-        found = self.saved.newest() if self.saved else None
+        found = self.saved.read() if self.saved else None
         self.found = found if found and found.metadata.get("under") == self.conditions() else None
-        self.reached = self.found.order[0] if self.found else 0
+        self.reached = self.found.metadata["done"] if self.found else 0
 
     def conditions(self) -> dict[str, Any]:
         """What a run's bits depend on beside its settings: if it has changed, an interrupted run begins anew."""
@@ -234,7 +234,7 @@ class RunState:
             noted = self.found.metadata
             self.network.load_state_dict(self.found.network)
             self.history, self.stages = noted["history"], noted["stages"]
-            begin, before = self.found.train_state(noted["rows"]), noted["seconds"]
+            begin, before = TrainState(noted["epochs"], noted["rows"], self.found.optimiser), noted["seconds"]
         began = time.perf_counter() - before
         teacher = self.needs[stage.teacher] if stage.teacher else None
         feed = Feed(stage, self.network, teacher, self.train_test, workspace.config, workspace.cache)

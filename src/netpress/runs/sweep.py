@@ -499,9 +499,9 @@ class Here:
 
     def __enter__(self) -> Self:
         from netpress.runs.perform import new_workspace
-        from netpress.training.threads import single
+        from netpress.training.compute import one_thread
 
-        self.workspace, self.threads, self.done = new_workspace(), single(), list[tuple[Job, Any]]()
+        self.workspace, self.threads, self.done = new_workspace(), one_thread(), list[tuple[Job, Any]]()
         self.threads.__enter__()
         return self
 

@@ -1,11 +1,8 @@
-"""Checkpoints: all that the next epoch of a stage depends on, so that an interrupted run ends with the same bits.
-
-A checkpoint is what `torch.save` writes, sealed. Two generations are kept in turn, so that a damaged file costs one of
-them and a full disk none.
-"""
+"""Checkpoints: all that the next epoch of a stage depends on, so that an interrupted run ends with the same bits."""
 
 import io
 import time
+import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,8 +10,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from netpress import sealed, surroundings
-from netpress.atomic import set_aside, write_atomic
+from netpress import env
+from netpress.files import set_aside, write_atomic
 from netpress.nets.network import Network
 from netpress.training.loop import TrainState
 
@@ -27,7 +24,8 @@ BYTES_A_SECOND = 100e6  # at which the first is expected to be written: a short 
 class Checkpoint:
     """States of the network, the optimiser and torch's generators (by device), and plain values.
 
-    `order` says which of two is newer.
+    `metadata`: "done", steps of the run before this stage; "epochs" of the stage; "rows" of its history; and what the
+    caller noted.
     """
 
     network: dict[str, Tensor]
@@ -36,19 +34,10 @@ class Checkpoint:
     metadata: dict[str, Any]
 
     @property
-    def order(self) -> tuple[int, int]:
-        """Steps of the run that were done, and epochs of the stage that follows them."""
-        return self.metadata["done"], self.metadata["epochs"]
-
-    @property
     def nbytes(self) -> int:
         """Bytes of the network's and the optimiser's tensors."""
         held = [self.network, *self.optimiser["state"].values()]
         return sum(t.nbytes for tensors in held for t in tensors.values() if isinstance(t, Tensor))
-
-    def train_state(self, history: list[dict[str, Any]]) -> TrainState:
-        """Where the stage goes on; `history` are its rows."""
-        return TrainState(self.metadata["epochs"], history, self.optimiser)
 
     def restore_random(self) -> None:
         """Set torch's global generators as they were."""
@@ -77,41 +66,16 @@ def copied(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     return {name: tensor.detach().clone() for name, tensor in tensors.items()}
 
 
-def encode(checkpoint: Checkpoint) -> bytes:
-    """A checkpoint as the bytes of its file."""
-    buffer = io.BytesIO()
-    torch.save(vars(checkpoint), buffer)
-    return sealed.seal(buffer.getvalue())
-
-
-def decode(content: bytes) -> Checkpoint | None:
-    """The checkpoint in a file's bytes, on the CPU; None where they are cut or altered."""
-    body = sealed.unseal(content)
-    if body is None:
-        return None
-    return Checkpoint(**torch.load(io.BytesIO(body), map_location="cpu", weights_only=True))
-
-
-def is_complete(checkpoint: Checkpoint) -> bool:
-    """Whether a checkpoint says all that a run needs to go on."""
-    kinds = {"done": int, "epochs": int, "rows": list}
-    noted = checkpoint.metadata
-    whole = isinstance(noted, dict) and all(isinstance(noted.get(key), kind) for key, kind in kinds.items())
-    states = (checkpoint.network, checkpoint.optimiser, checkpoint.random)
-    return whole and all(isinstance(state, dict) for state in states)
-
-
-class Checkpoints:
-    """The two generations of one run's checkpoint, `<key>.0.checkpoint` and `<key>.1.checkpoint` in a folder.
+class CheckpointFile:
+    """The newest checkpoint of one run: the file `<key>.checkpoint` in a folder, as `torch.save` writes it.
 
     `keep` is called after every epoch and writes at most every `SECONDS`; `flush` writes what it held back.
     """
 
     def __init__(self, folder: Path, key: str):
-        self.paths = tuple(folder / f"{key}.{generation}.checkpoint" for generation in (0, 1))
-        named = surroundings.number("NETPRESS_CHECKPOINT_SECONDS")
+        self.path = folder / f"{key}.checkpoint"
+        named = env.get("NETPRESS_CHECKPOINT_SECONDS")
         self.every = SECONDS if named is None else named
-        self.next = 0  # the generation that is written over next
         self.held: Checkpoint | None = None
         self.wrote, self.cost = time.monotonic(), 0.0
 
@@ -123,42 +87,35 @@ class Checkpoints:
             self.flush()
 
     def flush(self) -> None:
-        """Write what was held back. Raises CannotWrite where the disk is full; both old files stay then."""
+        """Write what was held back. Raises CannotWrite where the disk is full; the file before it stays then."""
         if self.held is None:
             return
-        began = time.monotonic()
-        write_atomic(self.paths[self.next], encode(self.held))
-        self.held, self.next, self.wrote = None, 1 - self.next, time.monotonic()
+        began, buffer = time.monotonic(), io.BytesIO()
+        torch.save(vars(self.held), buffer)
+        write_atomic(self.path, buffer.getvalue())
+        self.held, self.wrote = None, time.monotonic()
         self.cost = self.wrote - began
 
-    def newest(self) -> Checkpoint | None:
-        """The newer of the checkpoints that are whole; a damaged one is set aside as `.corrupt`."""
-        found = [self.read(path) for path in self.paths]
-        whole = [checkpoint for checkpoint in found if checkpoint]
-        newest = max(whole, key=lambda checkpoint: checkpoint.order, default=None)
-        self.next = 1 if newest and newest is found[0] else 0
-        return newest
-
-    def read(self, path: Path) -> Checkpoint | None:
-        """The checkpoint in a file, if it is whole."""
-        try:
-            checkpoint = decode(path.read_bytes()) if path.is_file() or not path.exists() else None
-        except FileNotFoundError:
+    def read(self) -> Checkpoint | None:
+        """The checkpoint in the file, on the CPU. One that cannot be used is set aside as `.corrupt`."""
+        if not self.path.exists():
             return None
-        except Exception:  # whatever torch says of bytes that are no checkpoint
-            checkpoint = None
-        if checkpoint is None or not is_complete(checkpoint):
-            set_aside(path)
-        return checkpoint
+        try:
+            if zipfile.ZipFile(self.path).testzip() is None:
+                found = Checkpoint(**torch.load(self.path, map_location="cpu", weights_only=True))
+                if {"done", "epochs", "rows"} <= found.metadata.keys():
+                    return found
+        except Exception:  # whatever zipfile and torch say of a file that is cut, altered or no checkpoint
+            pass
+        self.set_aside()
+        return None
 
     def set_aside(self) -> None:
         """Keep what cannot be gone on from where nothing finds it."""
         self.held = None
-        for path in self.paths:
-            set_aside(path)
+        set_aside(self.path)
 
     def remove(self) -> None:
-        """The run has ended: its checkpoints are of no more use."""
+        """The run has ended: its checkpoint is of no more use."""
         self.held = None
-        for path in self.paths:
-            path.unlink(missing_ok=True)
+        self.path.unlink(missing_ok=True)

@@ -1,16 +1,15 @@
 """Where and how to compute: device, precision, memory layout, captured steps. Every fast path has a plain twin."""
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import torch
 from torch import nn
 
-from netpress import surroundings
+from netpress import env
 from netpress.training.capture import Captured
-from netpress.training.memory import cache_budget, keep_memory
 
 T = TypeVar("T", bound=nn.Module | torch.Tensor)
 
@@ -25,8 +24,6 @@ class ComputeConfig:
     caching: bool = False  # frozen prefixes and teachers' outputs computed once
     capture: bool = False  # CUDA: the whole step as one graph
     cache_bytes: int = 2 * 2**30
-    folds: bool = False  # BatchNorm that is frozen or only evaluated becomes part of the convolution before it
-    drops_biases: bool = False  # those of convolutions in front of BatchNorm are not added
 
     @property
     def kind(self) -> str:
@@ -78,46 +75,50 @@ def choose(share: float = 1.0) -> ComputeConfig:
     """The fast configuration on this machine: CUDA, then MPS, then CPU (`NETPRESS_DEVICE` overrides).
 
     `share`: the part of the machine, 0 to 1, that this process has. On a CPU, bf16 is used if the processor multiplies
-    it natively (then 2.0-2.2x as fast; otherwise bf16 is slower than fp32); `NETPRESS_PRECISION` overrides. In fp32
-    frozen BatchNorm is folded; in bf16 it is not, as that would change the bits of records. Leaving out biases would,
-    too, so that is done on a GPU alone.
+    it natively (then 2.0-2.2x as fast; otherwise bf16 is slower than fp32); `NETPRESS_PRECISION` overrides.
 
     Raises UserError where `NETPRESS_DEVICE` names a device that is not here.
     """
-    keep_memory()
-    if device := surroundings.device():
+    device = env.get("NETPRESS_DEVICE")
+    if device:
         check_device(device)
     else:
         device = best_device()
-    kind = device.split(":")[0]
-    if device.startswith("cuda:"):
+    kind, _, number = device.partition(":")
+    if number:
         torch.cuda.set_device(device)  # streams, graphs and generators are those of the current device
-    precision = surroundings.precision() or best_precision(kind)
-    cpu, cuda = kind == "cpu", kind == "cuda"
+    on_cpu = "bf16" if kind == "cpu" and cpu_has_bf16() else "fp32"
+    precision = env.get("NETPRESS_PRECISION") or {"cuda": "bf16"}.get(kind, on_cpu)
     return ComputeConfig(
         device,
         precision,
-        channels_last=cpu or precision == "bf16",
+        channels_last=kind == "cpu" or precision == "bf16",
         caching=True,
-        capture=cuda,
+        capture=kind == "cuda",
         cache_bytes=cache_budget(device, share),
-        folds=cpu and precision == "fp32",
-        drops_biases=cuda,
     )
-
-
-def best_precision(kind: str) -> str:
-    """What is fastest on a kind of device."""
-    return "bf16" if {"cuda": True, "mps": False}.get(kind, cpu_has_bf16()) else "fp32"
 
 
 def check_device(device: str) -> None:
     """Raise UserError, naming the variable, for a device that is not here."""
     kind, _, number = device.partition(":")
     if kind == "cuda" and int(number or 0) >= torch.cuda.device_count():
-        raise surroundings.wrong("NETPRESS_DEVICE", f"torch sees {torch.cuda.device_count() or 'no'} CUDA devices")
+        raise env.wrong("NETPRESS_DEVICE", f"torch sees {torch.cuda.device_count() or 'no'} CUDA devices")
     if kind == "mps" and not torch.backends.mps.is_available():
-        raise surroundings.wrong("NETPRESS_DEVICE", "torch sees no MPS")
+        raise env.wrong("NETPRESS_DEVICE", "torch sees no MPS")
+
+
+def cache_budget(device: str, share: float = 1.0) -> int:
+    """Bytes that the caches of one process may take on a device, as "cuda:1" (`NETPRESS_CACHE_GB` overrides).
+
+    On a GPU: the process's share of half its free memory. Elsewhere: of a quarter of what it may use, at most 2 GiB.
+    """
+    wanted = env.get("NETPRESS_CACHE_GB")
+    if wanted is not None:
+        return int(wanted * 2**30)
+    if device.startswith("cuda"):
+        return int(torch.cuda.mem_get_info(device)[0] * share / 2)
+    return min(2 * 2**30, int(env.memory() * share / 4))
 
 
 def plain(device: str = "cpu") -> ComputeConfig:
@@ -130,6 +131,17 @@ def best_device() -> str:
     if torch.cuda.is_available():
         return "cuda"
     return "mps" if torch.backends.mps.is_available() else "cpu"
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Compute with one thread inside: two give other bits, and runs side by side are as fast with one each."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def cpu_has_bf16() -> bool:

@@ -13,10 +13,8 @@ from netpress.data import Images
 from netpress.data.views import VIEWS, Normalise, moved
 from netpress.nets.network import Network
 from netpress.seeds import generator
-from netpress.training.biases import superfluous, without_biases
 from netpress.training.cache import Cache, Rows, weights_hash
 from netpress.training.compute import ComputeConfig
-from netpress.training.fold import folded, folded_network
 from netpress.training.objectives import OBJECTIVES, Function, between
 from netpress.training.stage import Stage
 
@@ -70,24 +68,17 @@ class Feed:
         self.count = len(train_test.train.y)
         trains = stage.trains or network.names
         self.first = next(name for name in network.names if name in trains)
-        self.unbiased = superfluous(network, trains) if config.drops_biases else ()
-        whole_prefix = network.before(self.first).eval()
-        self.prefix = self.still(whole_prefix)
+        self.prefix = network.before(self.first).eval()
         self.student = self.objective.student(network, self.first, stage)
         self.body = between(network, self.first, None)
         self.judged: nn.Module = self.body
         self.teacher = teacher.eval() if teacher else None
         self.target: Function | None = None
         if teacher and self.objective.target:
-            self.taught_by = folded_network(teacher) if config.folds else teacher
-            self.target = self.objective.target(self.taught_by, stage)
-        self.prefix_hash = weights_hash(whole_prefix) if config.caching else ""
+            self.target = self.objective.target(teacher, stage)
+        self.prefix_hash = weights_hash(self.prefix) if config.caching else ""
         self.x = self.cached_inputs("train") if stage.view == FIXED else None
         self.targets = self.cached_targets()
-
-    def still(self, module: nn.Module) -> nn.Module:
-        """A part in eval mode, in the form in which it is computed fastest."""
-        return folded(module) if self.config.folds else module
 
     def cached_inputs(self, split: str) -> Rows | None:
         """The output of the frozen prefix for a whole split in the fixed view."""
@@ -103,7 +94,7 @@ class Feed:
         target, inputs = self.target, self.x
         what = f"{self.cache.hash_of(self.teacher)} {self.stage.loss} {self.stage.at} targets"
         if inputs and self.begins_like_teacher(self.teacher):
-            behind = self.objective.student(self.taught_by, self.first, self.stage)
+            behind = self.objective.student(self.teacher, self.first, self.stage)
             return self.cached(what, "train", lambda i: behind(inputs[i]))
         return self.cached(what, "train", lambda i: target(self.pixels("train", i)))
 
@@ -114,7 +105,7 @@ class Feed:
     def cached(self, what: str, split: str, batch: Callable[[Tensor], Tensor]) -> Rows | None:
         """The output of `batch` for a whole split; the key says all that it depends on."""
         images, view = self.train_test.images(split), self.train_test.normalise
-        key = f"{what} {images.checksum} {view} {self.config.precision} {self.config.channels_last} {self.config.folds}"
+        key = f"{what} {images.checksum} {view} {self.config.precision} {self.config.channels_last}"
         rows = self.cache.rows(key, len(images.y), batch, self.config, images.x.shape[-1])
         if rows is None:
             self.declined[f"{split} {what.split()[-1]}"] = self.cache.declined[key]
@@ -158,8 +149,7 @@ class Feed:
                 target = self.target(x)
             if not self.x:
                 x = self.prefix(x)
-        with without_biases(self.unbiased):
-            return self.student(x), target
+        return self.student(x), target
 
     def loss(self, output: tuple[Tensor, Tensor | None], batch: Batch) -> Tensor:
         """The loss of one batch, a scalar."""
@@ -177,7 +167,7 @@ class Feed:
         if not self.sees_logits:
             return {"test_loss": None, "test_accuracy": None}
         inputs = self.cached_inputs("test")
-        body, config, y = self.still(self.body.eval()), self.config, self.train_test.test.y
+        body, config, y = self.body.eval(), self.config, self.train_test.test.y
         self.judged = body if inputs else nn.Sequential(self.prefix, body)
         loss = torch.zeros((), device=config.device)
         hits = torch.zeros((), device=config.device)
@@ -194,7 +184,7 @@ class Feed:
 
     def piece(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """The sum of the losses, and the hits, on some test images."""
-        with torch.inference_mode(), self.config.autocast(), without_biases(self.unbiased):
+        with torch.inference_mode(), self.config.autocast():
             output = self.judged(batch.x).float()
         loss = functional.cross_entropy(output, batch.y, reduction="sum")
         return loss, (output.argmax(1) == batch.y).sum()

@@ -7,9 +7,9 @@ from typing import Any, Protocol, cast
 import torch
 from torch import Tensor, nn
 
-from netpress import losses
 from netpress.nets.network import Network
 from netpress.nets.vgg import first_and_last
+from netpress.training import losses
 
 Function = Callable[[Tensor], Tensor]
 

@@ -10,7 +10,7 @@ from torch.nn import functional
 from netpress import data, nets
 from netpress.nets.slicing import SlicedNetwork
 from netpress.report.tables import Table, listing
-from netpress.training import compute, loop, threads
+from netpress.training import compute, loop
 from netpress.yours.grid import Task
 
 PASSES = 2  # timed after one that is not counted
@@ -20,7 +20,7 @@ def costs(task: Task) -> dict[str, float]:
     """Minutes of one core (or of the GPU), by what they are for: the parents, each block, and the steps at most."""
     chosen, seeds = task.settings, len(task.seeds)
     steps = data.count(task.dataset, "fit", chosen.images) // task.batch_size
-    with threads.single():
+    with compute.one_thread():
         parent = step_seconds(task, task.model, "", "")
         epochs = chosen.epochs + (0 if task.weights else chosen.parent_epochs)
         found = {"parent, and parent retrained": steps * epochs * parent}

@@ -19,7 +19,7 @@ from netpress.nets.slicing import SlicedNetwork
 from netpress.runs import records, timing
 from netpress.runs.run import Run
 from netpress.runs.workspace import new_workspace
-from netpress.training import compute, threads
+from netpress.training import compute
 from netpress.training.evaluate import accuracy
 from netpress.yours import grid
 from netpress.yours.decide import Decision, decide
@@ -161,7 +161,7 @@ def final_test(decision: Decision, results: Path | None) -> dict[str, list[float
     task, workspace = decision.task, new_workspace()
     normalise = normalise_of(data.load(task.dataset, "fit", images=task.settings.images, px=task.px))
     test = workspace.there(data.load(task.dataset, "test", px=task.px))
-    with threads.single():
+    with compute.one_thread():
         done: dict[Run, float] = {}
         for run in {run for runs in final_runs(decision).values() for run in runs}:
             done[run] = accuracy(workspace.finished(run), test, normalise, workspace.config)
@@ -197,7 +197,7 @@ def measured(decision: Decision, results: Path | None) -> dict[str, Any]:
     classes = data.classes(task.dataset)
     count = next((n for side, n in IMAGES.items() if task.px <= side), FEW)
     image = torch.zeros(1, 3, task.px, task.px)
-    with threads.single():
+    with compute.one_thread():
         work = {
             label: partial(timing.classify, timing.blank(label, task.px, 1.0, classes, config), [image] * count, config)
             for label in labels(decision)

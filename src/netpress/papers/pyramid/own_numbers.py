@@ -9,7 +9,7 @@ import pandas as pd
 
 from netpress.nets.levels import LEVELS
 from netpress.papers.pyramid import BACKWARD, FORWARD, NAMES
-from netpress.papers.pyramid.tables import TABLES, as_printed
+from netpress.papers.pyramid.tables import FINE, TABLES, as_printed
 
 Counted = tuple[int, int]
 PYRAMID = (NAMES["two-stages"], NAMES["gram"])
@@ -66,6 +66,6 @@ COUNTS: dict[str, Callable[[], Counted]] = {
     "P1": lambda: best_of_five(NAMES["gram"], FORWARD),
     "P2": lambda: best_of_five(NAMES["two-stages"], BACKWARD),
     "P3": forward_early_backward_late,
-    "P4": lambda: beats(NAMES["scratch"]),
+    "P4": lambda: beats(FINE),
     "P5": lambda: beats(NAMES["fitnet"], NAMES["gram-direct"]),
 }

@@ -51,7 +51,7 @@ def measure(paper: str, edition: str, keys: Iterable[Key], results: Path | None 
     import torch
 
     from netpress.runs import timing
-    from netpress.training import compute, threads
+    from netpress.training import compute
 
     config = compute.plain()
     work = {}
@@ -59,7 +59,7 @@ def measure(paper: str, edition: str, keys: Iterable[Key], results: Path | None 
         model, px, width, classes = one
         network, image = timing.blank(model, px, width, classes, config), torch.zeros(1, 3, px, px)
         work[one] = partial(timing.classify, network, [image] * IMAGES, config)
-    with threads.single():
+    with compute.one_thread():
         times = timing.in_turns(work, config)
         networks = [{"key": list(one), "seconds": [s / IMAGES for s in times[one]]} for one in work]
         record = {"name": KIND, "edition": edition, "images": IMAGES, "networks": networks}

@@ -2,11 +2,14 @@
 
 Logits are (N, classes), labels int64 (N,), maps (N, c, h, w). Half-precision inputs are summed in float32,
 since a sum of squares over a whole map leaves bfloat16 with two digits. Nothing here waits for the device.
+Student and teacher have one shape, else UserError.
 """
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
+
+from netpress.errors import UserError
 
 
 def cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
@@ -19,9 +22,10 @@ def squared_l2(student: Tensor, teacher: Tensor) -> Tensor:
 
     Both (N, ...) of one shape.
     """
+    student, teacher = _paired(student, teacher)
     if student.dim() == 4 and student.is_contiguous(memory_format=torch.channels_last):
         student, teacher = student.permute(0, 2, 3, 1), teacher.permute(0, 2, 3, 1)  # as they lie in memory
-    return F.mse_loss(_exact(student).flatten(), _exact(teacher).flatten(), reduction="sum") / len(student)
+    return F.mse_loss(student.flatten(), teacher.flatten(), reduction="sum") / len(student)
 
 
 def hint(student: Tensor, teacher: Tensor) -> Tensor:
@@ -49,9 +53,9 @@ def soft_targets(logits: Tensor, teacher_logits: Tensor, temperature: float) -> 
 
     T is the temperature (1 or more in practice); Hinton et al. (2015), eq. 1.
     """
-    teacher = F.softmax(_exact(teacher_logits) / temperature, dim=1)
-    student = F.log_softmax(_exact(logits) / temperature, dim=1)
-    return -(teacher * student).sum(dim=1).mean()
+    student, teacher = _paired(logits, teacher_logits)
+    wanted = F.softmax(teacher / temperature, dim=1)
+    return -(wanted * F.log_softmax(student / temperature, dim=1)).sum(dim=1).mean()
 
 
 def distillation(
@@ -86,13 +90,25 @@ def function_matching(logits: Tensor, teacher_logits: Tensor) -> Tensor:
 
     compressing, section III.B; Beyer et al. (2022), section 3.
     """
-    student, teacher = (F.log_softmax(_exact(z), dim=1) for z in (logits, teacher_logits))
+    student, teacher = (F.log_softmax(z, dim=1) for z in _paired(logits, teacher_logits))
     return (teacher.exp() * (teacher - student)).sum(dim=1).mean()
 
 
 def top1_agreement(logits: Tensor, teacher_logits: Tensor) -> Tensor:
     """The fraction of images to which student and teacher give the same class. It has no gradient."""
-    return (logits.argmax(dim=1) == teacher_logits.argmax(dim=1)).float().mean()
+    student, teacher = _paired(logits, teacher_logits)
+    return (student.argmax(dim=1) == teacher.argmax(dim=1)).float().mean()
+
+
+def _paired(student: Tensor, teacher: Tensor) -> tuple[Tensor, Tensor]:
+    """Both sides in float32 or better. Raises UserError where their shapes differ: they would be broadcast, or compared
+    number by number in the wrong order."""
+    if student.shape != teacher.shape:
+        raise UserError(
+            f"A loss compares outputs of one shape, and the student's is {tuple(student.shape)} and the teacher's "
+            f"{tuple(teacher.shape)}: let both be of the same layer and the same number of classes."
+        )
+    return _exact(student), _exact(teacher)
 
 
 def _exact(x: Tensor) -> Tensor:
