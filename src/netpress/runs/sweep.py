@@ -214,6 +214,8 @@ def ensure(
     check([job.run for job in jobs], with_data=not cluster)
     from netpress.runs.store import WeightStore
 
+    with explained(folder):
+        folder.mkdir(parents=True, exist_ok=True)
     store, outcomes = WeightStore(), dict[Run, Outcome]()
     count = 0 if cluster else workers_for(workers, max(job.run.width for job in jobs), len(jobs))
     chosen: Executor = cluster(store) if cluster else Processes(count) if count > 1 else Here()
