@@ -189,12 +189,15 @@ def run(
 ) -> None:
     """Run what is missing. A list has commas or spaces between its words, or its option is repeated."""
     from netpress.runs import sweep
-    from netpress.runs.ray import Remote
 
     again = words.parts(retry, "--retry")
     if gpus and not ray:
         raise UserError("--gpus-per-run belongs to --ray: name a cluster with it, or leave it out.")
-    cluster = partial(Remote, address=ray, gpus_per_run=gpus, cpus=workers) if ray else None
+    cluster = None
+    if ray:
+        from netpress.runs.ray import Remote
+
+        cluster = partial(Remote, address=ray, gpus_per_run=gpus, cpus=workers)
     with stoppable("the same command goes on from there"):
         summary = sweep.ensure(choice.runs(), choice.edition, choice.results, workers, again, cluster)
     for line in summary.lines:

@@ -214,6 +214,8 @@ def ensure(
     check([job.run for job in jobs], with_data=not cluster)
     from netpress.runs.store import WeightStore
 
+    with explained(folder):
+        folder.mkdir(parents=True, exist_ok=True)
     store, outcomes = WeightStore(), dict[Run, Outcome]()
     count = 0 if cluster else workers_for(workers, max(job.run.width for job in jobs), len(jobs))
     chosen: Executor = cluster(store) if cluster else Processes(count) if count > 1 else Here()
@@ -221,20 +223,17 @@ def ensure(
         for _ in range(TRIES):
             jobs = [*remade(jobs, folder, store), *jobs]
             outcomes |= {outcome.run: outcome for outcome in progress(Schedule(jobs, executor, locks, store, folder))}
-            lost = [run for run, outcome in outcomes.items() if outcome.lost]
-            if not lost:
+            if not any(outcome.lost for outcome in outcomes.values()):
                 break
-            jobs, _ = planned(lost, folder)
+            jobs, _ = planned([run for run, outcome in outcomes.items() if outcome.status == "blocked"], folder, retry)
     return Summary(summary.before, [*summary.outcomes, *outcomes.values()])
 
 
 def check(runs: Sequence[Run], with_data: bool) -> None:
-    """Before any work: are data and device there, can each run be done, can published weights be had?
+    """Before any work: are data there, can each run be done, can published weights be had?
 
     Raises UserError.
     """
-    if with_data:
-        workers_for(None, 1.0, 1)
     for dataset in dict.fromkeys(run.dataset for run in runs if with_data):
         if not (found := data.available(dataset)):
             raise UserError(f"{dataset}: {found.reason}. Restore the data, or name their folder in NETPRESS_DATA.")
