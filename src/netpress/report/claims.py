@@ -185,11 +185,7 @@ def _found(claim: Claim, runs: pd.DataFrame) -> tuple[Found, dict[str, str]]:
 
 
 class Evidence:
-    """What the comparisons and counts of a claim say together.
-
-    `p`: small where the claim holds; `p_against`: small where it does not; `p_equal`: small where no difference
-    matters; None where that cannot be told. `n`: seeds on the data set that has fewest.
-    """
+    """What the comparisons and counts of a claim say together. `n`: seeds on the data set that has fewest."""
 
     def __init__(self, found: Found):
         self.found = found
@@ -198,15 +194,14 @@ class Evidence:
         self.exact = bool(found.counts) and (self.wrong is not None or not found.comparisons)
         self.whole = not found.lacking and bool(found.comparisons or found.counts)
         self.n = 0 if not self.whole else 1 if self.exact else self.family.n
-        tested = self.whole and not self.exact
-        self.p, self.p_against, self.p_equal = (
-            (self.family.p, self.family.p_against, self.family.p_equal) if tested else (None, None, None)
-        )
 
     @property
     def best(self) -> float | None:
-        """The p of what is favoured."""
-        return min((p for p in (self.p, self.p_against, self.p_equal) if p is not None), default=None)
+        """The p of what is favoured; None where nothing was tested."""
+        if not self.whole or self.exact:
+            return None
+        known = (self.family.p, self.family.p_against, self.family.p_equal)
+        return min((p for p in known if p is not None), default=None)
 
     def word(self, level: float) -> str:
         """The verdict at a level: no difference that matters comes first, since it says the most.
@@ -217,11 +212,11 @@ class Evidence:
             return NOT_RUN
         if self.exact:
             return CONTRADICTED if self.wrong else SUPPORTED
-        small = {name: p is not None and p < level for name, p in
-                 {SUPPORTED: self.p, CONTRADICTED: self.p_against, NO_DIFFERENCE: self.p_equal}.items()}  # fmt: skip
-        if small[NO_DIFFERENCE] or (small[SUPPORTED] and small[CONTRADICTED]):
+        holds, same = (p is not None and p < level for p in (self.family.p, self.family.p_equal))
+        fails = not same and self.family.fails(level)
+        if same or (holds and fails):
             return NO_DIFFERENCE
-        return next((word for word in (SUPPORTED, CONTRADICTED) if small[word]), UNDECIDED)
+        return SUPPORTED if holds else CONTRADICTED if fails else UNDECIDED
 
     def deciding(self, word: str) -> int:
         """The comparison that decides: the one that fails most; that is least sure to be small; that holds least."""

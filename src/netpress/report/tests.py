@@ -233,6 +233,13 @@ class Family:
             return smallest
         return min(1.0, 2 * (1 + int((self.smallest <= smallest / 2).sum())) / (1 + self.draws))
 
+    def fails(self, level: float) -> bool:
+        """Whether `p_against` is below `level`; nothing is drawn where Bonferroni's bounds already tell."""
+        smallest = float(self.each_p_against.min(initial=1.0))
+        if self.n < 2 or smallest >= level:
+            return False
+        return len(self.comparisons) * smallest < level or (self.p_against or 0.0) < level
+
     def interval(self, i: int, alpha: float, alone: bool = False) -> tuple[float, float] | None:
         """The interval of comparison `i` that decides at level `alpha`, in the unit of the test.
 
