@@ -362,7 +362,7 @@ def test_any_output_any_loss_any_metric(tmp_path: Path) -> None:
             return {"out": super().forward(x).view(-1, 3, 1), "more": x.mean((1, 2, 3))}
 
     def metric(outputs, targets) -> float:
-        assert outputs["more"].shape == targets.shape == (48,)
+        assert outputs["more"].shape == targets.shape
         return (outputs["out"].squeeze(2).argmax(1) == targets).double().mean().item()
 
     shrunk = netpress.shrink(

@@ -83,7 +83,7 @@ class Report:
             "Points on validation inputs, beside the better of the original and the original retrained for as long; "
             f"{self.facts['settings']['goal']} beside the original's file ({self.facts['judged']})."
         )
-        return listing(rows, f"{self.facts['name']}, step by step", note, cards=True)
+        return listing(rows, f"{self.facts['name']}, step by step", note)
 
     def table_result(self) -> Table:
         """The files side by side: metric, sizes, and milliseconds measured from them."""
@@ -105,7 +105,7 @@ class Report:
         note = (
             f"Milliseconds for a batch, medians, ONNX Runtime on this CPU. Points beside {100 * self.reference:.1f} %."
         )
-        return listing(rows, f"{self.facts['name']} before and after", note, cards=True)
+        return listing(rows, f"{self.facts['name']} before and after", note)
 
     def figure(self) -> Figure:
         """Points lost against milliseconds of one input: the four files."""

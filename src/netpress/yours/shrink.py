@@ -33,9 +33,9 @@ from torch.utils._pytree import tree_flatten, tree_leaves, tree_map
 
 from netpress.atomic import write_atomic
 from netpress.errors import UserError, known
-from netpress.losses import soft_targets
 from netpress.paths import cache_dir
 from netpress.training import compute
+from netpress.training.losses import soft_targets
 from netpress.yours import ENGINES, GOALS, cut, export
 from netpress.yours.cut import Move
 from netpress.yours.networks import first_line, plain, unwrapped
