@@ -11,7 +11,6 @@ from netpress import editions, papers, paths
 from netpress.book.page import Page
 from netpress.errors import UserError
 from netpress.runs import records
-from netpress.yours.wanted import check_settings
 
 SPELLINGS = ("demo+width=0.02+epochs=1", "demo+epochs=1+width=2e-2", "demo+epochs=01+width=.02")
 
@@ -68,14 +67,6 @@ def test_a_setting_that_other_runs_of_the_paper_need_is_taken(tmp_path):
     changes = [word for setting in settings for word in ("--set", setting)]
     done = sweeps.command(tmp_path, "run", "triage", *changes, "--only", "*parent*", "--workers", "1")
     assert done.returncode == 0 and "1 done now" in done.stderr, done.stderr
-
-
-@pytest.mark.parametrize("change", ["width=0.5", "settled_seeds=2"])
-def test_a_setting_that_does_nothing_to_a_network_of_ones_own_is_refused(change):
-    name = change.split("=")[0]
-    with pytest.raises(UserError, match=f"The setting {name} changes nothing for a network of your own"):
-        check_settings(f"demo+batch=32+{change}")
-    check_settings("demo+batch=32+epochs=2+given_rate=0.1+images=96+parent_epochs=1")
 
 
 def test_a_page_that_trains_refuses_it_too(monkeypatch):

@@ -352,35 +352,30 @@ def shrink(
     model: Annotated[str, typer.Argument(help="torchvision:NAME, timm:NAME or FILE.py:FUNCTION.")],
     pictures: Annotated[str, typer.Option("--data", help="Folder of pictures, or the name of a data set.")],
     weights: Annotated[str, typer.Option(help="Its weights: safetensors, or a state_dict.")] = "",
-    blocks: Annotated[
-        list[str] | None, typer.Option(help="Blocks to replace, as layer2,layer3; all where left out.")
-    ] = None,
+    out: Annotated[
+        Path, typer.Option(parser=words.place, metavar="FOLDER", help="Folder for the smaller network's files.")
+    ] = Path("shrunk"),
     most: Annotated[float, typer.Option(help="Points of accuracy that may be lost.")] = 1.0,
-    seeds: Annotated[list[str] | None, typer.Option(help="Seeds, as 0,1,2; 0 where left out.")] = None,
+    goal: Annotated[str, typer.Option("--for", help="milliseconds, bytes or multiply-adds.")] = "milliseconds",
+    engine: Annotated[str, typer.Option(help="Whose milliseconds: onnxruntime or torch.")] = "onnxruntime",
+    blocks: Annotated[list[str] | None, typer.Option(help="Blocks to change, as layer2,layer3; else all.")] = None,
     px: Annotated[int | None, typer.Option(help="Side of the images in pixels.")] = None,
-    edition: Edition = "small",
-    change: Change = None,
+    epochs: Annotated[int, typer.Option(min=1, help="Epochs of each step.")] = 6,
+    parent_epochs: Annotated[int, typer.Option(min=1, help="Epochs of a network without weights.")] = 24,
+    lr: Annotated[float, typer.Option(help="Peak learning rate of each step.")] = 1e-3,
+    images: Annotated[int | None, typer.Option(min=1, help="At most so many training images.")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Of every training.")] = 0,
     skip_broken: Annotated[bool, typer.Option("--skip-broken", help="Leave broken files out.")] = False,
     plan: Annotated[bool, typer.Option("--plan", help="Only say what would be done, and what it costs.")] = False,
-    out: Annotated[
-        Path | None, typer.Option(parser=words.place, metavar="FOLDER", help="Folder for the smaller network's files.")
-    ] = None,
-    workers: Workers = None,
-    results: Results = None,
 ) -> None:
-    """Shrink a network of your own: which blocks are spare, and the smallest network within the budget."""
-    from netpress.yours.wanted import Wanted, check_words
-
-    named, numbers = words.parts(blocks, "--blocks"), words.numbers(seeds, "--seeds") or (0,)
-    edition = editions.with_changes(edition, list(words.parts(change, "--set")))
-    wanted = Wanted(model, pictures, weights, named, most, numbers, px, edition, skip_broken)
-    check_words(wanted, out)
+    """Shrink a network of your own: the fastest network that loses no more points, as files."""
     from netpress import yours
 
+    wanted = yours.Wanted(model, pictures, weights, px, images, skip_broken, plan, out, parent_epochs)
+    settings = {"most": most, "goal": goal, "engine": engine, "epochs": epochs, "lr": lr, "seed": seed}
+    wanted.check(settings)
     with stoppable("the same command goes on from there"):
-        failures = yours.command(wanted, plan, out, results, workers)
-    if failures:
-        raise typer.Exit(1)
+        yours.command(wanted, words.parts(blocks, "--blocks"), **settings)
 
 
 @app.command(epilog=f"\b\n{benchmarks.listed()}")

@@ -140,18 +140,6 @@ ROWS: dict[str, tuple[Any, Any, Any, Any]] = {
     "compressing.matched_epochs":   (1,          8,              30,             100),    # of the shortest schedule
     "compressing.matched_rate":     (3e-3,       3e-3,           3e-3,           3e-3),
 
-    "yours.images":                 (None,       10_000,         None,           None),
-    "yours.parent_epochs":          (12,         24,             60,             60),     # where no weights are given
-    "yours.epochs":                 (6,          4,              10,             20),
-    "yours.imitation_epochs":       (3,          3,              4,              10),
-    "yours.tune_epochs":            (2,          2,              5,              5),
-    "yours.parent_rate":            (0.1,        0.05,           0.05,           0.05),
-    "yours.rate":                   (0.05,       0.05,           0.05,           0.05),
-    "yours.given_rate":             (0.01,       0.01,           0.01,           0.01),   # where weights are given
-    "yours.imitation_rate":         (1e-3,       1e-3,           1e-3,           1e-3),
-    "yours.tune_rate":              (1e-3,       1e-3,           1e-3,           1e-3),
-    "yours.ratios":                 ((2, 5),     (2, 5, 10),     (2, 5, 10),     (2, 5, 10)),
-    "yours.bits":                   ((6, 4),     (6, 4),         (6, 4),         (6, 4)),
 }
 # fmt: on
 
@@ -247,28 +235,11 @@ class Compressing(Settings):
     matched_rate: float
 
 
-@dataclass(frozen=True)
-class Yours(Scale):
-    """What an edition sets for everything, and the rows "yours.*"."""
-
-    parent_epochs: int
-    epochs: int
-    imitation_epochs: int
-    tune_epochs: int
-    parent_rate: float
-    rate: float
-    given_rate: float
-    imitation_rate: float
-    tune_rate: float
-    ratios: tuple[int, ...]
-    bits: tuple[int, ...]
-
-
-KINDS: dict[str, type[Scale]] = {"triage": Triage, "pyramid": Pyramid, "compressing": Compressing, YOURS: Yours}
+KINDS: dict[str, type[Scale]] = {"triage": Triage, "pyramid": Pyramid, "compressing": Compressing}
 
 
 def papers() -> tuple[str, ...]:
-    """The papers in the table, and "yours" beside them."""
+    """The papers in the table."""
     return tuple(dict.fromkeys(name.split(".")[0] for name in ROWS if "." in name))
 
 
@@ -286,8 +257,6 @@ def settings(edition: str, paper: Literal["triage"]) -> Triage: ...
 def settings(edition: str, paper: Literal["pyramid"]) -> Pyramid: ...
 @overload
 def settings(edition: str, paper: Literal["compressing"]) -> Compressing: ...
-@overload
-def settings(edition: str, paper: Literal["yours"]) -> Yours: ...  # type: ignore[overload-overlap]
 @overload
 def settings(edition: str, paper: str) -> Settings: ...
 def settings(edition: str, paper: str) -> Scale:

@@ -50,9 +50,8 @@ MEASUREMENTS = {
     "pyramid-speed": Measurement("levels", "the time in which the pyramid's levels classify images"),
     "rules": Measurement("rules", "how often the rules of the claims decide wrongly, and at all, on drawn numbers"),
     "remade": Measurement("remade", "records chosen at random and made again"),
-    "shrink-cost": Measurement("shrink_cost", "the triage of ResNet-18, not ours: ours / plain", pictures=True),
     "shrink": Measurement(
-        "shrink", "what `netpress shrink` picks of three networks; hours, and goes on if stopped", pictures=True
+        "shrink", "`netpress shrink` beside torch-pruning and FastNAS; hours, and goes on if stopped", pictures=True
     ),
     "step-128": a_step("step-128", 128, 32),
     "step-512": a_step("step-512", 512, 32),

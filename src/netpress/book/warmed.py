@@ -16,7 +16,7 @@ from netpress.report.theme import Words, figure
 IMPORTED = (
     "ipykernel.kernelapp", "IPython.core.interactiveshell", "matplotlib.pyplot", "matplotlib_inline.backend_inline",
     "torch", "netpress.book.page", "netpress.nets.vgg", "netpress.papers.triage", "netpress.papers.pyramid.tables",
-    "netpress.papers.compressing", "netpress.report.claims", "netpress.report.figures", "netpress.yours.story",
+    "netpress.papers.compressing", "netpress.report.claims", "netpress.report.figures",
     "scipy.stats",
 )  # fmt: skip
 

@@ -1,29 +1,30 @@
-"""The page of a chapter about a network of the reader's own: other parameters, and the runs of one task."""
+"""The page of a chapter about a network of the reader's own: the parameters of `netpress shrink`, and its report."""
 
+import hashlib
 import shlex
-from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from netpress import paths, words
+from netpress import paths, words, yours
 from netpress.book.page import Page
 from netpress.errors import UserError
-from netpress.yours.wanted import Wanted, check_words
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from netpress.runs.run import Run
-    from netpress.yours.prepare import Prepared
     from netpress.yours.shrink import Shrunk
+
+EPOCHS = {"demo": (12, 3)}  # edition -> epochs of a network without weights, and of a step
+LONGER = (24, 6)  # of the others
 
 
 class YourPage(Page):
     """The checked parameters of such a chapter.
 
     model, data, weights, blocks, most, px: as of `netpress shrink`; px 0 is the size that the images suggest. out: a
-    folder for the files of the smaller network, "" for none. Paths are seen from the project's folder.
+    folder for the files, "" for one in the cache. Paths are seen from the project's folder.
     """
 
     model: str = "netpress:small_resnet"
@@ -36,51 +37,45 @@ class YourPage(Page):
 
     def __init__(self, **given: Any):
         super().__init__(**given)
-        check_words(self.wanted)
+        self.wanted.check(self.settings)
 
     @property
-    def wanted(self) -> Wanted:
-        """The user's words, as the command line has them."""
+    def wanted(self) -> yours.Wanted:
+        """What the command line would be given."""
         kind, _, name = self.model.rpartition(":")
         model = f"{in_project(kind)}:{name}" if kind.endswith(".py") else self.model
-        folder = self.data if self.data.isidentifier() else in_project(self.data)
+        source = self.data if self.data.isidentifier() else in_project(self.data)
         weights = in_project(self.weights) if self.weights else ""
-        seeds = tuple(self.seeds) or (0,)
-        return Wanted(model, folder, weights, tuple(self.blocks), self.most, seeds, self.px or None, self.edition)
+        digest = hashlib.sha256(f"{model} {source} {weights} {self.blocks} {self.most}".encode()).hexdigest()[:12]
+        folder = paths.cache_dir() / "shrunk" / f"page-{self.edition}-{digest}"
+        out = Path(in_project(self.out)) if self.out else folder
+        parent_epochs = EPOCHS.get(self.edition, LONGER)[0]
+        return yours.Wanted(model, source, weights, self.px or None, out=out, parent_epochs=parent_epochs)
 
-    @cached_property
-    def prepared(self) -> "Prepared":
-        """The task, its blocks, and what a reader should know before. UserError for whatever is wrong."""
-        from netpress.yours.prepare import prepare
-
-        return prepare(self.wanted)
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The settings of the search."""
+        epochs, seed = EPOCHS.get(self.edition, LONGER)[1], (self.seeds or [0])[0]
+        return {
+            "most": self.most, "goal": "milliseconds", "engine": "onnxruntime", "epochs": epochs, "lr": 1e-3,
+            "seed": seed,
+        }  # fmt: skip
 
     @cached_property
     def shrunk(self) -> "Shrunk":
         """What came out; what is missing of it is done first where `run_missing` says so."""
-        from netpress.yours import files, shrink
-
-        if self.run_missing:
-            found: Shrunk | None = shrink.shrink(self.prepared)[0]
-        else:
-            found = shrink.read(self.prepared)
-        if found is None:
-            command = files.command(self.wanted)
-            raise UserError(f"This network has not been shrunk yet: run `{command}`, or set run_missing=True.")
-        if self.out:
-            files.write(found, self.wanted, Path(in_project(self.out)))
-        return found
+        if not self.run_missing and not (self.wanted.out / "report.json").is_file():
+            raise UserError(f"This network has not been shrunk yet: run `{self.command()}`, or set run_missing=True.")
+        return yours.shrunk(self.wanted, self.blocks, **self.settings)
 
     def records(self) -> "pd.DataFrame":
-        """One row a run of the task; what is missing is done first where `run_missing` says so."""
-        return self.table()  # `parts` has all done
+        """One row a step of the search."""
+        return self.shrunk.report().table_steps().to_frame()
 
     @cached_property
     def parts(self) -> "dict[str, tuple[Run, ...]]":
-        """Edition -> all runs of the task, needs first."""
-        from netpress.runs.run import with_needs
-
-        return {self.edition: with_needs(self.shrunk.decision.found)}
+        """None: the search has a journal of its own, and no runs."""
+        return {}
 
     def command(self, out: str = "out.ipynb") -> str:
         """The papermill command that remakes this page, to be typed in the project's folder."""
@@ -90,9 +85,8 @@ class YourPage(Page):
             words += ["-p", "edition", self.edition]
         if self.weights:
             words += ["-p", "weights", self.weights]
-        lists: tuple[tuple[str, Sequence[object]], ...] = (("blocks", self.blocks), ("seeds", self.seeds))
-        for name, values in lists:
-            words += ["-y", f"{name}: {list(values)}"] if values else []
+        words += ["-y", f"blocks: {list(self.blocks)}"] if self.blocks else []
+        words += ["-y", f"seeds: {list(self.seeds)}"] if self.seeds else []
         return shlex.join([*words, "-p", "most", f"{self.most:g}", *(["-p", "px", str(self.px)] if self.px else [])])
 
 

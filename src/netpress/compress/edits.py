@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 # An edit that overwrites tensors without reading them says so in `fills(network, needs)`, a set of their names: what
 # the first edits of a run fill need not be drawn before.
 
-__all__ = ["Given", "Inherit", "Mean", "Pretrained", "Prune", "Random", "ShareWeights"]
+__all__ = ["Inherit", "Mean", "Pretrained", "Prune", "Random", "ShareWeights"]
 
 
 @dataclass(frozen=True)
@@ -56,25 +56,6 @@ class Pretrained:
         from netpress import nets
 
         nets.check_pretrained(self.model)
-
-
-@dataclass(frozen=True)
-class Given:
-    """Loads weights of the user's own, which are kept under the SHA-256 of their file; UserError where they are not."""
-
-    sha256: str
-
-    def apply(self, network: "Network", needs: "dict[str, Network]") -> "Network":
-        from netpress.nets import weights
-
-        network.load_state_dict(weights.kept(self.sha256))
-        return network
-
-    def check(self) -> None:
-        """Raise UserError, before any work is spent, where the weights are not here."""
-        from netpress.nets import weights
-
-        weights.kept(self.sha256)
 
 
 @dataclass(frozen=True)

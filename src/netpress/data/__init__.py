@@ -1,8 +1,4 @@
-"""Labelled images as tensors: one function, every file checked before it is parsed. registry.py has the data sets.
-
-A folder of pictures of the user's own is a data set too, named by its content: see pictures.py, and noted.py for what
-is known without looking at any.
-"""
+"""Labelled images as tensors: one function, every file checked before it is parsed. registry.py has the data sets."""
 
 import hashlib
 from collections.abc import Iterator
@@ -10,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from netpress.data import files, noted
+from netpress.data import files
 from netpress.data.registry import DATASETS, Source
 from netpress.errors import UserError, known
 from netpress.paths import cache_dir, data_folder
@@ -96,9 +92,6 @@ def _source(dataset: str) -> Source:
 
 def available(dataset: str) -> Availability:
     """Whether the files are there (names and sizes; contents are checked on loading), and why not."""
-    if noted.is_folder(dataset):
-        there = noted.noted(dataset) is not None
-        return Availability(there, "decoded in the cache" if there else f"the folder of {dataset} is not known here")
     found = _found(dataset)
     if found is None:
         source = DATASETS[dataset].sources[-1]
@@ -122,8 +115,6 @@ def fetch(dataset: str) -> None:
     Call it before fingerprints are made: the publisher's files have another checksum than those of the data folder.
     Raises UserError saying where to put the files by hand when there is no network.
     """
-    if noted.is_folder(dataset):
-        return
     source, place = _found(dataset) or (DATASETS[dataset].sources[-1], downloads())
     if place == downloads() and any(not (place / file.path).exists() for file in source.all_files):
         files.fetch(source.all_files, place, source.title)
@@ -131,22 +122,16 @@ def fetch(dataset: str) -> None:
 
 def checksum(dataset: str) -> str:
     """SHA-256 that stands for the source files, from constants: no data are read or needed."""
-    if noted.is_folder(dataset):
-        return noted.about(dataset)["digest"]
     return _source(dataset).checksum
 
 
 def classes(dataset: str) -> int:
     """Number of classes."""
-    if noted.is_folder(dataset):
-        return len(noted.about(dataset)["classes"])
     return DATASETS[known(dataset, DATASETS, "data set")].classes
 
 
 def provenance(dataset: str) -> str:
     """Title, fidelity, terms and the citation's key in the book's references, without reading data."""
-    if noted.is_folder(dataset):
-        return noted.provenance(dataset)
     source = _source(dataset)
     return f"{source.title}. {source.fidelity} Terms: {source.terms} Cite: {source.citation}."
 
@@ -158,9 +143,6 @@ def citation(dataset: str) -> str:
 
 def count(dataset: str, split: str, images: int | None = None) -> int:
     """How many images `load` returns, without reading any."""
-    if noted.is_folder(dataset):
-        whole = noted.count(dataset, known(split, SPLITS, "split"))
-        return whole if images is None else min(whole, _positive("images", images))
     counts = _source(dataset).counts
     whole = counts["train"] if split == "fit" else counts.get(known(split, SPLITS, "split"), 0)
     if "validation" not in counts and split in ("fit", "validation"):
@@ -182,17 +164,11 @@ def load(dataset: str, split: str, images: int | None = None, px: int = 32) -> I
     A data set that is in neither `paths.data_folder()` nor `downloads()` is downloaded. Every file's checksum is
     compared before it is parsed. Raises UserError naming what is unknown, missing, truncated or altered.
     """
-    if not noted.is_folder(dataset):
-        known(dataset, DATASETS, "data set")
+    known(dataset, DATASETS, "data set")
     known(split, SPLITS, "split")
     _positive("px", px)
     if images is not None:
         _positive("images", images)
-    if noted.is_folder(dataset):
-        from netpress.data import pictures
-
-        x, y, about = pictures.load(dataset, split, images, px)
-        return Images(x, y, about["classes"], dataset, split, provenance(dataset), about["checksum"])
     fetch(dataset)
     found = _found(dataset)
     assert found is not None

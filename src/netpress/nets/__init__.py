@@ -22,8 +22,7 @@ def build(model: str, px: int, classes: int, width: float = 1.0) -> "Network":
     """The network `model` (one of MODELS) for images (N, 3, px, px), with `classes` outputs.
 
     `width` multiplies the channels. Weights are drawn from torch's global generator. UserError for an unknown
-    model, or a size, width or number of classes with which it cannot be built. A label such as
-    `torchvision:resnet18` or `my_net.py:build` is a network of others, cut into blocks: see foreign.py.
+    model, or a size, width or number of classes with which it cannot be built.
     """
     family = family_of(model)
     if classes < 2:
@@ -60,7 +59,5 @@ def check_pretrained(model: str) -> None:
 
 def family_of(model: str) -> str:
     """The module of this package that builds `model`; UserError with the nearest name for an unknown one."""
-    if ":" in model:
-        return "foreign"
     known(model, MODELS, "model")
     return next(family for family, models in FAMILIES.items() if model in models)

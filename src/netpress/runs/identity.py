@@ -69,7 +69,6 @@ KEYS = {
         },
     ),
     "Inherit": Keys("Inherit", {"role": Key("role", "parent")}),
-    "Given": Keys("Given", {"sha256": Key("sha256")}),
     "Pretrained": Keys("Pretrained", {"model": Key("model")}),
     "Random": Keys("Random", {"block": Key("block")}),
     "Mean": Keys("Mean", {"block": Key("block"), "role": Key("role", "parent")}, {"variant": "literal"}),

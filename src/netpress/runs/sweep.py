@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING, Any, Protocol, Self
 from filelock import FileLock, Timeout
 
 from netpress import data, env
-from netpress.compress.edits import Given, Pretrained
+from netpress.compress.edits import Pretrained
 from netpress.errors import PATIENCE, Interrupted, UserError, explained, interruptible, known, plain
 from netpress.runs import cost, records
 from netpress.runs.run import Run, fingerprint, with_needs
@@ -253,7 +253,7 @@ def check(runs: Sequence[Run], with_data: bool) -> None:
                 "other values of px and width are needed."
             ) from None
     for step in dict.fromkeys(step for run in runs for step in run.steps):
-        if isinstance(step, Given | Pretrained):
+        if isinstance(step, Pretrained):
             step.check()
 
 

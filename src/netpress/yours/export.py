@@ -1,220 +1,176 @@
-"""A finished network as files that run elsewhere: with torch alone, with ONNX Runtime, without this package.
+"""Networks as files of ONNX, in float32 and in 8-bit integers: written, checked against PyTorch, run, and timed."""
 
-The network that is written takes images (N, 3, px, px), float32 from 0 to 1, for any N: how they are normalised is a
-part of it. Masks and code books are the weights that they stand for.
-"""
-
-import copy
 import importlib.util
-import json
 import logging
 import re
+import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
-from importlib import resources
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import torch
-from safetensors.torch import save
-from torch import Tensor, fx, nn
+from torch import Tensor, nn
+from torch.utils._pytree import tree_flatten, tree_unflatten
 
 from netpress.atomic import write_atomic
-from netpress.compress.finish import finished
-from netpress.data.views import Normalise
+from netpress.errors import UserError
+from netpress.yours.networks import first_line
 
-CHECKED = 64  # images on which another engine must agree
-TOLERANCE = 1e-4  # absolute, and relative to the logit
-TO_EXPORT = ("onnx", "onnxruntime", "onnxscript")
-HOW = "run `pip install 'netpress[export]'`"
-
-
-class Ready(nn.Module):
-    """A network with its normalisation: images (N, 3, px, px), 0 to 1 -> logits."""
-
-    mean: Tensor
-    std: Tensor
-
-    def __init__(self, network: nn.Module, normalise: Normalise) -> None:
-        super().__init__()
-        self.register_buffer("mean", torch.tensor(normalise.mean).view(1, 3, 1, 1))
-        self.register_buffer("std", torch.tensor(normalise.std).view(1, 3, 1, 1))
-        self.network = network
-
-    def forward(self, images: Tensor) -> Tensor:
-        return self.network((images - self.mean) / self.std)
+TOLERANCE = 1e-3  # of the largest value that a network gives
+NEEDED = ("onnx", "onnxruntime", "onnxscript")
+CALIBRATED = 128  # inputs by which the ranges of 8-bit integers are chosen
+LEAST_PASSES, LEAST_SECONDS = 9, 0.5  # of a timing
 
 
-@dataclass(frozen=True)
-class Written:
-    """What was written: bytes by file. `left_out`: files that were not, with the reason, as sentences."""
-
-    bytes: dict[str, int]
-    left_out: dict[str, str]
+class CannotExport(UserError):
+    """A network, or a change of it, that does not become a file."""
 
 
-def ready(network: nn.Module, normalise: Normalise) -> Ready:
-    """A copy of a network for the world outside: on the CPU, finished, in eval mode, float32."""
-    plain = finished(copy.deepcopy(network)).eval().cpu().float()
-    plain.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
-    return Ready(plain, normalise).eval()
+def check_installed() -> None:
+    """UserError naming what ONNX needs and is not installed."""
+    if missing := [name for name in NEEDED if importlib.util.find_spec(name) is None]:
+        raise UserError(f"Shrinking needs {', '.join(missing)}: run `pip install 'netpress[export]'`.")
 
 
-def write(net: Ready, images: Tensor, classes: tuple[str, ...], out: Path) -> Written:
-    """Write network.safetensors, model.py and network.onnx into a folder. images: uint8 (N, 3, px, px), to check on.
+def program_of(net: nn.Module, example: Tensor) -> torch.export.ExportedProgram:
+    """A network in eval mode as PyTorch's own operations, for any number of inputs like `example`'s.
 
-    Each file is checked against PyTorch on up to CHECKED images before it is said to be there; ONNX is left out where
-    its packages are missing or it does not agree.
+    CannotExport where its forward decides on values.
     """
-    some = images[:CHECKED].float() / 255
-    with torch.no_grad():
-        expected = net(some)
-    program = exported(net, some)
-    tensors = {name: t.detach().contiguous().clone() for name, t in net.state_dict().items()}
-    about = {"px": some.shape[-1], "classes": list(classes), "graph": graph_of(program, net)}
-    metadata = {"network": json.dumps(about)}  # one entry: several would be written in any order
-    write_atomic(out / "network.safetensors", save(tensors, metadata))
-    write_atomic(out / "model.py", resources.files("netpress.yours").joinpath("model.py").read_bytes())
-    left_out = {}
-    if reason := disagreement(loaded(out)(some), expected):
-        left_out["model.py"] = f"model.py does not give what the network gives ({reason})"
-    if reason := write_onnx(program, some, expected, out / "network.onnx"):
-        left_out["network.onnx"] = reason
-    for name in left_out:
-        (out / name).unlink(missing_ok=True)
-    there = (out / name for name in ("network.safetensors", "model.py", "network.onnx"))
-    return Written({path.name: path.stat().st_size for path in there if path.exists()}, left_out)
+    try:
+        with quiet(), torch.no_grad():
+            batch = ({0: torch.export.Dim("batch", min=1)},)
+            return torch.export.export(net.eval(), (example,), dynamic_shapes=batch, strict=False)
+    except Exception as error:  # what a forward does with values that are not there
+        raise CannotExport(
+            f"The network cannot be exported ({first_line(error)}): its forward must take the same path for all inputs "
+            "and any number of them."
+        ) from error
 
 
-def disagreement(found: Tensor, expected: Tensor) -> str:
-    """How far two engines are apart where that is too far; "" where they agree."""
-    apart = (found - expected).abs() - TOLERANCE * (1 + expected.abs())
-    if bool((apart <= 0).all()):  # false for what is no number, too
-        return ""
-    return f"logits differ by up to {float((found - expected).abs().max()):.2g}"
-
-
-# With torch alone ---------------------------------------------------------------------------------------------------
-
-
-def exported(net: nn.Module, images: Tensor) -> torch.export.ExportedProgram:
-    """The network as PyTorch's own operations, for any number of images."""
-    with quiet(), torch.no_grad():
-        return torch.export.export(
-            net, (images,), dynamic_shapes=({0: torch.export.Dim("images", min=1)},), strict=False
-        )
-
-
-def graph_of(program: torch.export.ExportedProgram, net: nn.Module) -> dict[str, Any]:
-    """An exported network as JSON: which tensor each name stands for, and the calls in order."""
-    signature = program.graph_signature
-    tensors = {**signature.inputs_to_parameters, **signature.inputs_to_buffers}
-    calls, output = [], ""
-    names: dict[fx.Node, str] = {}
-    for node in program.graph.nodes:
-        if node.op == "placeholder":
-            names[node] = node.name if node.name in tensors else "images"
-        elif node.op == "call_function":
-            names[node] = node.name
-            calls.append([node.name, called(node.target), written(node.args, names), written(node.kwargs, names)])
-        elif node.op == "output":
-            output = names[node.args[0][0]]
-    return {"tensors": tensors, "trains": [n for n, _ in net.named_parameters()], "calls": calls, "output": output}
-
-
-def called(function: Any) -> str:
-    """An operation by name: aten.conv2d.default, or mul of the module operator."""
-    return str(function) if isinstance(function, torch._ops.OpOverload) else function.__name__
-
-
-def written(value: Any, names: dict[fx.Node, str]) -> Any:
-    """Arguments of an operation as JSON."""
-    if isinstance(value, fx.Node):
-        return {"value": names[value]}
-    if isinstance(value, list | tuple):
-        return [written(part, names) for part in value]
-    if isinstance(value, dict):
-        return {key: written(part, names) for key, part in value.items()}
-    if isinstance(value, torch.dtype | torch.memory_format | torch.layout):
-        return {"torch": str(value).removeprefix("torch.")}
-    return str(value) if isinstance(value, torch.device) else value
-
-
-def loaded(out: Path) -> nn.Module:
-    """The network as model.py in a folder makes it."""
-    spec = importlib.util.spec_from_file_location("netpress_exported_model", out / "model.py")
-    assert spec and spec.loader
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.Network().requires_grad_(False)
-
-
-# With ONNX ----------------------------------------------------------------------------------------------------------
-
-
-def missing_packages() -> list[str]:
-    """What ONNX needs and is not installed."""
-    return [name for name in TO_EXPORT if importlib.util.find_spec(name) is None]
-
-
-def write_onnx(program: torch.export.ExportedProgram, images: Tensor, expected: Tensor, path: Path) -> str:
-    """Write a network as ONNX, and run it. "" where that went well; otherwise why the file is not there."""
-    if missing := missing_packages():
-        return f"network.onnx needs {', '.join(missing)}: {HOW} and give the same command again."
-    path.unlink(missing_ok=True)
-    partial = path.with_name(".network.onnx")
+def write_float(net: nn.Module, example: Tensor, path: Path) -> None:
+    """Write a network as ONNX in float32. CannotExport unless ONNX Runtime gives what PyTorch gives."""
+    program = program_of(net, example)
+    partial = path.with_name(f".{path.name}")
+    path.parent.mkdir(parents=True, exist_ok=True)
     try:
         with quiet():
             torch.onnx.export(
-                program, (images,), str(partial), dynamo=True, external_data=False, verbose=False,
-                input_names=["images"], output_names=["logits"],
+                program, (example,), str(partial), dynamo=True, external_data=False, verbose=False,
+                input_names=["inputs"], optimize=True,
             )  # fmt: skip
-        strip(partial)
-        found = run_onnx(partial, images)
+        write_atomic(partial, stripped(partial))
+        with torch.no_grad():
+            expected = [t for t in tree_flatten(net(example))[0] if isinstance(t, Tensor)]
+        for found, wanted in zip(File(partial).flat(example), expected, strict=True):
+            apart = float((found - wanted).abs().max())
+            if not apart <= TOLERANCE * max(1.0, float(wanted.abs().max())):
+                raise CannotExport(f"ONNX Runtime does not give what PyTorch gives (they are {apart:.2g} apart).")
+        partial.replace(path)
+    except UserError:
+        raise
     except Exception as error:  # an exporter and an engine of others, with errors of their own
+        raise CannotExport(f"The network cannot be written as ONNX ({first_line(error)}).") from error
+    finally:
         partial.unlink(missing_ok=True)
-        return f"PyTorch's ONNX exporter or ONNX Runtime failed ({type(error).__name__}: {str(error).splitlines()[0]})."
-    if reason := disagreement(found, expected):
-        partial.unlink()
-        return f"ONNX Runtime does not give what PyTorch gives ({reason})."
-    partial.replace(path)
-    return ""
 
 
-def strip(path: Path) -> None:
-    """Take out of an ONNX file where each operation was written, and names that differ from one export to the next."""
+def write_integers(source: Path, inputs: Tensor, path: Path) -> None:
+    """Write the ONNX file `source` with 8-bit integers: static, QDQ, per channel, ranges from `inputs`.
+
+    CannotExport where ONNX Runtime cannot quantise it.
+    """
+    from onnxruntime import quantization
+    from onnxruntime.quantization.shape_inference import quant_pre_process
+
+    class Reader(quantization.CalibrationDataReader):
+        def __init__(self) -> None:
+            self.batches = iter(inputs[:CALIBRATED].split(32))
+
+        def get_next(self) -> dict[str, Any] | None:
+            return next(({"inputs": batch.numpy()} for batch in self.batches), None)
+
+    ready, partial = (path.with_name(f".{word}-{path.name}") for word in ("ready", "new"))
+    try:
+        with quiet():
+            quant_pre_process(str(source), str(ready), skip_symbolic_shape=True)
+            quantization.quantize_static(
+                str(ready), str(partial), Reader(), quant_format=quantization.QuantFormat.QDQ, per_channel=True,
+                weight_type=quantization.QuantType.QInt8, activation_type=quantization.QuantType.QUInt8,
+                # without VNNI the sums of 8-bit products overflow: 7 bits for the weights
+                reduce_range=not torch.cpu._is_vnni_supported(),
+            )  # fmt: skip
+        write_atomic(path, stripped(partial))
+        File(path).flat(inputs[:2])
+    except Exception as error:
+        path.unlink(missing_ok=True)
+        raise CannotExport(f"ONNX Runtime cannot make 8-bit integers of the network ({first_line(error)}).") from error
+    finally:
+        ready.unlink(missing_ok=True)
+        partial.unlink(missing_ok=True)
+
+
+def stripped(path: Path) -> bytes:
+    """An ONNX file without where each operation was written and names that differ from one export to the next."""
     import onnx
 
     model = onnx.load(str(path))
-    for part in (
-        model,
-        model.graph,
-        *model.graph.node,
-        *model.functions,
-        *(n for f in model.functions for n in f.node),
-    ):
+    inner = [node for function in model.functions for node in function.node]
+    for part in (model, model.graph, *model.graph.node, *model.functions, *inner):
         del part.metadata_props[:]
         part.doc_string = ""
     for value in (*model.graph.input, *model.graph.output, *model.graph.value_info):
         del value.metadata_props[:]
         for side in value.type.tensor_type.shape.dim:
             if side.dim_param:
-                side.dim_param = re.sub(r"\bs\d+\b", "images", side.dim_param)
-    path.write_bytes(model.SerializeToString(deterministic=True))
+                side.dim_param = re.sub(r"\bs\d+\b", "batch", side.dim_param)
+    return model.SerializeToString(deterministic=True)
 
 
-def run_onnx(path: Path, images: Tensor) -> Tensor:
-    """The logits that ONNX Runtime gives, with one thread on the CPU."""
-    import onnxruntime
+class File:
+    """An ONNX file as a function of inputs, in ONNX Runtime on the CPU. threads: 0 for all."""
 
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
-    options.log_severity_level = 3
-    session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-    name = session.get_inputs()[0].name
-    return torch.from_numpy(session.run(None, {name: images.numpy()})[0])
+    def __init__(self, path: Path, threads: int = 1) -> None:
+        import onnxruntime
+
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads
+        options.log_severity_level = 3
+        self.session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+
+    def flat(self, inputs: Tensor) -> list[Tensor]:
+        """All tensors that it gives, one after the other."""
+        name = self.session.get_inputs()[0].name
+        return [torch.from_numpy(found) for found in self.session.run(None, {name: inputs.numpy()})]
+
+    def like(self, output: Any) -> Callable[[Tensor], Any]:
+        """The same function, its tensors in the tuples or dicts of `output`."""
+        _, structure = tree_flatten(output)
+        return lambda inputs: tree_unflatten(self.flat(inputs), structure)
+
+
+def milliseconds(works: Mapping[str, Callable[[], object]]) -> dict[str, float]:
+    """Median milliseconds of each function, timed in turns: what else the machine does then falls on all of them."""
+    passes: dict[str, list[float]] = {name: [] for name in works}
+    for work in works.values():
+        work(), work()
+    start = time.perf_counter()
+    while len(next(iter(passes.values()))) < LEAST_PASSES or time.perf_counter() - start < LEAST_SECONDS * len(works):
+        for name, work in works.items():
+            before = time.perf_counter()
+            work()
+            passes[name].append(1000 * (time.perf_counter() - before))
+    return {name: median(times) for name, times in passes.items()}
+
+
+def time_files(files: Mapping[str, Path], example: Tensor, batch: int = 1, threads: int = 1) -> dict[str, float]:
+    """Milliseconds that ONNX Runtime takes for a batch of so many inputs with each of these files."""
+    inputs = torch.cat([example] * -(-batch // len(example)))[:batch]
+    opened = {name: File(path, threads) for name, path in files.items()}
+    return milliseconds({name: lambda file=file: file.flat(inputs) for name, file in opened.items()})  # type: ignore[misc]
 
 
 @contextmanager

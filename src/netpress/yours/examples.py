@@ -71,6 +71,14 @@ def vgg16_bn_quarter(classes: int) -> nn.Module:
     return narrow(import_torchvision().models.vgg16_bn(weights=None, num_classes=classes), 4)
 
 
+def mobilenet_v2_32(classes: int) -> nn.Module:
+    """torchvision's MobileNetV2 with three strides less, for images of 32 px."""
+    net = import_torchvision().models.mobilenet_v2(weights=None, num_classes=classes)
+    for module in (net.features[0][0], net.features[2].conv[1][0], net.features[4].conv[1][0]):
+        module.stride = (1, 1)
+    return net
+
+
 def narrow(net: nn.Module, times: int) -> nn.Module:
     """Make each layer anew with `times` fewer channels, but for the image's and the classes'. Weights are random:
     of convolutions as torchvision draws them, of linear layers as torch does.
@@ -100,5 +108,5 @@ def narrow_conv(conv: nn.Conv2d, times: int) -> nn.Conv2d:
 
 
 EXAMPLES: dict[str, Callable[[int], nn.Module]] = {
-    build.__name__: build for build in (small_resnet, resnet18_32, resnet18_quarter, vgg16_bn_quarter)
+    build.__name__: build for build in (small_resnet, resnet18_32, resnet18_quarter, vgg16_bn_quarter, mobilenet_v2_32)
 }
