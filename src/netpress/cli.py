@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import partial, wraps
+from importlib.util import find_spec
 from inspect import signature
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -26,9 +27,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-
-
-BOOK_TOOLS = ("papermill", "ipykernel", "matplotlib", "altair", "pydantic", "jupyter_book")  # of the extra `book`
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Edition = Annotated[
@@ -277,20 +275,11 @@ def describe(
 
     size = described(nets.outline(model, px, classes, width), px)
     total = {"model": model, "parameters": size.parameters, "multiply_adds": size.multiply_adds}
-    rows = [
-        {
-            "name": row.name,
-            "kind": row.kind,
-            "shape": list(row.shape),
-            "parameters": row.parameters,
-            "multiply_adds": row.multiply_adds,
-        }
-        for row in size.layers
-    ]
+    keys = ("name", "kind", "shape", "parameters", "multiply_adds")
+    rows = [{key: getattr(layer, key) for key in keys} for layer in size.layers]
     if as_json:
         return console.print_json(total | {"layers": rows})
-    shapes = ["x".join(map(str, layer.shape)) for layer in size.layers]
-    console.print_table([row | {"shape": shape} for row, shape in zip(rows, shapes, strict=True)], tuple(rows[0]))
+    console.print_table([row | {"shape": "x".join(map(str, row["shape"]))} for row in rows], keys)
     print(f"{model}: {size.parameters:,} parameters, {size.multiply_adds:,} multiply-adds an image")
 
 
@@ -304,22 +293,6 @@ def claims(edition: Edition = "small", as_json: AsJson = False, results: Recorde
         return console.print_json(rows)
     columns = ("id", "statement", "verdict", "effect", "interval", "unit", "n")
     console.print_table([row | {"interval": console.interval(row)} for row in rows], columns)
-
-
-def pages_of(command: str) -> Any:
-    """The package that makes pages. UserError outside of a checkout, and without the tools of the book."""
-    from importlib.util import find_spec
-
-    env.needs_checkout(command)
-    missing = [name for name in BOOK_TOOLS if find_spec(name) is None]
-    if missing:
-        raise UserError(
-            f"`{command}` needs the tools of the book, and {' and '.join(missing)} "
-            f"{'are' if missing[1:] else 'is'} not installed: pip install --editable '.[book]'."
-        )
-    from netpress import book
-
-    return book
 
 
 @app.command()
@@ -338,7 +311,12 @@ def book(
         raise UserError("--page makes one page of the site in _build/html anew: leave --editions and --out out.")
     for name in names:
         editions.proper(name)
-    pages = pages_of("netpress book")
+    env.needs_checkout("netpress book")
+    for package in ("jupyter_book", "papermill", "matplotlib", "altair"):  # before anything is trained for a page
+        if find_spec(package) is None:
+            raise ModuleNotFoundError(name=package)
+    from netpress import book as pages
+
     with stoppable("the same command goes on from there"):
         if page:
             return print(pages.preview(page))
