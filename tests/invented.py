@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from netpress import papers
-from netpress.atomic import write_atomic
+from netpress.files import write_atomic
 from netpress.runs import records
 from netpress.runs.measures import Agreement, Filters, Integers, Similarity, StoredSize
 from netpress.runs.run import Run

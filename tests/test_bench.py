@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from commanded import Command, command  # noqa: F401 - a fixture
 
-from netpress import benchmarks, nets, papers, paths
+from netpress import benchmarks, env, nets, papers
 from netpress.benchmarks import arms as both_arms
 from netpress.benchmarks import distillation, grid, imitation, overhead, remade, results
 from netpress.benchmarks.arms import Arms, arms
@@ -196,7 +196,7 @@ def test_an_unknown_measurement_is_refused_with_the_nearest_name() -> None:
 
 def test_without_the_plain_loop_it_says_where_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(paths, "checkout", lambda: None)
+    monkeypatch.setattr(env, "checkout", lambda: None)
     with pytest.raises(UserError, match=r"baselines/plain\.py"), arms("plain.py", 64, 1 / 8):
         pass
 

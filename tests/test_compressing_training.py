@@ -12,7 +12,7 @@ from netpress.runs.run import fingerprint
 @pytest.fixture(scope="module")
 def workspace(tmp_path_factory):
     from netpress.runs.perform import Workspace
-    from netpress.runs.weights import WeightStore
+    from netpress.runs.store import WeightStore
     from netpress.training import compute
 
     return Workspace(compute.plain(), WeightStore(tmp_path_factory.mktemp("weights")))

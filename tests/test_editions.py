@@ -7,7 +7,7 @@ from dataclasses import FrozenInstanceError, fields
 import pytest
 import sweeps
 
-from netpress import editions, papers, paths
+from netpress import editions, env, papers
 from netpress.book.page import Page
 from netpress.errors import UserError
 from netpress.runs import records
@@ -38,7 +38,7 @@ def test_every_spelling_is_one_edition_and_one_folder(tmp_path):
 
 
 def test_folders_of_committed_records_are_named_properly():
-    folder = paths.root() / "results"
+    folder = env.root() / "results"
     named = [path.name for path in folder.glob("*+*")]
     assert named and [editions.proper(name) for name in named] == named
 

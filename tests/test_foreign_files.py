@@ -13,7 +13,7 @@ from commanded import Command, command  # noqa: F401 - a fixture
 from safetensors.torch import save
 from sweeps import EDITION, child, found, parent, tiny
 
-from netpress import data, paths
+from netpress import data, env
 from netpress.book import glue, render, site, warm
 from netpress.book.chapter import check_parameters
 from netpress.book.page import Page
@@ -113,7 +113,7 @@ def test_mnist_unpacked_is_the_same_data_set(tmp_path: Path, monkeypatch: pytest
     packed_sum, packed = data.checksum("mnist"), data.load("mnist", "test", images=50)
     place = tmp_path / "data" / "MNIST" / "raw"
     place.mkdir(parents=True)
-    for path in (paths.data_folder() / "MNIST" / "raw").glob("*.gz"):
+    for path in (env.data_folder() / "MNIST" / "raw").glob("*.gz"):
         (place / path.stem).write_bytes(gzip.decompress(path.read_bytes()))
     monkeypatch.setenv("NETPRESS_DATA", str(tmp_path / "data"))
     monkeypatch.setenv("NETPRESS_CACHE", str(tmp_path / "cache"))
@@ -210,7 +210,7 @@ def test_a_link_to_a_site_stays_a_link(tmp_path: Path, monkeypatch: pytest.Monke
     for begins in (warm, Renderer):
         monkeypatch.setattr(begins, "begin", lambda *_: None)
     monkeypatch.setattr(render, "render", lambda book, place, renderer: rendered.append(place))
-    monkeypatch.setattr(paths, "root", lambda: tmp_path)
+    monkeypatch.setattr(env, "root", lambda: tmp_path)
     assert site.build((), link) == 0
     assert rendered == [real] and link.is_symlink()
 

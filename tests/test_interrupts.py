@@ -48,7 +48,7 @@ def project(tmp_path: Path) -> Path:
 BOOK = """
 import sys
 from pathlib import Path
-from netpress import ends
+from netpress import errors
 from netpress.book import site
 from netpress.book.notebooks import Job
 
@@ -57,10 +57,10 @@ if __name__ == "__main__":
 
     def command():
         jobs = [Job(here, f"triage/slow{n}", {"edition": "demo"}, here / f"out{n}.ipynb") for n in range(3)]
-        with ends.stoppable("the same command goes on from there"):
+        with errors.stoppable("the same command goes on from there"):
             site.run_all(jobs)
 
-    ends.run(command)
+    errors.run(command)
 """
 
 

@@ -13,7 +13,7 @@ from netpress.papers.pyramid import NAMES, claims, own_numbers, tables
 from netpress.papers.pyramid.training_cost import computation
 from netpress.report.claims import judge_all
 from netpress.report.tables import NOTHING
-from netpress.runs.work import work
+from netpress.runs.cost import work
 from netpress.seeds import seed_of
 
 

@@ -8,9 +8,8 @@ import pandas as pd
 import pytest
 import sweeps
 
-from netpress import sweep
 from netpress.papers.triage import convergence
-from netpress.runs import records
+from netpress.runs import records, sweep
 from netpress.training.stage import Stage
 
 

@@ -7,7 +7,7 @@ import invented
 import pandas as pd
 import pytest
 
-from netpress import papers, paths
+from netpress import env, papers
 from netpress.papers import together
 from netpress.papers.paper import INTEGERS, UNCOMPRESSED, facts_of, meets
 from netpress.papers.together import figures
@@ -74,7 +74,7 @@ def test_networks_are_called_in_words(label, name):
 @pytest.fixture
 def frame(invent):
     invent("demo")
-    invented.latencies("triage", "demo", paths.results_dir())
+    invented.latencies("triage", "demo", env.results_dir())
     return together.networks(EDITIONS)
 
 
@@ -162,5 +162,5 @@ def test_our_parents_stand_beside_published_ones():
 def kept(label: str, number: str) -> float:
     """A number of a record of the demo, read without any of the code that makes tables."""
     paper, _, rest = label.partition("/")
-    file = paths.results_dir() / "demo" / paper / "digits" / f"{rest}-s0.json"
+    file = env.results_dir() / "demo" / paper / "digits" / f"{rest}-s0.json"
     return json.loads(file.read_text())[number]

@@ -6,11 +6,12 @@ from dataclasses import replace
 import pandas as pd
 import pytest
 
-from netpress import nets, papers, sweep
+from netpress import nets, papers
 from netpress.errors import UserError
 from netpress.papers import triage
 from netpress.papers.triage import figures
 from netpress.papers.triage.claims import CLAIMS
+from netpress.runs import sweep
 from netpress.runs.run import fingerprint
 
 

@@ -11,7 +11,7 @@ import books
 import nbformat
 import pytest
 
-from netpress import paths
+from netpress import env
 from netpress.book import notebooks
 
 PROGRAM = """
@@ -131,7 +131,7 @@ def test_folders_with_relative_names_are_the_same_for_a_chapter(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A chapter runs in the project's folder, the command where it was typed."""
-    monkeypatch.setitem(CELLS, "folder", "from netpress import paths\nprint(paths.results_dir())")
+    monkeypatch.setitem(CELLS, "folder", "from netpress import paths\nprint(env.results_dir())")
     project, below = tmp_path, tmp_path / "below"
     below.mkdir()
     chapter(project, "folder")
@@ -139,5 +139,5 @@ def test_folders_with_relative_names_are_the_same_for_a_chapter(
     monkeypatch.chdir(below)
     with notebooks.kernels(project) as place:
         notebooks.perform(notebooks.Job(project, "folder", {"edition": "demo"}, project / "cold-folder.ipynb"), place)
-        assert paths.results_dir() == below / "own"
+        assert env.results_dir() == below / "own"
     assert printed(project, "cold", "folder") == [str(below / "own")]

@@ -28,14 +28,14 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from netpress import sealed
-from netpress.atomic import write_atomic
+from netpress import files
 from netpress.compress import coding
 from netpress.compress.coding import Parts
 from netpress.compress.finish import finished
 from netpress.compress.integer import IntegerNetwork, rebuild
 from netpress.compress.masks import weight_layers
 from netpress.errors import UserError
+from netpress.files import write_atomic
 
 MAGIC = b"NETPRES1"
 FORMS = ("dense32", "sparse32", "shared", "shared+huffman", "int8")
@@ -73,9 +73,9 @@ def write(network: nn.Module, path: str | os.PathLike[str], form: str = "shared+
     packed = zlib.compress(header.encode(), 9)
     payload = b"".join(part for parts in encoded.values() for part in parts.values())
     body = MAGIC + struct.pack("<I", len(packed)) + packed + payload
-    write_atomic(path, sealed.seal(body))
-    parts = _sizes(encoded, weights) | {"frame": len(body) - len(payload) + sealed.SIZE}
-    return Stored(Path(path), form, Path(path).stat().st_size, sealed.digest(body), tuple(parts.items()))
+    write_atomic(path, files.seal(body))
+    parts = _sizes(encoded, weights) | {"frame": len(body) - len(payload) + files.SEAL}
+    return Stored(Path(path), form, Path(path).stat().st_size, files.digest(body), tuple(parts.items()))
 
 
 def weigh(network: nn.Module, form: str = "shared+huffman") -> Stored:
@@ -146,7 +146,7 @@ def _checked(path: Path) -> bytes:
         content = path.read_bytes()
     except OSError as error:
         raise UserError(f"{path} cannot be read ({error.strerror}): give a file that `write` has made.") from error
-    body = sealed.unseal(content)
+    body = files.unseal(content)
     if body is None or not body.startswith(MAGIC):
         raise UserError(f"{path} is damaged, or no stored network: its checksum does not agree. Write it again.")
     return body

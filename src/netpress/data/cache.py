@@ -10,10 +10,10 @@ import torch
 from safetensors.torch import load as parse
 from safetensors.torch import save as serialise
 
-from netpress import sealed
-from netpress.atomic import write_atomic
+from netpress import files
+from netpress.env import cache_dir
 from netpress.errors import UserError
-from netpress.paths import cache_dir
+from netpress.files import write_atomic
 
 FORMAT = 1  # raised when decoding, splitting or resizing changes
 LARGEST = 2**31  # bytes; beyond that decoding again is the smaller evil
@@ -33,7 +33,7 @@ def read(path: Path) -> Entry | None:
     try:
         if not path.exists():
             return None
-        content = sealed.read(path, sealed.unseal)
+        content = files.read_sealed(path)
     except OSError:
         return None
     if content is None:
@@ -49,6 +49,6 @@ def write(path: Path, x: torch.Tensor, y: torch.Tensor, about: dict[str, Any]) -
         return
     note = torch.tensor(list(json.dumps(about).encode()), dtype=torch.uint8)
     try:
-        write_atomic(path, sealed.seal(serialise({"x": x, "y": y, "about": note})))
+        write_atomic(path, files.seal(serialise({"x": x, "y": y, "about": note})))
     except UserError as error:
         warnings.warn(f"Decoded images are not kept: {error}", stacklevel=2)

@@ -6,6 +6,7 @@ the others are imported when they are needed. CONTRIBUTING.md says how a paper i
 """
 
 import json
+import os
 from collections.abc import Callable, Sequence
 from fnmatch import fnmatchcase
 from functools import lru_cache
@@ -13,7 +14,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from netpress import editions, paths, surroundings
+from netpress import editions, env
 from netpress.editions import FRESH
 from netpress.errors import UserError, known
 from netpress.papers.paper import Paper
@@ -130,9 +131,9 @@ def states(paper: str, edition: str, results: Path | None = None) -> dict[Run, s
 def signature(paper: str, edition: str, results: Path | None = None) -> str:
     """Another one as soon as something changes that the states of a paper's runs depend on: a record, or from which
     source a data set would be loaded, which is a part of every fingerprint."""
-    folder = surroundings.value("NETPRESS_DATA")
+    folder = os.environ.get("NETPRESS_DATA")
     sources = [checksum(dataset, folder) for dataset in editions.settings(edition, paper).datasets]
-    return " ".join([records.signature((results or paths.results_dir()) / edition / paper), *sources])
+    return " ".join([records.signature((results or env.results_dir()) / edition / paper), *sources])
 
 
 @lru_cache(maxsize=16)
@@ -163,7 +164,7 @@ def pilot_verdicts(paper: str, edition: str, results: Path | None = None) -> "di
 
     Never judged anew: read from results/<edition>/claims/pilot.json.
     """
-    path = (results or paths.results_dir()) / edition / "claims" / "pilot.json"
+    path = (results or env.results_dir()) / edition / "claims" / "pilot.json"
     try:
         rows = json.loads(path.read_bytes())["verdicts"]
         return {claim: verdict for verdict in rows if verdict["paper"] == paper for claim in verdict["claims"]}

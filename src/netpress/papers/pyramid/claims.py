@@ -35,7 +35,7 @@ from netpress.report.tests import (
     named,
     slope_test,
 )
-from netpress.runs import sizes
+from netpress.runs import cost
 
 # The methods that the claims are about, named here: one that is added to the grid later changes no test.
 FIVE = ("scratch", "two-stages", "gram", "fitnet", "gram-direct")
@@ -109,7 +109,7 @@ def grows(reading: str) -> ClaimTest:
 
 def parameter_ratio(runs: pd.DataFrame) -> float:
     """How many times more parameters VGG19 has than SVGG5, at the paper's size."""
-    top, last = (sizes.parameters(NETWORKS[place], PX, CLASSES, WIDTH) for place in ((TOP, ""), LAST))
+    top, last = (cost.parameters(NETWORKS[place], PX, CLASSES, WIDTH) for place in ((TOP, ""), LAST))
     return top / last
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
-from netpress import editions, paths
+from netpress import editions, env
 from netpress.nets import levels
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ COLUMNS = (
 
 def path_of(edition: str, results: Path | None = None) -> Path:
     """results/<edition>/pyramid/speed.json"""
-    return (results or paths.results_dir()) / edition / "pyramid" / "speed.json"
+    return (results or env.results_dir()) / edition / "pyramid" / "speed.json"
 
 
 def measure_speed(edition: str, results: Path | None = None, config: "ComputeConfig | None" = None) -> Path:

@@ -7,8 +7,8 @@ import pandas as pd
 from netpress.nets.levels import LEVELS
 from netpress.report.frames import finished
 from netpress.report.tables import Table, listing
+from netpress.runs.cost import work
 from netpress.runs.run import with_needs
-from netpress.runs.work import work
 
 READINGS = {
     "forward, nothing frozen in stage 2": ("forward", "thawed"),

@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from statistics import median
 
-from netpress import data, papers, paths
+from netpress import data, env, papers
 from netpress.runs import records
 from netpress.runs.run import Run
 
@@ -25,7 +25,7 @@ def key(run: Run) -> Key:
 
 def path_of(paper: str, edition: str, results: Path | None = None) -> Path:
     """results/<edition>/<paper>/latency.json"""
-    return (results or paths.results_dir()) / edition / paper / f"{KIND}.json"
+    return (results or env.results_dir()) / edition / paper / f"{KIND}.json"
 
 
 def read(paper: str, edition: str, results: Path | None = None) -> dict[Key, float]:
