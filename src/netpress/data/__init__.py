@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from netpress.data import files
 from netpress.data.registry import DATASETS, Source
+from netpress.env import cache_dir, data_folder
 from netpress.errors import UserError, known
-from netpress.paths import cache_dir, data_folder
 
 if TYPE_CHECKING:
     import torch

@@ -15,8 +15,8 @@ import torch
 from torch import Tensor, nn
 from torch.utils._pytree import tree_flatten, tree_unflatten
 
-from netpress.atomic import write_atomic
 from netpress.errors import UserError
+from netpress.files import write_atomic
 from netpress.yours.networks import first_line
 
 TOLERANCE = 1e-3  # of the largest value that a network gives

@@ -29,11 +29,11 @@ from safetensors.torch import save
 from torch import Tensor, nn
 
 from netpress import data
-from netpress.atomic import write_atomic
 from netpress.data import pixels
 from netpress.data.views import View, crop, crop_flip, normalise_of, plain
+from netpress.env import cache_dir
 from netpress.errors import UserError
-from netpress.paths import cache_dir
+from netpress.files import write_atomic
 from netpress.yours.networks import first_line
 from netpress.yours.shrink import accuracy
 

@@ -31,9 +31,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils._pytree import tree_flatten, tree_leaves, tree_map
 
-from netpress.atomic import write_atomic
+from netpress.env import cache_dir
 from netpress.errors import UserError, known
-from netpress.paths import cache_dir
+from netpress.files import write_atomic
 from netpress.training import compute
 from netpress.training.losses import soft_targets
 from netpress.yours import ENGINES, GOALS, cut, export
