@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from netpress.report.claims import Verdict
 
 ADDRESS = "together/claims.html"  # of the page that has a row for every claim
-CENTRAL = ("T1", "T2a", "T5", "P4a", "P5a", "P2", "K1", "K6", "K3a")  # three of each paper
+CENTRAL = ("T1", "T2a", "T8", "P4a", "P5a", "P2", "K1", "K6", "K3a")  # three of each paper
 WIDE, HIGH = 300.0, 22.0  # of a strip
 # in a notebook: ```{glue-figure} figure_2, and in the next line :name: fig-triage-figure-2
 SHOWN = re.compile(r"^```\{glue-(?:figure|table)\} *(\S+)\n:name: *(\S+)", re.MULTILINE)

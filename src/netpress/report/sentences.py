@@ -1,8 +1,8 @@
-"""Numbers and verdicts as words. Nothing is said of what was not run."""
+"""Numbers and verdicts as words, for sentences that an author wrote in a notebook."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -15,90 +15,24 @@ from netpress.report.tables import number
 if TYPE_CHECKING:
     from netpress.report.claims import Verdict
 
-
-def over_seeds(rows: pd.DataFrame) -> str:
-    """What the bars of a figure mean, with the number of seeds of a data set."""
-    counts = rows.groupby("dataset")["seed"].nunique() if "dataset" in rows else pd.Series([rows["seed"].nunique()])
-    return intervals_over(0, 1) if counts.empty else intervals_over(counts.min(), counts.max())
+OPEN = "At this scale the runs do not tell."
 
 
-def intervals_over(least: int, most: int, drawn: str = "") -> str:
-    """The same of points that rest on so many seeds; `drawn`: as what the intervals are drawn."""
-    if most <= 1:
-        return "one run each, so no intervals"
-    seeds = f"{most}" if least == most else f"{least} to {most}"
-    return f"mean and 95 % interval{f' ({drawn})' if drawn else ''} over {seeds} seeds"
+def plain(value: Estimate, sign: bool = False) -> str:
+    """ "93.1 ± 0.3"; of a single run, which has no interval, "93.1"."""
+    spread = "" if value.half is None else f" ± {number(value.half, 1)}"
+    return number(value.mean, 1, sign=sign) + spread
 
 
-def known(value: object) -> bool:
-    """Whether it is an Estimate that rests on runs."""
-    return isinstance(value, Estimate) and value.n > 0
-
-
-def signed(value: Estimate, digits: int = 1) -> str:
-    """ "+2.6 ± 0.3"; of one run "+2.6"."""
-    return number(value.mean, digits, sign=True) + spread(value, digits)
-
-
-def plain(value: Estimate, digits: int = 1) -> str:
-    """ "93.1 ± 0.3"; of one run "93.1"."""
-    return number(value.mean, digits) + spread(value, digits)
-
-
-def spread(value: Estimate, digits: int) -> str:
-    """Half the interval behind a plus-minus sign; "" of one run."""
-    return "" if value.half is None else f" ± {number(value.half, digits)}"
-
-
-def runs(*values: Estimate) -> str:
-    """On how many runs estimates rest: "n = 3", "one run"."""
-    counts = sorted({value.n for value in values if known(value)})
-    if counts == [1]:
-        return "one run"
-    return "n = " + (str(counts[0]) if len(counts) == 1 else f"{counts[0]} to {counts[-1]}") if counts else "not run"
-
-
-def span(values: Iterable[Estimate], digits: int = 1) -> str:
-    """From the smallest mean to the largest, signed: "−4.3 to +2.6"; one number where they round to the same."""
-    means = sorted(value.mean for value in values if known(value))
-    texts = dict.fromkeys(number(mean, digits, sign=True) for mean in (means[0], means[-1]))
-    return " to ".join(texts)
+def signed(value: Estimate) -> str:
+    """ "+2.6 ± 0.3"."""
+    return plain(value, sign=True)
 
 
 def minus(value: Estimate) -> Estimate:
     """What is lost where `value` is what is gained."""
     low, high = (None if bound is None else -bound for bound in (value.high, value.low))
     return replace(value, mean=-value.mean, low=low, high=high)
-
-
-def clear(value: Estimate) -> bool:
-    """Whether the interval leaves out 0."""
-    return value.low is not None and value.high is not None and (value.low > 0 or value.high < 0)
-
-
-def cells(frame: pd.DataFrame) -> list[tuple[str, str, Estimate]]:
-    """(row, column, estimate) of every cell of a table that rests on runs."""
-    return [
-        (str(row), str(column), frame.at[row, column])
-        for row in frame.index
-        for column in frame
-        if known(frame.at[row, column])
-    ]
-
-
-def listed(words: Sequence[str]) -> str:
-    """ "a", "a and b", "a, b and c"."""
-    return " and ".join(filter(None, (", ".join(words[:-1]), words[-1]))) if words else ""
-
-
-def count(things: int, word: str, plural: str = "") -> str:
-    """ "1 claim", "2 claims"."""
-    return f"{things:,} {word if things == 1 else plural or word + 's'}"
-
-
-# for sentences that an author wrote in a notebook
-
-OPEN = "At this scale the runs do not tell."
 
 
 def pairs(
@@ -148,3 +82,8 @@ def held(verdict: Verdict | None) -> str:
         "not run": "not run yet",
     }
     return words[verdict.verdict].format(within=within, of=of)
+
+
+def listed(words: Sequence[str]) -> str:
+    """ "a", "a and b", "a, b and c"."""
+    return " and ".join(filter(None, (", ".join(words[:-1]), words[-1]))) if words else ""

@@ -48,7 +48,7 @@ def runs_of(edition: str, images: int | None) -> tuple[Run, ...]:
 def belongs(run: Run) -> bool:
     """Whether a run is one of a rung, or its parent."""
     facts = dict(run.factors)
-    kept = not facts or (facts["block"] in BLOCKS and facts["initialisation"] == BEGIN)
+    kept = not facts or (facts.get("block") in BLOCKS and facts["initialisation"] == BEGIN)
     return kept and run.dataset == DATASET and run.seed in SEEDS and facts.get("retraining") != CONSTANT
 
 
