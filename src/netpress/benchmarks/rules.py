@@ -21,7 +21,7 @@ from netpress.report import claims as rules
 from netpress.report.tests import Comparison, Family, Found, Stratum
 
 EDITION = "small"
-DRAWS = 1000
+DRAWS = 400
 SEEDS = (2, 4, 6, 8, 12, 16, 24)  # beside the planned numbers
 PASSES = 5  # of a timing
 SMALLEST_P = 4000  # draws of the smallest p within each draw: enough to tell 0.05 / 15
