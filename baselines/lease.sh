@@ -19,6 +19,7 @@ OUT="$(realpath -m "${OUT:-$LEASE/out}")"
 PIECES="$(realpath -m "${PIECES:-.cache/pieces}")"
 SETS=${SETS:-CIFAR-10}
 GRID=(triage --dataset cifar10 --edition small --set "width=1,images=all")
+ONLY='*[zwr][eo][ndl]-s' # frozen, thawed and the control; the parent comes with them
 
 fail() {
   echo "lease: $*" >&2
@@ -64,7 +65,7 @@ run_grid() {
   [ -f "$NETPRESS_RESULTS/bench/cuda/step-128.json" ] || netpress bench step-128 || true
   for seed in $(seq "${SEED:-9}" $((${SEED:-9} + 8))); do
     [ "$(left)" -gt 20 ] || break
-    netpress run "${GRID[@]}" --seeds "$seed" || break
+    netpress run "${GRID[@]}" --only "$ONLY$seed" --seeds "$seed" || break
   done
 }
 

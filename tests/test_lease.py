@@ -65,8 +65,13 @@ def test_seed_after_seed_until_the_time_is_up(machine: Machine) -> None:
     (machine.folder / "lease" / "data" / "CIFAR-10").mkdir(parents=True)
     assert machine.does("run")[0] == 0
     noted = (machine.folder / "noted").read_text().splitlines()
-    grid = "-m netpress.cli run triage --dataset cifar10 --edition small --set width=1,images=all --seeds"
-    assert noted == ["mps", "-m netpress.cli bench step-128", f"{grid} 9", f"{grid} 10", "mps"]
+    grid = "-m netpress.cli run triage --dataset cifar10 --edition small --set width=1,images=all"
+    assert noted == [
+        "mps",
+        "-m netpress.cli bench step-128",
+        *(f"{grid} --only *[zwr][eo][ndl]-s{seed} --seeds {seed}" for seed in (9, 10)),
+        "mps",
+    ]
     assert [path.name for path in (machine.folder / "out").iterdir()] == ["records.tar.gz.00"]
     assert machine.does("unpack", str(machine.folder / "out"))[0] == 0
     assert (machine.folder / "results" / "ten" / "one.json").exists()
@@ -76,4 +81,6 @@ def test_what_it_asks_for_is_there() -> None:
     from netpress import benchmarks, papers
 
     assert "step-128" in benchmarks.MEASUREMENTS
-    assert len(papers.grid("triage", "small+images=all+width=1", ("cifar10",), (9,))) >= 31
+    runs = papers.grid("triage", "small+images=all+width=1", ("cifar10",), (9,))
+    chosen = papers.matching(runs, "*[zwr][eo][ndl]-s9")
+    assert len(chosen) == 31 and {run.method for run in runs if run not in chosen} >= {"parent"}

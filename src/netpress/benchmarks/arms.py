@@ -87,10 +87,14 @@ def pictures(count: int, config: ComputeConfig) -> TrainTestData:
 
 
 def grid(images: int, width: float) -> tuple[Run, ...]:
-    """The 31 networks, without the measures that a record takes beside its accuracy."""
+    """The parent and the 30 networks with a block replaced, without the measures that a record takes besides."""
     edition = "small" if source() == "cifar10" else "demo"
     changes = f"+epochs=2+imitation_epochs=1+parent_epochs=4+parent_schedule=one-cycle+images={images}+width={width}"
-    return tuple(replace(run, measures=()) for run in papers.grid("triage", edition + changes, (source(),), (0,)))
+    runs = papers.grid("triage", edition + changes, (source(),), (0,))
+    return tuple(
+        replace(run, measures=()) for run in runs
+        if run.method == "parent" or ({("retraining", "one-cycle")} <= {*run.factors} and "block" in dict(run.factors))
+    )  # fmt: skip
 
 
 class Plain:
