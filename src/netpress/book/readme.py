@@ -10,7 +10,6 @@ from netpress.atomic import write_atomic
 from netpress.book import claims_page
 from netpress.editions import COMMITTED
 from netpress.errors import UserError
-from netpress.report.claims import CONTRADICTED, SUPPORTED
 from netpress.report.sentences import held
 
 BEGIN, END = "<!-- results: written by `python -m netpress.book.readme` -->", "<!-- /results -->"
