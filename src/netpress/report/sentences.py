@@ -99,10 +99,8 @@ def by(verdict: Verdict | None) -> str:
 
 def provisional(verdicts: Mapping[str, Verdict]) -> str:
     """A sentence that says so where verdicts rest on seeds that were known when their rules were stated."""
-    early = [name for name, verdict in verdicts.items() if verdict.provisional]
-    return (
-        "Verdicts are provisional: they rest on seeds that were known when the rules were stated; those that will decide "
-        "are not all run."
-        if early
-        else ""
+    text = (
+        "Verdicts are provisional: they rest on seeds that were known when the rules were stated; "
+        "those that will decide are not all run."
     )
+    return text if any(verdict.provisional for verdict in verdicts.values()) else ""
