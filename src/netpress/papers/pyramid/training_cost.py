@@ -55,13 +55,14 @@ def training_cost(runs: pd.DataFrame) -> Table:
         for name, reading in READINGS.items()
         if spent
     ]  # fmt: skip
-    caption = "What training the pyramid costs: all five levels in 2 stages, and the two losses of stage 1."
-    note = (
+    return listing(
+        listed,
+        "What training the pyramid costs: all five levels in 2 stages, and the two losses of stage 1.",
         "Multiply-adds are counted, on one data set; teachers' answers to images that stay the same are computed once. "
         "Seconds are those of the records, the median over the levels where Gram is defined; the machine had other "
-        "work, and a GPU trained several networks at once."
+        "work, and a GPU trained several networks at once.",
+        digits=2,
     )
-    return listing(listed, caption, note, digits=2)
 
 
 def seconds(rows: pd.DataFrame, approach: str, reading: tuple[str, str]) -> Any:

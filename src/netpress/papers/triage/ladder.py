@@ -67,22 +67,33 @@ def frame(edition: str, results: Path | None = None) -> pd.DataFrame:
 
 def figure_ladder(rungs: pd.DataFrame, edition: str) -> Figure:
     """Points against the parent over the number of training images, a line for each block, frozen and thawed apart."""
-    alt = "Two panels, frozen and thawed: points against the parent over training images, one line for each block."
     held = "" if len(rungs) else f" Not run in the edition {edition}."
-    caption = f"CIFAR-10, replacements begun by imitation. Dashed: the parent that saw as many images.{held}"
     less = [found[2] for regime in REGIMES if (found := change(rungs, regime))]
     finding = "Replaced blocks and the number of training images"
     for word, sign in (("less", 1), ("more", -1)):  # all means on one side, and one interval clear of zero
         bounds = [value.low if sign > 0 else value.high for value in less]
         if less and all(sign * value.mean > 0 for value in less) and any(sign * (bound or 0) > 0 for bound in bounds):
             finding = f"Block 1 matters {word} the more images are seen"
-    measure = "Points of best test accuracy above or below the parent, by training images"
     rows = rungs.assign(block=rungs["block"].map(BLOCK_NAMES), n=rungs["regime"].map(REGIMES.index))
     rows = rows.sort_values(["n", "block", "images"], kind="stable")
-    encoding = Encoding(x="images", y="over_parent", series="block", panel="regime", shared=True)
     parents = rows.drop_duplicates(["regime", "seed"]).assign(over_parent=0.0)
-    said = Words(alt, caption, "training images", "points", finding, measure)
-    return curves(rows, encoding, said, {"the parent": parents}, log=True)
+    return curves(
+        rows,
+        Encoding(x="images", y="over_parent", series="block", panel="regime", shared=True),
+        Words(
+            alt=(
+                "Two panels, frozen and thawed: points against the parent over training images, one line for each "
+                "block."
+            ),
+            caption=f"CIFAR-10, replacements begun by imitation. Dashed: the parent that saw as many images.{held}",
+            x="training images",
+            y="points",
+            finding=finding,
+            measure="Points of best test accuracy above or below the parent, by training images",
+        ),
+        {"the parent": parents},
+        log=True,
+    )
 
 
 def change(rungs: pd.DataFrame, regime: str) -> tuple[Estimate, Estimate, Estimate] | None:
