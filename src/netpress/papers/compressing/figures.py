@@ -69,7 +69,7 @@ def temperatures(runs: pd.DataFrame) -> Figure:
         panels(points.assign(form=points["squared"].map(FORMS)), QUANTITIES),
         Encoding(x="temperature", y="value", series="form", panel="panel"),
         Words(
-            alt="Panels by quantity: over temperature T the student, the loss as printed and with the factor T squared.",
+            alt="Panels by quantity: the student over temperature T, the loss as printed and with T squared.",
             caption=(
                 f"α = {distillation.ALPHA}. Agreement: share of test images on which student and teacher give the same "
                 "answer. Overfitting: accuracy on training images less that on test images."

@@ -200,7 +200,7 @@ def figure_readings(runs: pd.DataFrame) -> Figure:
             x="points",
             y="points",
             finding=(
-                f"Freezing costs the forward pyramid {lost:.0f} points" if lost > 0.5 else "Frozen against thawed"
+                f"Freezing costs the forward pyramid {lost:.0f} points" if lost > 1.5 else "Frozen against thawed"
             ),
             measure="Points of best test accuracy above plain fine-tuning of the same network and seed",
         ),

@@ -59,10 +59,11 @@ def figure_1() -> Figure:
 
 
 def named(runs: pd.DataFrame) -> pd.DataFrame:
-    """The finished runs of the paper's figures in its order, with the names that these show. What was retrained until
-    it settled is left out."""
+    """The parents and the finished runs of the paper's figures in its order, with the names that these show. What was
+    retrained until it settled, in another view or as a control is left out."""
     rows = finished(runs)
-    rows = rows[rows["retraining"].isin(["", ONE_CYCLE])].copy()
+    shown = (rows["method"] == "parent") | ((rows["block"] != "") & (rows["retraining"] == ONE_CYCLE))
+    rows = rows[shown].copy()
     rows["data set"] = rows["dataset"].map(titles())
     rows["compressed"] = rows["block"].map(BLOCK_NAMES).fillna("")
     rows["how"] = rows["initialisation"].map(BEGUN).fillna("parent") + (", " + rows["regime"]).where(
@@ -101,8 +102,13 @@ def gains(runs: pd.DataFrame) -> pd.DataFrame:
 
 
 def baselines(rows: pd.DataFrame, panel: str) -> dict[str, pd.DataFrame]:
-    """The dashed lines of charts in points against the parent: the parent itself, in each panel."""
-    return {"the parent": rows.drop_duplicates([panel, "seed"]).assign(gain=0.0)}
+    """The dashed lines of charts in points against the parent, in each panel: the parent itself and, where it was run,
+    the control."""
+    alone = rows.drop_duplicates([panel, "seed"])
+    lines = {"the parent": alone.assign(gain=0.0)}
+    if "control" in alone and alone["control"].notna().any():
+        lines["the parent, retrained as long"] = alone.assign(gain=100 * (alone["control"] - alone["parent_best"]))
+    return lines
 
 
 @dataclass(frozen=True)
