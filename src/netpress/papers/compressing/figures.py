@@ -13,7 +13,7 @@ from netpress.papers.compressing import distillation, matching, pruning
 from netpress.papers.paper import Kind, facts_of, meets
 from netpress.report.estimates import Estimate, interval
 from netpress.report.figures import Encoding, Figure, Words, curves, dumbbells, images
-from netpress.report.frames import Where, finished, rows_where
+from netpress.report.frames import Where, finished, ordered, rows_where
 from netpress.runs.run import Run
 
 if TYPE_CHECKING:
@@ -71,8 +71,8 @@ def temperatures(runs: pd.DataFrame) -> Figure:
         Words(
             alt="Panels by quantity: the student over temperature T, the loss as printed and with T squared.",
             caption=(
-                f"α = {distillation.ALPHA}. Agreement: share of test images on which student and teacher give the same "
-                "answer. Overfitting: accuracy on training images less that on test images."
+                f"α = {distillation.ALPHA}. Agreement: share of test images on which student and teacher give the "
+                "same answer. Overfitting: accuracy on training images less that on test images."
             ),
             x="temperature T",
             finding="The student over the temperature T",
@@ -110,7 +110,7 @@ def of_networks(runs: pd.DataFrame) -> pd.DataFrame:
     rows = finished(runs)
     rows = rows[rows["model"].isin(pruning.NETWORKS)].copy()
     rows["network"] = rows["model"].map(pruning.NETWORKS)
-    return rows.sort_values("model", key=lambda models: models.map(list(pruning.NETWORKS).index), kind="stable")
+    return ordered(rows, model=pruning.NETWORKS)
 
 
 def series(rows: pd.DataFrame, names: dict[tuple[str, str], str], column: str) -> pd.DataFrame:
@@ -127,9 +127,7 @@ def sparsity(runs: pd.DataFrame) -> Figure:
     points = series(rows[rows["role"] == "pruned"], HOW, "how")
     states = {"retrained": "retrained", "untouched": "not retrained"}
     points = points.assign(panel=points["network"] + ", " + points["finish"].map(states))
-    order = pd.DataFrame({"finish": points["finish"] != "retrained", "ratio": points["ratio"]})
-    models = points["model"].map(list(pruning.NETWORKS).index)
-    points = points.loc[order.assign(model=models).sort_values(["finish", "model", "ratio"], kind="stable").index]
+    points = ordered(points, finish=states, model=pruning.NETWORKS, ratio=sorted(points["ratio"].unique()))
     parents = rows_where(rows, pruning.PARENT)
     parents = pd.concat([parents.assign(panel=parents["network"] + ", " + state) for state in states.values()])
     cut = rows_where(rows, pruning.AT_PRINTED)["change"].mean()
@@ -338,8 +336,11 @@ def views(grid: Sequence[Run], shown: int = 6) -> Figure:
     return images(
         pixels,
         Words(
-            f"{shown} images of {title} in four rows: as they are, cut at random, another one cut, and the two mixed.",
-            "Above: the share of the first cut. It is drawn from 0 to 100 %; those shown are near one half.",
+            alt=(
+                f"{shown} images of {title} in four rows: as they are, cut at random, another one cut, and the two "
+                "mixed."
+            ),
+            caption="Above: the share of the first cut. It is drawn from 0 to 100 %; those shown are near one half.",
             finding="What teacher and student both see",
             measure=f"Images of {title}: whole, cut at random, the cut of another image, and the two cuts mixed",
         ),

@@ -14,7 +14,7 @@ from netpress.papers.compressing import distillation, matching, pruning
 from netpress.papers.compressing.figures import KIB, labelled, of_networks
 from netpress.papers.paper import Kind
 from netpress.report.estimates import interval
-from netpress.report.frames import Where, estimates, finished, rows_where
+from netpress.report.frames import Where, estimates, finished, ordered, rows_where
 from netpress.report.tables import NOTHING, RUNS, Table, beside, listing, named_runs, number, run_names
 
 FEW = 4  # bits of the shared weights in the table of sizes
@@ -80,7 +80,7 @@ def named(runs: pd.DataFrame, names: Mapping[str, Where]) -> pd.DataFrame:
     """The finished runs of some kinds with the columns row and data set, in the order of data sets and `names`."""
     rows = labelled(finished(runs), names, "row")
     rows = rows.assign(**{"data set": rows["dataset"].map(titles())})
-    return rows.sort_values("dataset", key=lambda held: held.map([*DATASETS].index), kind="stable")
+    return ordered(rows, dataset=DATASETS)
 
 
 ROLES: dict[str, Kind] = {

@@ -9,10 +9,10 @@ import pandas as pd
 from netpress.data.registry import DATASETS, titles
 from netpress.nets import levels
 from netpress.nets.levels import LEVELS, SETS
-from netpress.papers.pyramid import BACKWARD, DIRECTIONS, FORWARD, FROZEN, NAMES, PARENT, PYRAMID, REGIMES, THAWED
+from netpress.papers.pyramid import BACKWARD, DIRECTIONS, FORWARD, FROZEN, NAMES, PYRAMID, REGIMES, THAWED
 from netpress.papers.pyramid.tables import FINE, TABLES, TAUGHT, cells_of, depth_text, read_as
 from netpress.report.figures import Box, Encoding, Figure, Row, Words, curves, diagram, dumbbells, points
-from netpress.report.frames import finished
+from netpress.report.frames import finished, ordered
 
 KINDS = (FINE, *TAUGHT.values())  # the order of colours in all figures of this paper
 
@@ -41,10 +41,14 @@ def scheme(direction: str, words: str) -> Figure:
     return diagram(
         rows,
         Words(
-            "Six rows of five boxes, C1 to C4 and F. VGG19 on top; in each row below one more box is compressed to a "
-            f"single layer, {words}.",
-            f"Each level compresses one more set of layers, {words}. In brackets: convolutions + fully "
-            "connected layers.",
+            alt=(
+                "Six rows of five boxes, C1 to C4 and F. VGG19 on top; in each row below one more box is "
+                f"compressed to a single layer, {words}."
+            ),
+            caption=(
+                f"Each level compresses one more set of layers, {words}. In brackets: convolutions + fully "
+                "connected layers."
+            ),
             finding=f"The {direction} pyramid: each level teaches the next",
         ),
     )
@@ -130,11 +134,7 @@ def taught(runs: pd.DataFrame, reading: str) -> pd.DataFrame:
     of the same network and seed, `taught by` and `depth` (17, 14, ...)."""
     rows = read_as(finished(runs), reading)
     rows = rows[rows["approach"].isin(TAUGHT)]
-    keys = pd.DataFrame({
-        "s": rows["dataset"].map([*DATASETS].index), "d": rows["direction"].map([*DIRECTIONS].index),
-        "l": rows["level"].map(LEVELS.index), "m": rows["approach"].map([*NAMES].index),
-    })  # fmt: skip
-    rows = rows.loc[keys.sort_values(["s", "d", "l", "m"], kind="stable").index]
+    rows = ordered(rows, dataset=DATASETS, direction=DIRECTIONS, level=LEVELS, approach=NAMES)
     depth = rows["level"].str.removeprefix("svgg")
     return rows.assign(points=100 * rows["over_scratch"], depth=depth, **{"taught by": rows["approach"].map(TAUGHT)})
 
@@ -205,47 +205,4 @@ def figure_readings(runs: pd.DataFrame) -> Figure:
             measure="Points of best test accuracy above plain fine-tuning of the same network and seed",
         ),
         {FINE: rows.drop_duplicates(["data", "seed"]).assign(points=0.0)},
-    )
-
-
-def figure_cost(runs: pd.DataFrame) -> Figure:
-    """Best accuracy over all the multiply-adds that a network's training took, its teachers' included."""
-    from netpress.papers.pyramid.training_cost import whole_cost
-
-    rows = finished(runs)
-    rows = rows[rows["dataset"] == (rows["dataset"].iloc[-1] if len(rows) else "")]
-    rows = read_as(rows, THAWED)
-    rows = rows[rows["approach"] != PARENT]
-    spent = whole_cost(str(rows["edition"].iloc[0])) if len(rows) else {}
-    keys = zip(rows["dataset"], rows["model"], rows["method"], strict=True)
-    rows = rows.assign(cost=[spent.get(key, float("nan")) / 1e12 for key in keys])
-    rows = rows.assign(**{
-        "taught by": rows["approach"].map({"scratch": FINE} | TAUGHT),
-        "network": rows["level"].str.upper() + " " + rows["direction"],
-    }).dropna(subset=["cost"])  # fmt: skip
-    title = DATASETS[rows["dataset"].iloc[0]].title if len(rows) else ""
-    ratio = rows[rows["approach"].isin(PYRAMID)]["cost"].mean() / rows[rows["approach"] == "scratch"]["cost"].mean()
-    return curves(
-        rows,
-        Encoding("cost", "best", series="taught by", label="network", scale=100.0, all_series=KINDS),
-        Words(
-            alt=(
-                f"A scatter of all levels on {title}: multiply-adds of training over all stages and teachers, and "
-                "accuracy."
-            ),
-            caption=(
-                "All stages of the network and of every level above it that taught it, nothing frozen. VGG19's own "
-                "training, which all need, is left out."
-            ),
-            x="multiply-adds of training, in 10¹²",
-            y="accuracy, %",
-            finding=(
-                f"The pyramid costs {ratio:.0f} times plain fine-tuning" if ratio > 1.5 else "What training costs"
-            ),
-            measure=f"Best accuracy on {title} in % (up) against multiply-adds of training, in 10¹²",
-        ),
-        log=True,
-        joined=False,
-        ends=False,
-        height=320,
     )

@@ -5,15 +5,14 @@ Every function takes the frame of `tidy` (or that of `speed.frame`) and returns 
 
 from dataclasses import replace
 from functools import lru_cache
-from itertools import product
 from typing import Any
 
 import pandas as pd
 
 from netpress import editions
-from netpress.data.registry import DATASETS, titles
+from netpress.data.registry import DATASETS
 from netpress.nets import levels
-from netpress.nets.levels import LEVELS, ORDERS, TOP
+from netpress.nets.levels import LEVELS, TOP
 from netpress.papers import printed
 from netpress.papers.pyramid import (
     BACKWARD,
@@ -31,7 +30,6 @@ from netpress.papers.pyramid import (
     THAWED,
     UNDEFINED,
     from_random,
-    usual_regime,
 )
 from netpress.papers.pyramid.speed import CLASSES, PX, WIDTH
 from netpress.report.estimates import Estimate, interval
@@ -188,41 +186,6 @@ def less_mean(pairs: pd.DataFrame, by: str) -> pd.DataFrame:
 # What the paper lacks ------------------------------------------------------------------------------------------------
 
 
-def table_over_scratch(runs: pd.DataFrame) -> Table:
-    """Points of best accuracy above Scratch, same network and seed, by level: the question of the paper in numbers.
-
-    Forward is also shown with everything thawed in stage 2, where that variant was run.
-    """
-    keys = ("dataset", *FACTORS)
-    rows = runs[runs["approach"].isin(TAUGHT)]
-    table = by_seed(rows, "over_scratch", keys) if len(finished(rows)) else pd.DataFrame()
-    planned = set(rows[[*keys]].itertuples(index=False, name=None))
-
-    def cell(*key: str) -> Any:
-        return points(table.get(key)) if key in planned else NOTHING
-
-    listed = [
-        {"taught by": f"{title} {direction}: {words}"}
-        | {level.upper(): cell(data, level, direction, *kind) for level in reversed(LEVELS)}
-        for data, title in titles().items()
-        for direction in ORDERS
-        for kind, words in kinds(direction).items()
-        if any((data, level, direction, *kind) in planned for level in LEVELS)
-    ]
-    return listing(
-        listed,
-        "Points of best accuracy above plain fine-tuning, same network and seed, the most compressed first.",
-        "2 stages and Gram: taught by the level above; FitNet and Gram Direct: by VGG19. Dashes: no Gram matrix is "
-        "defined there, or nothing was compressed before that could be thawed.",
-    )
-
-
-def kinds(direction: str) -> dict[tuple[str, str], str]:
-    """(approach, regime) -> its name in few words, of the approaches with a stage 1; forward with its variant."""
-    own = {(approach, usual_regime(approach, direction)): words for approach, words in TAUGHT.items()}
-    return own | {(approach, THAWED): f"{TAUGHT[approach]}, thawed" for approach in PYRAMID if direction == FORWARD}
-
-
 def table_speed(speeds: pd.DataFrame) -> Table:
     """The numbers behind Figure 3: sizes, times with the fastest and slowest pass, how much faster than VGG19."""
     top = speeds.loc[speeds["model"] == TOP, "seconds_13000"]
@@ -267,24 +230,6 @@ def table_sizes(px: int = PX, classes: int = CLASSES, width: float = WIDTH) -> T
         rows,
         f"VGG19 and its levels at {px} px, {classes} classes, width {width:g}.",
         "Depth: convolutions + fully connected layers.",
-    )
-
-
-def table_thawed(runs: pd.DataFrame, value: str = "best") -> Table:
-    """Forward with the compressed layers frozen, thawed in stage 2, and the difference paired by seed: on every data
-    set with the variant."""
-    table = by_seed(runs, value, ("dataset", *FACTORS)) if len(finished(runs)) else pd.DataFrame()
-    nothing = pd.Series(dtype="float64")
-    listed = []
-    for data, approach, level in product(thawed_on(runs), PYRAMID, LEVELS[1:]):
-        kept, free = (table.get((data, level, FORWARD, approach, kind), nothing) for kind in (FROZEN, THAWED))
-        named = {"network": f"{DATASETS[data].title}: {level.upper()} {NAMES[approach]}"}
-        listed.append(named | {"frozen": points(kept), "thawed": points(free), "difference": points(free - kept)})
-    return listing(
-        listed,
-        "Forward: earlier compressed layers frozen (section 3.1) or thawed in stage 2, %.",
-        "The difference is taken within seeds. At SVGG17 nothing was compressed before.",
-        digits=2,
     )
 
 
@@ -366,15 +311,6 @@ def native_row(level: str, direction: str, table: pd.DataFrame, same_px: bool) -
     scratch, taught = (table.get((level, direction, *kind)) for kind in (("scratch", ""), (INSTEAD, regime)))
     gain = None if taught is None or native is None else taught - native
     return row | {FINE: points(scratch), "pyramid, thawed": points(taught), "difference": points(gain)}
-
-
-def taught_over_random(runs: pd.DataFrame, level: str, direction: str) -> Estimate:
-    """A network of the pyramid, nothing frozen, less the same from random weights, in points; n = 0 where sizes differ.
-
-    It is the difference in a line of table_native.
-    """
-    listed = table_native(runs).cells
-    return listed["difference"].iloc[SHALLOWER.index((level, direction))] if "difference" in listed else points(None)
 
 
 def points(fractions: pd.Series | None) -> Estimate:

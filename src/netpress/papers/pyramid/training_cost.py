@@ -8,7 +8,6 @@ from netpress.nets.levels import LEVELS
 from netpress.report.frames import finished
 from netpress.report.tables import Table, listing
 from netpress.runs.cost import work
-from netpress.runs.run import with_needs
 
 READINGS = {
     "forward, nothing frozen in stage 2": ("forward", "thawed"),
@@ -29,15 +28,6 @@ def computation(edition: str) -> dict[str, int]:
     # At the first level nothing was compressed before: one network in both readings of forward.
     spent["forward", "thawed", LEVELS[0]] = spent["forward", "frozen", LEVELS[0]]
     return {name: sum(spent[*reading, level] for level in LEVELS) for name, reading in READINGS.items()}
-
-
-def whole_cost(edition: str) -> dict[tuple[str, str, str], int]:
-    """(data set, model, method) -> multiply-adds of training it and all that taught it, less VGG19's."""
-    from netpress.papers import pyramid
-
-    runs = [run for run in pyramid.grid(edition, (0,)) if dict(run.factors)["approach"] != pyramid.PARENT]
-    own = {run: work(run) for run in runs}
-    return {(run.dataset, run.model, run.method): sum(own.get(one, 0) for one in with_needs([run])) for run in runs}
 
 
 def training_cost(runs: pd.DataFrame) -> Table:

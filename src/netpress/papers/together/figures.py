@@ -12,7 +12,7 @@ from netpress.papers.paper import UNCOMPRESSED
 from netpress.papers.together import SIZES, same_images
 from netpress.report.estimates import interval
 from netpress.report.figures import Encoding, Figure, Words, curves, dumbbells, pareto
-from netpress.report.frames import finished
+from netpress.report.frames import finished, ordered
 from netpress.report.tables import RUNS, Table, listing, number, run_names
 
 FLOOR = -15.0  # points: networks that lose more are not drawn
@@ -46,7 +46,7 @@ def points(networks: pd.DataFrame) -> pd.DataFrame:
     means = frame.astype(dict.fromkeys(values, "float64")).groupby(keys, sort=False)[values].mean().reset_index()
     found = frame.groupby(keys, sort=False)
     means = means.merge(found.agg(n=("seed", "size"), runs=("name", " ".join)).reset_index(), on=keys)
-    return means.sort_values("method", key=lambda held: held.map([*METHODS].index), kind="stable")
+    return ordered(means, method=METHODS)
 
 
 def best_of(networks: pd.DataFrame, size: str) -> pd.DataFrame:

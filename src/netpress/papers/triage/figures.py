@@ -3,14 +3,12 @@
 Every function takes the frame of `tidy` (or the history of epochs) and returns what a chapter shows.
 """
 
-from dataclasses import dataclass
-
 import numpy as np
 import pandas as pd
 
 from netpress.data.registry import DATASETS, titles
-from netpress.papers.triage import BLOCK_NAMES, BLOCKS, CONSTANT, NAMES, ONE_CYCLE, REGIMES
-from netpress.report.estimates import Estimate, interval
+from netpress.papers.triage import BLOCK_NAMES, BLOCKS, CONSTANT, ONE_CYCLE, REGIMES
+from netpress.report.estimates import interval
 from netpress.report.figures import (
     Box,
     Encoding,
@@ -26,7 +24,7 @@ from netpress.report.figures import (
     nothing,
     points,
 )
-from netpress.report.frames import balanced, estimates, finished, rows_where
+from netpress.report.frames import estimates, finished, ordered, rows_where
 from netpress.report.tables import RUNS, Table, Whole, listing, named_runs, run_names
 
 SHOWN_FILTERS = 8
@@ -49,10 +47,11 @@ def figure_1() -> Figure:
     return diagram(
         [row("parent", "plain", False), row("frozen", "frozen"), row("thawed", "trained")],
         Words(
-            "VGG16 as five blocks and a head; below it the same network with block 3 replaced by one convolution.",
-            "Structural compression of block 3. All convolutions of the block give way to a single one; then "
-            "either only "
-            "that one trains (frozen) or the whole network does (thawed).",
+            alt="VGG16 as five blocks and a head; below it the same network with block 3 replaced by one convolution.",
+            caption=(
+                "Structural compression of block 3. All convolutions of the block give way to a single one; then "
+                "either only that one trains (frozen) or the whole network does (thawed)."
+            ),
             finding="One layer takes the place of a block",
         ),
     )
@@ -69,15 +68,12 @@ def named(runs: pd.DataFrame) -> pd.DataFrame:
     rows["how"] = rows["initialisation"].map(BEGUN).fillna("parent") + (", " + rows["regime"]).where(
         rows["regime"] != "", ""
     )
-    return in_order(rows, "dataset", "block")
+    return in_order(rows)
 
 
-def in_order(rows: pd.DataFrame, *first: str) -> pd.DataFrame:
-    """The rows by the columns `first`, then by initialisation and regime as the paper has them."""
-    kinds = list(zip(rows["initialisation"], rows["regime"], strict=True))
-    keys = rows[[*first]].assign(kind=[[*NAMES].index(kind) for kind in kinds])
-    keys = keys.assign(dataset=rows["dataset"].map([*DATASETS].index))
-    return rows.loc[keys.sort_values([*first, "kind"], kind="stable").index]
+def in_order(rows: pd.DataFrame) -> pd.DataFrame:
+    """The rows by data set and block, then by initialisation and regime as the paper has them."""
+    return ordered(rows, dataset=DATASETS, block=("", *BLOCKS), initialisation=("", *BEGUN), regime=("", *REGIMES))
 
 
 def compressed(runs: pd.DataFrame) -> pd.DataFrame:
@@ -109,29 +105,6 @@ def baselines(rows: pd.DataFrame, panel: str) -> dict[str, pd.DataFrame]:
     if "control" in alone and alone["control"].notna().any():
         lines["the parent, retrained as long"] = alone.assign(gain=100 * (alone["control"] - alone["parent_best"]))
     return lines
-
-
-@dataclass(frozen=True)
-class Pairs:
-    """In how many pairs of a data set and a seed one is worse than the other, and by how many points.
-
-    `difference`: over the seeds that all data sets have; `networks`: how many compressed ones were trained in all.
-    """
-
-    worse: int
-    of: int
-    difference: Estimate
-    networks: int
-
-
-def first_against_last(runs: pd.DataFrame) -> Pairs:
-    """Block 1 against block 5: each the mean of its six networks, in pairs of data set and seed."""
-    rows = gains(runs)
-    rows = rows[rows["block"].isin([BLOCKS[0], BLOCKS[-1]])]
-    table = rows.pivot_table(index=["dataset", "seed"], columns="block", values="gain").reindex(columns=BLOCKS[::4])
-    lost = (table[BLOCKS[-1]] - table[BLOCKS[0]]).dropna()
-    seeds = balanced(lost.rename("lost").reset_index()).groupby("seed")["lost"].mean()
-    return Pairs(int((lost > 0).sum()), len(lost), interval(seeds), len(compressed(named(runs))))
 
 
 def critical(rows: pd.DataFrame, neutral: str) -> str:
@@ -201,8 +174,7 @@ def figure_3(runs: pd.DataFrame) -> Figure:
     rows = compressed(named(runs))
     longest = int(rows["final_epochs"].max()) if len(rows) else 0
     ceiling = float((rows["epochs_to_99"] == rows["final_epochs"]).mean()) if len(rows) else 0.0
-    order = {name: i for i, name in enumerate(METHODS)}
-    rows = rows.sort_values("how", key=lambda held: held.map(order), kind="stable")
+    rows = ordered(rows, how=METHODS)
     return dumbbells(
         rows,
         Encoding(x="how", y="epochs_to_99", series="data set", all_series=tuple(titles().values())),
@@ -231,7 +203,7 @@ def shown_dataset(runs: pd.DataFrame) -> str:
 def learning_curves(history: pd.DataFrame, dataset: str) -> Figure:
     """Test accuracy against epoch of retraining, per block, one line a method (not in the paper)."""
     rows = rows_where(history, {"dataset": dataset, "stage": "retrain", "retraining": ONE_CYCLE})
-    rows = in_order(rows, "block")
+    rows = in_order(rows)
     rows = rows.assign(
         block=rows["block"].map(BLOCK_NAMES), how=rows["initialisation"].map(BEGUN) + ", " + rows["regime"]
     )
@@ -306,47 +278,15 @@ LIKENESS = {
 
 def similarity(runs: pd.DataFrame) -> Table:
     """How alike the replacement and the parent's block became: filters and output (not in the paper; claim T9)."""
-    rows = compressed(named(runs)).assign(quantity="")
-    cells = {
-        title: estimates(rows.assign(quantity=title), "how", "quantity", column, 1.0)[title]
-        for title, column in LIKENESS.items()
-        if len(rows)
-    }
+    rows = compressed(named(runs))
+    found = [
+        estimates(rows.assign(quantity=title), "how", "quantity", column, 1.0) for title, column in LIKENESS.items()
+    ]
     return Table(
-        pd.DataFrame(cells),
+        named_runs(pd.concat(found, axis=1), rows) if len(rows) else pd.DataFrame(),
         "Likeness of the replacement to the parent's block: cosine of matched filters, CKA of outputs; 1 is identical.",
         "Mean over blocks and data sets.",
         digits=3,
-    )
-
-
-def figure_similarity(runs: pd.DataFrame) -> Figure:
-    """The cosines of `similarity` as a chart: trained replacements beside untrained ones."""
-    rows = compressed(named(runs))
-    rows = pd.concat(
-        [rows.assign(state=title.split(":")[0], cosine=rows[LIKENESS[title]]) for title in [*LIKENESS][:2]]
-    )
-    rows = rows.sort_values("how", key=lambda held: held.map(METHODS.index), kind="stable")
-    means = rows[rows["state"] == "trained"].groupby("initialisation")["cosine"].mean()
-    first = means.idxmax() if means.notna().any() else ""
-    return dumbbells(
-        rows,
-        Encoding(x="how", y="cosine", series="state"),
-        Words(
-            alt="One row a method: cosine of matched filters with the parent's, trained and untrained.",
-            caption=(
-                "Mean over blocks and data sets. Untrained is what matching finds by chance, or by where a method "
-                "begins."
-            ),
-            x="cosine",
-            y="cosine",
-            finding=(
-                f"Filters stay nearest the parent's when begun from the {first}"
-                if first == "mean"
-                else "How near filters come"
-            ),
-            measure="Cosine of matched filters of replacement and parent; 1 is identical",
-        ),
     )
 
 
@@ -423,7 +363,7 @@ def settling(runs: pd.DataFrame) -> Table:
 def figure_settling(runs: pd.DataFrame) -> Figure:
     """The first column of `settling` as a chart: frozen against thawed, by data set and initialisation."""
     rows = settled(runs)
-    rows = rows.sort_values("begun", key=lambda held: held.map([*BEGUN.values()].index), kind="stable")
+    rows = ordered(rows, dataset=DATASETS, begun=tuple(BEGUN.values()))
     table = rows.pivot_table(index=["dataset", "begun"], columns="regime", values="epochs until")
     finding = "How soon networks settle"
     if {*REGIMES} <= {*table} and len(table):

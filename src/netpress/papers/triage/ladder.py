@@ -13,7 +13,6 @@ from netpress.papers.triage import BLOCK_NAMES, CONSTANT, REGIMES, tidy
 from netpress.papers.triage.figures import compressed, named
 from netpress.report.estimates import Estimate, interval
 from netpress.report.figures import Encoding, Figure, Words, curves
-from netpress.report.tables import shown
 from netpress.runs import records
 from netpress.runs.run import Run
 
@@ -108,16 +107,3 @@ def change(rungs: pd.DataFrame, regime: str) -> tuple[Estimate, Estimate, Estima
         return None
     both = table[[least, most]].dropna()
     return interval(both[least]), interval(both[most]), interval(both[least] - both[most])
-
-
-def conclusion(rungs: pd.DataFrame, edition: str) -> str:
-    """What block 1 costs with fewest and with most images, as a sentence."""
-    found = {regime: change(rungs, regime) for regime in REGIMES}
-    said = [
-        f"{regime}, {shown(ends[0])} points with {IMAGES[0]:,} images and {shown(ends[1])} with {EVERY:,}"
-        for regime, ends in found.items()
-        if ends
-    ]
-    if said:
-        return f"Block 1 costs, {'; '.join(said)}."
-    return f"Whether blocks matter less with more images is open: the ladder is not run in the edition {edition}."
