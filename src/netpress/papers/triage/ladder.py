@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from netpress import editions, papers
-from netpress.papers.triage import BLOCK_NAMES, CONSTANT, REGIMES, tidy
+from netpress.papers.triage import BLOCK_NAMES, ONE_CYCLE, REGIMES, tidy
 from netpress.papers.triage.figures import compressed, named
 from netpress.report.estimates import Estimate, interval
 from netpress.report.figures import Encoding, Figure, Words, curves
@@ -47,8 +47,9 @@ def runs_of(edition: str, images: int | None) -> tuple[Run, ...]:
 def belongs(run: Run) -> bool:
     """Whether a run is one of a rung, or its parent."""
     facts = dict(run.factors)
-    kept = not facts or (facts.get("block") in BLOCKS and facts["initialisation"] == BEGIN)
-    return kept and run.dataset == DATASET and run.seed in SEEDS and facts.get("retraining") != CONSTANT
+    wanted = {"initialisation": BEGIN, "retraining": ONE_CYCLE}
+    kept = facts.get("block") in BLOCKS and all(facts[name] == value for name, value in wanted.items())
+    return (kept or run.method == "parent") and run.dataset == DATASET and run.seed in SEEDS
 
 
 def frame(edition: str, results: Path | None = None) -> pd.DataFrame:
