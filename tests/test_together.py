@@ -22,7 +22,7 @@ def test_every_run_has_an_approach_or_is_a_step():
         for run in papers.grid(paper, edition):
             approaches.setdefault(together.approach(run), set()).add(f"{run.model} {run.method}")
     assert set(approaches) - {""} == set(together.order()) - {INTEGERS}
-    steps = ("untouched", "untuned", "pruned-1x", "bit-")
+    steps = ("untouched", "untuned", "pruned-1x", "bit-", "constant", "augmented", "control", "soft-targets")
     assert all(any(step in name for step in steps) for name in approaches[""])
     assert approaches[UNCOMPRESSED] == {
         "vgg16 parent", "vgg19 parent", "six-layer parent", "cnn-256-512 teacher",

@@ -227,4 +227,5 @@ def run_names(rows: pd.DataFrame) -> str:
 
 def named_runs(table: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:
     """A table, whose index is named after a column of `rows`, with the names of the runs behind each of its rows."""
-    return table.assign(**{RUNS: rows.groupby(table.index.name, sort=False)[["name"]].apply(run_names)})
+    names = rows.groupby(table.index.name, sort=False)[["name"]].apply(run_names) if "name" in rows else ""
+    return table.assign(**{RUNS: names})
