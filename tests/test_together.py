@@ -144,16 +144,15 @@ def test_networks_far_below_are_not_drawn_and_none_are_no_error():
     assert len(figures.table_allowed(empty).cells) == 0
 
 
-def test_our_parents_stand_beside_published_ones(monkeypatch):
+def test_our_parents_stand_beside_published_ones():
     runs = pd.DataFrame({
         "dataset": ["cifar10", "cifar10", "dogs"], "model": "vgg16", "method": "parent", "seed": [0, 1, 0],
         "best": [0.76, 0.78, 0.1], "status": "done", "name": ["a", "b", "c"],
     })  # fmt: skip
-    monkeypatch.setattr(papers, "runs_frame", lambda paper, edition: runs)
-    table = figures.table_parents({"triage": "small"})
+    table = figures.table_parents(runs)
     assert list(table.cells.index) == ["VGG16, CIFAR-10"] and table.to_frame()["runs"].iloc[0] == "a b"
     assert table.cells["published, %"].iloc[0] == 92.64 and table.cells["ours, %"].iloc[0].mean == pytest.approx(77)
-    assert figures.figure_parents({"triage": "small"}).title == "Our networks are up to 17 points below published ones"
+    assert figures.figure_parents(runs).title == "Our networks are up to 17 points below published ones"
 
 
 # --- answers --------------------------------------------------------------------------------------------------------

@@ -1,11 +1,9 @@
 """FIGURES and TABLES of the page that sets all approaches side by side. Each takes the frame of `networks`."""
 
-from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
 
-from netpress import papers
 from netpress.data.registry import titles
 from netpress.papers import paper, printed
 from netpress.papers.paper import UNCOMPRESSED
@@ -143,10 +141,9 @@ def advice(networks: pd.DataFrame, lost: float, size: str) -> tuple[str, float |
 # Our uncompressed networks beside published ones ---------------------------------------------------------------------
 
 
-def parents(editions: Mapping[str, str]) -> pd.DataFrame:
-    """The finished uncompressed networks of papers in their editions that have a published number, with `network` and
-    `published`, in %."""
-    rows = finished(pd.concat([papers.runs_frame(name, edition) for name, edition in editions.items()]))
+def parents(runs: pd.DataFrame) -> pd.DataFrame:
+    """The finished uncompressed networks that have a published number, with `network` and `published`, in %."""
+    rows = finished(runs)
     rows = rows[rows["method"] == "parent"]
     known = {(row["dataset"], row["model"]): float(row["accuracy"]) for row in printed.rows("parents")}
     keys = list(zip(rows["dataset"], rows["model"], strict=True))
@@ -155,9 +152,9 @@ def parents(editions: Mapping[str, str]) -> pd.DataFrame:
     return rows.assign(network=rows["model"].str.upper() + ", " + rows["dataset"].map(titles()))
 
 
-def figure_parents(editions: Mapping[str, str]) -> Figure:
-    """How good our uncompressed networks are beside published ones; `editions`: paper -> edition."""
-    rows = parents(editions)
+def figure_parents(runs: pd.DataFrame) -> Figure:
+    """How good our uncompressed networks are beside published ones; `runs`: the records of all papers."""
+    rows = parents(runs)
     ours = rows.assign(accuracy=100 * rows["best"], whose="ours")
     theirs = rows.drop_duplicates("network").assign(whose="published", name="")
     both = pd.concat([ours, theirs.assign(accuracy=theirs["published"])])
@@ -177,11 +174,11 @@ def figure_parents(editions: Mapping[str, str]) -> Figure:
     return Figure(made.words, made.data, made.panels, made.key)
 
 
-def table_parents(editions: Mapping[str, str]) -> Table:
+def table_parents(runs: pd.DataFrame) -> Table:
     """The same as a table, with what the published networks were trained on and where they are published."""
     about = {(row["dataset"], row["model"]): row for row in printed.rows("parents")}
     rows = []
-    for (name, dataset, model), own in parents(editions).groupby(["network", "dataset", "model"], sort=False):
+    for (name, dataset, model), own in parents(runs).groupby(["network", "dataset", "model"], sort=False):
         said = about[dataset, model]
         rows.append({
             "network": name, "published, %": float(said["accuracy"]),
