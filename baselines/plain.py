@@ -10,6 +10,8 @@ names, so that both arms train the same network:
 
     {"task": "train", "model": "vgg16-block3", "width": 0.25, "px": 32, "classes": 10, "weights": "w.safetensors",
      "images": "images.npz", "trains": ["block3"], "epochs": 8, "rate": 0.05, "view": "crop-flip", ...}
+
+"channels_last", "precision" (bf16) and "loaders" (0) are what three lines more would give: the fair arm of the bench.
 """
 
 import gc
@@ -36,11 +38,7 @@ except RuntimeError:  # PyPI's torchvision beside a CPU-only torch: its compiled
         library.define(operator + "(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
     from torchvision import transforms
 
-VGG16 = {
-    "block1": [[64, 64]], "block2": [[128, 128]], "block3": [[256] * 3], "block4": [[512] * 3], "block5": [[512] * 3],
-}  # fmt: skip
-VGG19 = {"C1": [[64, 64], [128, 128]], "C2": [[256] * 4], "C3": [[512] * 4], "C4": [[512] * 4]}
-LEVELS = {"svgg17": "F", "svgg14": "C4", "svgg11": "C3", "svgg8": "C2", "svgg5": "C1"}  # forward, each adds one set
+VGG16 = {"block1": [64] * 2, "block2": [128] * 2, "block3": [256] * 3, "block4": [512] * 3, "block5": [512] * 3}
 
 
 # --- networks -----------------------------------------------------------------------------------------------------
@@ -50,35 +48,31 @@ def convolution(inputs: int, outputs: int) -> nn.Sequential:
     return nn.Sequential(nn.Conv2d(inputs, outputs, 3, padding=1), nn.BatchNorm2d(outputs), nn.ReLU(inplace=True))
 
 
-def block(groups: list[list[int]], inputs: int, width: float, replaced: bool) -> nn.Sequential:
-    """Convolutions and pools, or one convolution and the same pools."""
+def block(channels: list[int], inputs: int, width: float, replaced: bool) -> nn.Sequential:
+    """Convolutions and a pool, or one convolution and the same pool."""
     layers: list[nn.Module] = []
-    groups = [[groups[-1][-1]], *([] for _ in groups[1:])] if replaced else groups
-    for group in groups:
-        for channels in group:
-            layers.append(convolution(inputs, round(channels * width)))
-            inputs = round(channels * width)
-        layers.append(nn.MaxPool2d(2))
-    return nn.Sequential(*layers)
+    for outputs in channels[-1:] if replaced else channels:
+        layers.append(convolution(inputs, round(outputs * width)))
+        inputs = round(outputs * width)
+    return nn.Sequential(*layers, nn.MaxPool2d(2))
 
 
 class VGG(nn.Module):
-    """VGG16 or VGG19 with BatchNorm, with some blocks replaced by one convolution each."""
+    """VGG16 with BatchNorm, as it is or with one block replaced by one convolution."""
 
     def __init__(self, model: str, width: float, px: int, classes: int):
         super().__init__()
-        plan, hidden, replaced = plan_of(model)
         inputs = 3
         self.blocks = nn.ModuleDict()
-        for name, groups in plan.items():
-            self.blocks[name] = block(groups, inputs, width, name in replaced)
-            inputs = round(groups[-1][-1] * width)
-        features, hidden = inputs * (px // 32) ** 2, round(hidden * width)
-        three = [
+        for name, channels in VGG16.items():
+            self.blocks[name] = block(channels, inputs, width, replaced=model == f"vgg16-{name}")
+            inputs = round(channels[-1] * width)
+        features, hidden = inputs * (px // 32) ** 2, round(4096 * width)
+        self.head = nn.Sequential(
+            nn.Flatten(),
             nn.Linear(features, hidden), nn.ReLU(inplace=True), nn.Dropout(0.5 * width),
             nn.Linear(hidden, hidden), nn.ReLU(inplace=True), nn.Dropout(0.5 * width), nn.Linear(hidden, classes),
-        ]  # fmt: skip
-        self.head = nn.Sequential(nn.Flatten(), *([nn.Linear(features, classes)] if "F" in replaced else three))
+        )  # fmt: skip
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         for module in self.blocks.values():
@@ -94,21 +88,21 @@ class VGG(nn.Module):
         return x
 
 
-def plan_of(model: str) -> tuple[dict[str, list[list[int]]], int, set[str]]:
-    """Blocks, hidden units of the head, and what is replaced."""
-    if model.startswith("vgg16"):
-        return VGG16, 4096, {model.partition("-")[2]}
-    names = list(LEVELS)
-    level = model.partition("-")[0]
-    return VGG19, 1536, {LEVELS[name] for name in names[: names.index(level) + 1]} if level in names else set()
-
-
 def network_of(job: dict, model: str, weights: str) -> VGG:
     """A network with the weights of a file, in which tensors are numbered in order."""
     network = VGG(model, job["width"], job["px"], job["classes"])
     given = load_file(weights)
     network.load_state_dict({name: given[f"{i:04}"] for i, name in enumerate(network.state_dict())})
-    return network.to(job["device"])
+    return network.to(job["device"], memory_format=layout(job))
+
+
+def layout(job: dict) -> torch.memory_format:
+    return torch.channels_last if job["channels_last"] else torch.contiguous_format
+
+
+def precision(job: dict):
+    """Autocast to bf16 where the job says so."""
+    return torch.autocast(job["device"].split(":")[0], torch.bfloat16, enabled=job["precision"] == "bf16")
 
 
 # --- data ---------------------------------------------------------------------------------------------------------
@@ -136,7 +130,8 @@ def loaders(job: dict) -> tuple[DataLoader, DataLoader]:
     augment = {"plain": [], "crop": [crop], "crop-flip": [crop, flip]}[job["view"]]
     train = Pictures(arrays["x"], arrays["y"], transforms.Compose([*augment, *end]))
     test = Pictures(arrays["test_x"], arrays["test_y"], transforms.Compose(end))
-    both = {"num_workers": 2, "persistent_workers": True, "pin_memory": job["device"] != "cpu"}
+    loaders = job["loaders"]
+    both = {"num_workers": loaders, "persistent_workers": loaders > 0, "pin_memory": job["device"] != "cpu"}
     return (
         DataLoader(train, job["batch"], shuffle=True, drop_last=True, **both),
         DataLoader(test, 256, **both),
@@ -184,9 +179,10 @@ def train(job: dict) -> list[dict]:
         train_mode(network, job["trains"])
         total, hits, seen = 0.0, 0, 0
         for x, y in loader:
-            x, y = x.to(job["device"], non_blocking=True), y.to(job["device"], non_blocking=True)
-            logits = network(x)
-            loss = F.cross_entropy(logits, y)
+            x, y = moved(x, job), y.to(job["device"], non_blocking=True)
+            with precision(job):
+                logits = network(x)
+            loss = F.cross_entropy(logits.float(), y)
             optimiser.zero_grad()
             loss.backward()
             optimiser.step()
@@ -199,14 +195,20 @@ def train(job: dict) -> list[dict]:
     return history
 
 
+def moved(x: torch.Tensor, job: dict) -> torch.Tensor:
+    """Images on the device, in the layout that the job says."""
+    return x.to(job["device"], non_blocking=True, memory_format=layout(job))
+
+
 def evaluate(network: VGG, loader: DataLoader, job: dict) -> dict:
     """Loss and accuracy on the test images."""
     network.eval()
     total, hits, seen = 0.0, 0, 0
     with torch.no_grad():
         for x, y in loader:
-            x, y = x.to(job["device"], non_blocking=True), y.to(job["device"], non_blocking=True)
-            logits = network(x)
+            x, y = moved(x, job), y.to(job["device"], non_blocking=True)
+            with precision(job):
+                logits = network(x).float()
             total += F.cross_entropy(logits, y, reduction="sum").item()
             hits += (logits.argmax(1) == y).sum().item()
             seen += len(x)
@@ -224,10 +226,12 @@ def imitate(job: dict) -> list[dict]:
         train_mode(network, job["trains"])
         total = 0.0
         for x, _ in loader:
-            x = x.to(job["device"], non_blocking=True)
-            with torch.no_grad():
+            x = moved(x, job)
+            with torch.no_grad(), precision(job):
                 wanted = teacher.upto(job["at"], x)
-            loss = (network.upto(job["at"], x) - wanted).flatten(1).square().sum(1).mean()
+            with precision(job):
+                given = network.upto(job["at"], x)
+            loss = (given.float() - wanted.float()).flatten(1).square().sum(1).mean()
             optimiser.zero_grad()
             loss.backward()
             optimiser.step()
@@ -247,11 +251,11 @@ def cpu_seconds() -> float:
     return sum(used.ru_utime + used.ru_stime for used in both)
 
 
-def done(job: dict, tasks: dict) -> dict:
+def done(job: dict) -> dict:
     """Do a job; its history and what it took."""
     torch.manual_seed(job.get("seed", 0))
     before, began = cpu_seconds(), time.perf_counter()
-    history = tasks[job["task"]](job)
+    history = TASKS[job["task"]](job)
     if job["device"].startswith("cuda"):
         torch.cuda.synchronize()
     wall = time.perf_counter() - began
@@ -259,13 +263,13 @@ def done(job: dict, tasks: dict) -> dict:
     return {"cpu": cpu_seconds() - before, "wall": wall, "history": history}
 
 
-def main(tasks: dict) -> None:
+def main() -> None:
     """Do the jobs that come."""
     torch.set_num_threads(1)
+    usual = {"device": "cpu", "view": "plain", "trains": [], "channels_last": False, "precision": "fp32", "loaders": 2}
     for line in sys.stdin:
-        job = {"device": "cpu", "view": "plain", "trains": []} | json.loads(line)
-        print(json.dumps(done(job, tasks)), flush=True)
+        print(json.dumps(done(usual | json.loads(line))), flush=True)
 
 
 if __name__ == "__main__":
-    main(TASKS)
+    main()

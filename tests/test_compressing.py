@@ -141,7 +141,7 @@ def test_sizes_count_times_smaller_against_the_parent_in_floats() -> None:
     assert vgg["times smaller"].iloc[-1] == pytest.approx(vgg["KiB"].iloc[0] / vgg["KiB"].iloc[-1])
 
 
-@pytest.mark.parametrize("draw", [tables.agreement, tables.networks, tables.pruned, tables.storage])
+@pytest.mark.parametrize("draw", [tables.agreement, tables.networks, tables.storage])
 @pytest.mark.parametrize("rows", ["full", "none"])
 def test_tables_are_made_from_any_frame(draw, rows: str) -> None:
     whole = frame()
@@ -150,18 +150,12 @@ def test_tables_are_made_from_any_frame(draw, rows: str) -> None:
 
 @pytest.mark.parametrize(
     "draw",
-    [figures.temperatures, figures.weights, figures.sparsity, figures.bits, figures.sizes, figures.schedules],
+    [figures.temperatures, figures.teacher_lift, figures.sparsity, figures.bits, figures.sizes, figures.schedules],
 )
 def test_figures_are_drawn_from_any_frame(draw) -> None:
     whole = frame()
     assert "<svg" in draw(whole)._repr_html_()
     assert "nothing to show yet" in draw(whole.assign(status="missing"))._repr_html_()
-
-
-def test_data_sets_that_were_not_swept_are_left_out_of_the_sweeps() -> None:
-    for over, fixed in (("temperature", {"alpha": 0.9}), ("alpha", {"temperature": 10})):
-        points, alone = figures.sweep(frame(), over, fixed, 0.0)
-        assert set(points["dataset"]) == set(alone["dataset"]) == {"cifar10"}
 
 
 def test_views_are_drawn_of_what_is_matched() -> None:
@@ -175,14 +169,6 @@ def test_mixtures_are_of_the_two_cuts_above_them() -> None:
     own, other, mixed = (rows[name] for name in ("cut", "another, cut", "the two mixed"))
     share = shares.view(-1, 1, 1, 1)
     assert torch.allclose(mixed, share * own + (1 - share) * other, atol=1e-5) and (shares - 0.5).abs().max() < 0.2
-
-
-def test_what_only_fresh_seeds_have_is_said_while_the_pilot_is_shown() -> None:
-    pilot = frame()
-    assert "Shown is the pilot" in tables.schedules(pilot).note
-    fresh = pilot[pilot["part"] == "matching"].assign(seed=lambda rows: rows["seed"] + 3)
-    assert "pilot" not in tables.schedules(pd.concat([pilot, fresh])).note
-    assert "pilot" not in tables.schedules(pilot.assign(edition="demo", dataset="digits")).note
 
 
 def test_figures_say_on_what_they_rest() -> None:
@@ -206,7 +192,8 @@ def test_table_1_has_weights_and_epochs_in_the_order_of_the_data_sets() -> None:
     assert cells.at["the student alone", "here"] == "cnn-16-32, 20 or 10 weights, 25 or 10 epochs"
 
 
-def test_at_one_degree_both_forms_of_the_loss_are_one_network() -> None:
-    points, _ = figures.sweep(frame(), "temperature", {"alpha": 0.9}, 1.0)
-    cold = points[(points["temperature"] == 1) & (points["dataset"] == "cifar10") & (points["seed"] == 0)]
-    assert len(cold) == 2 and cold["last"].nunique() == 1 and cold["form"].nunique() == 2
+def test_temperatures_are_drawn_where_they_were_swept_and_at_one_both_forms_are_one_network() -> None:
+    found = figures.temperatures(frame()).to_frame()
+    assert len(set(found["runs"].dropna())) and not found["runs"].str.contains("mnist").any()
+    cold = found[found["panel"] == "accuracy, %"].dropna(subset=["form"])
+    assert len(cold) == 2 and cold[1.0].nunique() == 1

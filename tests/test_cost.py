@@ -11,7 +11,7 @@ from commanded import Command, command  # noqa: F401 - a fixture
 
 from netpress import data, nets, papers
 from netpress.runs import cost, records
-from netpress.runs.cost import Spell, most_at_once, on_the_clock, spent
+from netpress.runs.cost import Spell, on_the_clock, spent
 from netpress.runs.run import Run
 from netpress.training.stage import Stage
 
@@ -146,8 +146,3 @@ def test_networks_that_share_a_gpu_take_its_time_once_and_cores_add_up() -> None
     assert on_the_clock([]) == 0
     both = [spell(0, 100, "cpu", "EPYC"), spell(0, 100, "cpu", "EPYC"), spell(0, 100), spell(0, 100)]
     assert spent(both) == {("cpu", "EPYC"): pytest.approx(200), ("cuda", "NVIDIA H100"): pytest.approx(100)}
-
-
-def test_how_many_share_a_gpu() -> None:
-    assert most_at_once([spell(0, 100), spell(10, 60), spell(60, 90), spell(95, 130)]) == 2
-    assert most_at_once([spell(0, 10)] * 3) == 3 and most_at_once([]) == 0

@@ -2,7 +2,6 @@
 
 import errno
 import fcntl
-import json
 import os
 import shutil
 import subprocess
@@ -205,5 +204,4 @@ sys.argv = ["netpress", "book"]
 cli.main()
 """
     done = sweeps.python(tmp_path, text, cwd=sweeps.ROOT)
-    assert done.returncode == 2 and "netpress[book]" in done.stderr.replace("'.[book]'", "netpress[book]")
-    assert "Traceback" not in done.stderr and json.dumps(done.stderr)
+    assert done.returncode == 2 and "pip install 'netpress[book]'" in done.stderr and "Traceback" not in done.stderr

@@ -53,7 +53,7 @@ def told(tree: Path, code: str) -> Any:
     return json.loads(done.stdout.splitlines()[-1])
 
 
-BEGIN = "import json; from netpress import papers, sweep, editions, nets; from netpress.runs import records; "
+BEGIN = "import json; from netpress import papers, editions, nets; from netpress.runs import records, sweep; "
 
 
 def test_a_method_is_planned_run_and_shown(tree: Path) -> None:

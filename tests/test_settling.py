@@ -25,13 +25,11 @@ def test_the_final_level_is_the_mean_of_the_last_fifth():
     assert convergence.final_level(rising) == pytest.approx((0.9 + 1.0) / 2)
 
 
-def test_a_network_settles_when_its_smoothed_accuracy_stays_near():
-    # smoothed: 0.167, 0.3, 0.5, 0.667, 0.767, 0.8, ... so the sixth measurement is the first that stays within a point
+def test_first_passage_is_at_99_percent_of_the_final_level():
+    # smoothed: 0.167, 0.3, 0.5, 0.667, 0.767, 0.8, ... and 99 % of 0.8 is 0.792
     assert convergence.smoothed(FLAT)[:6] == pytest.approx([0.5 / 3, 0.3, 0.5, 2 / 3, 2.3 / 3, 0.8])
-    assert convergence.settled(FLAT) == 60
-    late = curve([0.8] * 10 + [0.6] + [0.8] * 9)
-    assert convergence.settled(late) == 130  # a dip undoes what was reached before
-    assert convergence.settled(curve([0.5] * 8)) == 10
+    assert convergence.passage(FLAT) == 60
+    assert convergence.passage(curve([0.8] * 10 + [0.6] + [0.8] * 9)) == 10  # a later dip is no convergence
 
 
 def test_the_parents_level_less_a_point():
@@ -40,18 +38,12 @@ def test_the_parents_level_less_a_point():
     assert math.isnan(convergence.reached(FLAT, 0.9))
 
 
-def test_what_still_rises_is_seen():
-    assert convergence.drift(FLAT) == pytest.approx(0)
-    rising = curve(np.linspace(0.0, 0.99, 100))
-    assert convergence.drift(rising) == pytest.approx(0.1)
-
-
 def test_the_frame_counts_in_epochs():
     runs = pd.DataFrame({"curve": [FLAT, None], "final_epochs": [4, 4], "baseline": [0.81, 0.81]})
     found = convergence.with_settling(runs)
-    assert found["settled"].tolist()[0] == pytest.approx(60 / 50)  # 200 steps in 4 epochs
+    assert found["passage"].tolist()[0] == pytest.approx(60 / 50)  # 200 steps in 4 epochs
     assert found["rate"].tolist()[0] == pytest.approx(50 / 60)
-    assert found["settled"].isna().tolist() == [False, True]
+    assert found["passage"].isna().tolist() == [False, True]
 
 
 def test_looking_on_the_way_changes_nothing(tmp_path, monkeypatch):

@@ -116,7 +116,7 @@ def test_what_a_block_is_worth_is_told_against_its_own_parent():
         )
     ]  # fmt: skip
     table = figures.criticality(pd.DataFrame(rows)).cells
-    assert list(table.columns) == ["block 2"]
+    assert list(table.columns) == ["block 2", "runs"]
     frozen, thawed = table.loc["CIFAR-10, frozen", "block 2"], table.loc["CIFAR-10, thawed", "block 2"]
     assert (frozen.mean, thawed.mean) == (pytest.approx(-2.0), pytest.approx(2.0))
     assert frozen.n == 2 and frozen.half == pytest.approx(0, abs=1e-9)  # parents differ by ten points, gains do not

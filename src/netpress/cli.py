@@ -360,11 +360,10 @@ def shrink(
 def bench(
     name: Annotated[str, typer.Argument(help="One measurement; all where left out.")] = "",
     as_json: AsJson = False,
-    quick: Annotated[bool, typer.Option("--quick", help="Only see whether it works here; nothing is judged.")] = False,
 ) -> None:
-    """Side-by-side ratios against the plain loop."""
+    """Measure the engine beside a plain loop, records made again, the rules."""
     with stoppable("nothing of this measurement was kept"):
-        benchmarks.command(name, as_json, quick=quick)
+        benchmarks.command(name, as_json)
 
 
 @app.command()

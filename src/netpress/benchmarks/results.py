@@ -1,20 +1,16 @@
 """What a measurement leaves: one record per place and name, results/bench/<place>/<name>.json."""
 
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from statistics import median
-from typing import Any, TypeVar
+from typing import Any
 
-from netpress import paths
-from netpress.atomic import write_atomic
-from netpress.runs import machine, records
+from netpress import env
+from netpress.files import write_atomic
+from netpress.runs import records
 from netpress.training.compute import ComputeConfig
 
-T = TypeVar("T")
-QUICK = "quick"  # the folder of what was tried and not measured
 PLACES = {"cpu": "CPU with bf16", "cpu-fp32": "CPU, fp32", "cuda": "CUDA", "mps": "MPS"}
-LIMIT = 240.0  # seconds on a GPU's clock after which no further round begins: a measurement is to end in eight minutes
 
 
 def place(kind: str, precision: str) -> str:
@@ -23,15 +19,14 @@ def place(kind: str, precision: str) -> str:
 
 
 def path_of(where: str, name: str, results: Path | None = None) -> Path:
-    """The file of a record; `where` is one of PLACES, or QUICK."""
-    return (results or paths.results_dir()) / "bench" / where / f"{name}.json"
+    """The file of a record; `where` is one of PLACES."""
+    return (results or env.results_dir()) / "bench" / where / f"{name}.json"
 
 
-def write(record: dict[str, Any], results: Path | None = None, quick: bool = False) -> dict[str, Any]:
-    """Put a record in its place; a new measurement replaces the old. What was only tried is kept apart."""
+def write(record: dict[str, Any], results: Path | None = None) -> dict[str, Any]:
+    """Put a record in its place; a new measurement replaces the old."""
     made = record["made"]
-    where = QUICK if quick else place(made["kind"], made["precision"])
-    write_atomic(path_of(where, record["name"], results), records.encode(record))
+    write_atomic(path_of(place(made["kind"], made["precision"]), record["name"], results), records.encode(record))
     return record
 
 
@@ -51,24 +46,8 @@ def bar(name: str, what: str, values: Sequence[float], least: float | None = Non
     middle = median(values)
     met = None if least is None and most is None else middle >= (least or 0) and middle <= (most or float("inf"))
     aim = f"at least {least:g}" if least is not None else f"at most {most:g}" if most is not None else None
-    numbers = {"measured": rounded(middle), "low": rounded(min(values)), "high": rounded(max(values))}
-    return {"name": name, "what": what, **numbers, "bar": aim, "met": met}
-
-
-def rounds(work: Callable[[], T], most: int, config: ComputeConfig) -> list[T]:
-    """What some rounds give: `most`, on a GPU no more than end within LIMIT, but one."""
-    began, found = time.perf_counter(), [work()]
-    while len(found) < most:
-        spent = time.perf_counter() - began
-        if config.kind == "cuda" and spent * (len(found) + 1) / len(found) > LIMIT:
-            break
-        found.append(work())
-    return found
-
-
-def rounded(value: float) -> float:
-    """Four digits."""
-    return float(f"{value:.4g}")
+    numbers = {"measured": middle, "low": min(values), "high": max(values)}
+    return {"name": name, "what": what, **{k: float(f"{v:.4g}") for k, v in numbers.items()}, "bar": aim, "met": met}
 
 
 def content(
@@ -78,5 +57,5 @@ def content(
     unit = "seconds of the processor" if config.device == "cpu" else "seconds"
     return {
         "name": name, "status": "done", "unit": unit, "bars": bars, "settings": settings, **more,
-        "made": machine.made(config),
+        "made": records.made(config),
     }  # fmt: skip

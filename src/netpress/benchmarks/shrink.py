@@ -17,11 +17,11 @@ import torch
 from safetensors.torch import load_file, save
 from torch import nn
 
-from netpress import paths
-from netpress.atomic import write_atomic
+from netpress import env
 from netpress.benchmarks import results
 from netpress.benchmarks.arms import source
 from netpress.compat import import_torchvision
+from netpress.files import write_atomic
 from netpress.training.compute import choose
 from netpress.yours import cut, export, networks, pictures
 from netpress.yours.shrink import Lessons, accuracy, main_cross_entropy, shrink, taught
@@ -40,7 +40,7 @@ def measure(toy: bool = False) -> dict[str, Any]:
     """
     names, seeds, images, epochs = (("small_resnet",), (0,), 300, 1) if toy else (NETWORKS, SEEDS, IMAGES, EPOCHS)
     dataset = "digits" if toy else source()
-    folder = paths.cache_dir() / "bench-shrink" / ("toy" if toy else "full")
+    folder = env.cache_dir() / "bench-shrink" / ("toy" if toy else "full")
     rows, bars = [], []
     for name in names:
         found = [row for seed in seeds for row in compared(name, dataset, images, epochs, seed, folder)]

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from netpress import papers, paths
 from netpress.book.html import Html
+from netpress.report.claims import DECIDED
 from netpress.report.sentences import held
 from netpress.report.tables import number
 
@@ -46,12 +47,17 @@ def row(page: Page, verdict: Verdict, facts: bool) -> str:
     head = (
         f'<span class="np-board-claim">{escape(verdict.claim.statement)}</span>'
         f'<span class="np-board-said"><b class="np-tag np-{kind}">{escape(held(verdict))}</b> '
-        f"<small>{escape(effect(verdict))}</small></span>{strip(verdict)}"
+        f"<small>{escape(effect(verdict))}</small>{why(verdict)}</span>{strip(verdict)}"
     )
     if not facts:
         return f'<a class="np-board-row" href="{to(page, ADDRESS)}#{anchor}">{head}</a>'
     items = "".join(f"<dt>{name}</dt><dd>{text}</dd>" for name, text in told(page, verdict).items() if text)
     return f'<details class="np-board-row"><summary>{head}</summary><dl id="{anchor}">{items}</dl></details>'
+
+
+def why(verdict: Verdict) -> str:
+    """Why a claim is not decided, where that is known."""
+    return f"<small>{escape(verdict.reason)}</small>" if verdict.verdict not in DECIDED and verdict.reason else ""
 
 
 def to(page: Page, address: str) -> str:

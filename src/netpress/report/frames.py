@@ -65,6 +65,12 @@ def _meets(value: object, wanted: object) -> bool:
     return bool(value == wanted)
 
 
+def ordered(rows: pd.DataFrame, **orders: Sequence[Any] | Mapping[Any, Any]) -> pd.DataFrame:
+    """The rows sorted by several columns, each in the order that is given for it; equal rows stay in their order."""
+    keys = pd.DataFrame({column: rows[column].map([*order].index) for column, order in orders.items()})
+    return rows.loc[keys.sort_values([*orders], kind="stable").index]
+
+
 def by_seed(runs: pd.DataFrame, column: str, over: Sequence[str] = ()) -> pd.DataFrame:
     """One row a seed, one column a combination of `over`; each cell the mean of the finished runs in it.
 

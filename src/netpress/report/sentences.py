@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -87,3 +87,20 @@ def held(verdict: Verdict | None) -> str:
 def listed(words: Sequence[str]) -> str:
     """ "a", "a and b", "a, b and c"."""
     return " and ".join(filter(None, (", ".join(words[:-1]), words[-1]))) if words else ""
+
+
+def by(verdict: Verdict | None) -> str:
+    """By what a claim is decided: "−1.2 points (against FitNet, CIFAR-10)"."""
+    if verdict is None or verdict.effect is None:
+        return ""
+    part = f" ({verdict.part})" if verdict.part else ""
+    return f"{number(verdict.effect, 1, sign=verdict.unit != 'times')} {verdict.unit}{part}"
+
+
+def provisional(verdicts: Mapping[str, Verdict]) -> str:
+    """A sentence that says so where verdicts rest on seeds that were known when their rules were stated."""
+    text = (
+        "Verdicts are provisional: they rest on seeds that were known when the rules were stated; "
+        "those that will decide are not all run."
+    )
+    return text if any(verdict.provisional for verdict in verdicts.values()) else ""

@@ -5,25 +5,19 @@ from __future__ import annotations
 import html
 import math
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from netpress.errors import UserError
 from netpress.report.estimates import Estimate
 
 NOTHING = "–"
 BETWEEN = " | "  # the paper's number and ours
 WORDY = 18  # letters from which a text gets room of its own
-SAFE_LINK = re.compile(r"^(https?://|#|\.{0,2}/|[\w-]+[\w./-]*(#|$))")
 RUNS = "runs"  # the column of a CSV that names the records behind a row
-
-
-class Printed(float):
-    """A number as the paper prints it, with all its digits."""
 
 
 class Signed(float):
@@ -34,39 +28,6 @@ class Whole(str):
     """A text that is not broken over lines."""
 
     __slots__ = ()
-
-
-@dataclass(frozen=True)
-class Link:
-    """A cell that leads somewhere: a page of the site, an anchor or an https address."""
-
-    text: str
-    to: str
-
-    def __str__(self) -> str:
-        return self.text
-
-
-@dataclass(frozen=True)
-class Tag:
-    """A cell that shows one of a few words, such as a verdict, as a coloured label; `by`: a word on whose it is."""
-
-    text: str
-    by: str = ""
-
-    def __str__(self) -> str:
-        return f"{self.text} ({self.by})" if self.by else self.text
-
-
-@dataclass(frozen=True)
-class Lines:
-    """A cell of several lines, shown as a list; `folded`: under this word, and one click away."""
-
-    lines: tuple[str, ...]
-    folded: str = ""
-
-    def __str__(self) -> str:
-        return "; ".join(self.lines)
 
 
 @dataclass(frozen=True)
@@ -116,8 +77,6 @@ def shown(value: object, digits: int = 1, bare: bool = False) -> str:
         return BETWEEN.join(value.parts(digits, bare))
     if value is None or value is pd.NaT or value is pd.NA:
         return NOTHING
-    if isinstance(value, Printed):
-        return f"{value:.10g}"
     if isinstance(value, bool | np.bool_):
         return "yes" if value else "no"
     if isinstance(value, int | np.integer):
@@ -143,76 +102,66 @@ def _interval(value: Estimate, digits: int) -> str:
 
 @dataclass(frozen=True, eq=False)
 class Table:
-    """A frame with a caption. Cells: numbers, texts, Estimates, Links, Tags, Lines, Besides.
+    """A frame with a caption. Cells: numbers, texts, Estimates, Besides.
 
     `digits` are shown after the point. Without a named index the rows have no heads. On a page, an n that all Estimates
-    share is said once, below the table. `runs`: the names of the records behind each row, for the CSV.
+    share is said once, below the table. A column RUNS, the names of the records behind each row, is for
+    `to_frame` alone.
     """
 
     cells: pd.DataFrame
     caption: str
     note: str = ""
     digits: int = 1
-    runs: Mapping[Any, str] = field(default_factory=dict)
 
     def to_frame(self) -> pd.DataFrame:
         """The values as numbers: an Estimate becomes four columns, its mean, and its low, high and n; the paper's
-        number, as printed, stands before ours; the runs come last."""
+        number, as printed, stands before ours."""
         columns: dict[Any, list[Any]] = {}
-        for place, name in enumerate(self.cells.columns):
-            values = list(self.cells.iloc[:, place])
+        for name, held in self.cells.items():
+            values = list(held)
             if any(isinstance(value, Beside) for value in values):
-                columns[_part(name, "paper")] = [v.paper if isinstance(v, Beside) else v for v in values]
-                values, name = [v.ours if isinstance(v, Beside) else v for v in values], _part(name, "ours")
-            if not any(isinstance(value, Estimate) for value in values):
-                columns[name] = [str(v) if isinstance(v, Link | Tag | Lines) else v for v in values]
-                continue
+                columns[f"{name} paper"] = [v.paper if isinstance(v, Beside) else v for v in values]
+                values, name = [v.ours if isinstance(v, Beside) else v for v in values], f"{name} ours"
             columns[name] = [v.mean if isinstance(v, Estimate) else v for v in values]
-            for part in ("low", "high", "n"):
-                columns[_part(name, part)] = [getattr(value, part, None) for value in values]
-        if self.runs:
-            columns[RUNS] = [self.runs.get(row, "") for row in self.cells.index]
-        frame = pd.DataFrame(columns, index=self.cells.index)
-        return frame.rename_axis(columns=self.cells.columns.names) if self.cells.columns.nlevels > 1 else frame
+            if any(isinstance(value, Estimate) for value in values):
+                for part in ("low", "high", "n"):
+                    columns[f"{name} {part}"] = [getattr(value, part, None) for value in values]
+        return pd.DataFrame(columns, index=self.cells.index)
 
     def __repr__(self) -> str:
-        texts = self.cells.map(lambda value: shown(value, self.digits))
+        texts = self.cells.drop(columns=RUNS, errors="ignore").map(lambda value: shown(value, self.digits))
         body = texts.to_string() if len(texts) else "nothing to show yet"
         return "\n".join(part for part in (self.caption, body, self.note) if part)
 
     def _repr_html_(self) -> str:
         caption, n = html.escape(self.caption), _shared_n(self.cells)
-        frame = self.cells.copy()
-        if not (isinstance(frame.index, pd.RangeIndex) and frame.index.name is None):
-            for level in reversed(range(frame.index.nlevels)):
-                name = str(frame.index.names[level] or "")
-                key = (*[""] * (frame.columns.nlevels - 1), name) if frame.columns.nlevels > 1 else name
-                frame.insert(0, key, frame.index.get_level_values(level), allow_duplicates=True)
-        numeric = [bool(frame.iloc[:, i].map(is_number).any()) for i in range(frame.shape[1])]
+        frame = self.cells.drop(columns=RUNS, errors="ignore")
+        named = not (isinstance(frame.index, pd.RangeIndex) and frame.index.name is None)
+        if named:
+            frame.insert(0, frame.index.name or "", frame.index, allow_duplicates=True)
         texts = frame.map(lambda value: _content(value, self.digits, n is not None))
-        texts = texts.set_axis(_heads(frame.columns, numeric), axis=1)
+        right = [bool(frame.iloc[:, i].map(is_number).any()) for i in range(frame.shape[1])]
+        heads = [html.escape(str(name)) for name in frame.columns]
+        texts.columns = pd.Index(
+            [
+                f'<span class="np-number">{head}</span>' if each else head
+                for head, each in zip(heads, right, strict=True)
+            ]
+        )
         with pd.option_context("display.max_colwidth", None):
-            made = texts.to_html(
-                index=False, escape=False, border=0, classes="np-table", justify="unset", sparsify=True
-            )
-        made = re.sub(r"<table[^>]*>", rf"\g<0><caption>{caption}</caption>", made, count=1)
+            made = texts.to_html(index=False, escape=False, border=0, classes="np-table", justify="unset")
         made = re.sub(r' style="text-align: unset;"|(?<=>)\s+(?=<)', "", made)
-        made = re.sub(r"<th( colspan=\"\d+\")? ?(?:halign=\"\w+\")?>", r'<th\1 scope="col">', made)
-        if frame.shape[1] > self.cells.shape[1]:  # the rows have heads
+        made = made.replace("<th>", '<th scope="col">').replace("<thead>", f"<caption>{caption}</caption><thead>", 1)
+        if named:
             made = re.sub(r"<tr><td>(.*?)</td>", r'<tr><th scope="row">\1</th>', made, flags=re.S)
         if not len(frame):
-            made = re.sub(
-                "<tbody></tbody>",
-                f'<tbody><tr><td colspan="{max(1, frame.shape[1])}">nothing to show yet</td></tr></tbody>',
-                made,
+            made = made.replace(
+                "<tbody>", f'<tbody><tr><td colspan="{max(1, len(heads))}">nothing to show yet</td></tr>'
             )
         notes = " ".join(note for note in (self.note, f"Every cell: {_runs(n)}." if n else "") if note)
         note = f'<p class="np-note">{html.escape(notes)}</p>' if notes else ""
         return f'<div class="np-scroll" tabindex="0" role="region" aria-label="Table: {caption}">{made}</div>{note}'
-
-
-def _part(name: object, part: str) -> Any:
-    return (*name[:-1], f"{name[-1]} {part}") if isinstance(name, tuple) else f"{name} {part}"
 
 
 def _shared_n(frame: pd.DataFrame) -> int | None:
@@ -222,48 +171,16 @@ def _shared_n(frame: pd.DataFrame) -> int | None:
     return found[0] if len(found) > 1 and len(set(found)) == 1 else None
 
 
-def _heads(columns: pd.Index, numeric: list[bool]) -> pd.Index:
-    """The columns' names as HTML, those of numbers to the right."""
-    keys = [key if isinstance(key, tuple) else (key,) for key in columns]
-    texts = [[html.escape(str(part)) for part in key] for key in keys]
-    for text, right in zip(texts, numeric, strict=True):
-        text[-1] = f'<span class="np-number">{text[-1]}</span>' if right else text[-1]
-    return (
-        pd.MultiIndex.from_tuples(map(tuple, texts))
-        if columns.nlevels > 1
-        else pd.Index([t[0] for t in texts], dtype="object")
-    )
-
-
 def _content(value: object, digits: int, bare: bool) -> str:
     """A cell as HTML: numbers to the right, long texts with room; the style sheet looks at the classes."""
     text = html.escape(shown(value, digits, bare))
     if isinstance(value, Beside):
         parts = zip(value.parts(digits, bare), value.best, strict=False)
         text = BETWEEN.join(f"<b>{html.escape(part)}</b>" if best else html.escape(part) for part, best in parts)
-    if isinstance(value, Link):
-        if not SAFE_LINK.match(value.to):
-            raise UserError(f"A table cannot link to {value.to!r}; expected a page, an anchor or an https address.")
-        return f'<a href="{html.escape(value.to)}">{text}</a>'
-    if isinstance(value, Lines):
-        listed = f"<ul>{''.join(f'<li>{html.escape(line)}</li>' for line in value.lines)}</ul>"
-        listed = (
-            f"<details><summary>{html.escape(value.folded)}</summary>{listed}</details>" if value.folded else listed
-        )
-        return f'<div class="np-lines">{listed}</div>'
-    if isinstance(value, Tag):
-        return tag(value)
     kinds = {"np-number": value is None or is_number(value), "np-whole": isinstance(value, Whole | Beside)}
     kinds |= {"np-words": isinstance(value, str) and len(value) > WORDY}
     kind = next((kind for kind, holds in kinds.items() if holds), "")
     return f'<span class="{kind}">{text}</span>' if kind else text
-
-
-def tag(value: Tag) -> str:
-    """A label as HTML: "supported", with "pilot" behind it where that is whose it is."""
-    kind = re.sub("[^a-z]+", "-", value.text.lower())
-    label = f'<span class="np-tag np-{kind}{" np-by" if value.by else ""}">{html.escape(value.text)}</span>'
-    return f'{label} <small class="np-whose">{html.escape(value.by)}</small>' if value.by else label
 
 
 def beside(
@@ -306,3 +223,9 @@ def listing(rows: Sequence[dict[str, Any]], caption: str, note: str = "", digits
 def run_names(rows: pd.DataFrame) -> str:
     """The names of runs, for the column RUNS of a CSV."""
     return " ".join(rows["name"].drop_duplicates()) if "name" in rows else ""
+
+
+def named_runs(table: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:
+    """A table, whose index is named after a column of `rows`, with the names of the runs behind each of its rows."""
+    names = rows.groupby(table.index.name, sort=False)[["name"]].apply(run_names) if "name" in rows else ""
+    return table.assign(**{RUNS: names})

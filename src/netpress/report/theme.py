@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from netpress.errors import UserError
-from netpress.report.tables import RUNS, Table
+from netpress.report.tables import Table
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -217,8 +217,7 @@ class Figure:
             for shade, glyph, name in self.key
         )
         said += f'<p class="np-key">{"".join(marks)}</p>' if self.key else ""
-        shown = self.data.drop(columns=RUNS, errors="ignore")
-        table = Table(shown, f"Data: {self.words.caption}", digits=2)._repr_html_() if len(shown) else ""
+        table = Table(self.data, f"Data: {self.words.caption}", digits=2)._repr_html_() if len(self.data) else ""
         data = f"<details><summary>Data behind this figure</summary>{table}</details>" if table else ""
         note = f' <span class="np-note">{html.escape(self.note)}</span>' if self.note else ""
         grid = "display:grid;gap:0.75rem 1rem;grid-template-columns:repeat(auto-fit,minmax(min(300px,100%),1fr))"

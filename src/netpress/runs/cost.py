@@ -7,7 +7,6 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from functools import cache
-from itertools import accumulate
 from pathlib import Path
 from statistics import median
 from typing import NamedTuple
@@ -190,12 +189,6 @@ def on_the_clock(spells: Iterable[Spell]) -> float:
         total += max(0.0, end - max(begin, until))
         until = max(until, end)
     return total
-
-
-def most_at_once(spells: Iterable[Spell]) -> int:
-    """How many runs were under way at the same time, at most; one that begins when another ends does not count."""
-    turns = sorted(turn for spell in spells for begin, end in [when(spell)] for turn in ((begin, 1), (end, -1)))
-    return max(accumulate((change for _, change in turns), initial=0))
 
 
 def when(spell: Spell) -> tuple[float, float]:

@@ -8,6 +8,7 @@ import os
 import signal
 import socket
 import tempfile
+import time
 from collections import OrderedDict
 from contextlib import suppress
 from functools import cache
@@ -91,6 +92,7 @@ class Remote:
     def ended(self, timeout: float) -> list[tuple[Job, Any]]:
         """What has ended."""
         if not self.jobs:
+            time.sleep(timeout)
             return []
         ready, _ = self.ray.wait(list(self.jobs), num_returns=1, timeout=timeout)
         return [(self.jobs.pop(reference), self.end(reference)) for reference in ready]

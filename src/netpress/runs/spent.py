@@ -1,5 +1,5 @@
 """An old name of `cost`."""
 
-from netpress.runs.cost import Spell, most_at_once, on_the_clock, spell_of, spent
+from netpress.runs.cost import Spell, on_the_clock, spell_of, spent
 
-__all__ = ["Spell", "most_at_once", "on_the_clock", "spell_of", "spent"]
+__all__ = ["Spell", "on_the_clock", "spell_of", "spent"]

@@ -145,12 +145,6 @@ class Summary:
         return sum(outcome.status == "done" and outcome.remade for outcome in self.outcomes)
 
     @property
-    def recorded(self) -> int:
-        """How many records are new, this sweep's and others'. Without any, the next sweep would do the same."""
-        new = (o for o in self.outcomes if o.status in records.FINISHED and not o.remade)
-        return sum(outcome.status == "done" or not outcome.earlier for outcome in new)
-
-    @property
     def lines(self) -> list[str]:
         """The summary as text: a line for each run that is not done, then the counts."""
         elsewhere = sum(outcome.status == "done" and outcome.earlier for outcome in self.outcomes)

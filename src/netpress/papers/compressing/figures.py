@@ -13,7 +13,7 @@ from netpress.papers.compressing import distillation, matching, pruning
 from netpress.papers.paper import Kind, facts_of, meets
 from netpress.report.estimates import Estimate, interval
 from netpress.report.figures import Encoding, Figure, Words, curves, dumbbells, images
-from netpress.report.frames import Where, finished, rows_where
+from netpress.report.frames import Where, finished, ordered, rows_where
 from netpress.runs.run import Run
 
 if TYPE_CHECKING:
@@ -54,72 +54,34 @@ def labelled(rows: pd.DataFrame, names: Mapping[str, Where], column: str) -> pd.
 
 FORMS = {False: "as printed", True: "soft part times T²"}
 QUANTITIES = (ACCURACY, AGREEMENT, OVERFIT)
-BRIEF = 2  # values of alpha where nothing is swept: the student as printed, and alone
-
-
-def sweep(runs: pd.DataFrame, over: str, fixed: dict[str, float], shared: float) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """The students over `over`, in both forms, and the students alone, of data sets on which it was swept.
-
-    At `shared` both forms are one network.
-    """
-    rows = finished(runs)
-    rows = rows[rows.groupby("dataset")[over].transform("nunique") > BRIEF]
-    alone = rows_where(rows, distillation.ALONE)
-    taught = rows[rows["role"] == "distilled"]
-    for column, value in fixed.items():
-        taught = taught[taught[column] == value]
-    taught = pd.concat([taught, alone]) if over == "alpha" else taught
-    both = taught[taught[over] == shared].assign(squared=True)
-    points = pd.concat([taught, both]).sort_values([over, "squared"], kind="stable")
-    return points.assign(form=points["squared"].map(FORMS)), alone
-
-
-def swept(sweep_of: tuple[pd.DataFrame, pd.DataFrame], x: str, over: str, kept: str) -> Figure:
-    """Accuracy, agreement and overfitting over one setting of the loss."""
-    points, alone = (panels(rows, QUANTITIES) for rows in sweep_of)
-    encoding = Encoding(x=over, y="value", series="form", panel="panel")
-    alt = f"Panels by data set and quantity: over {x} the student, the loss as printed and with the factor T squared."
-    caption = (
-        f"With {kept}. Agreement: share of test images on which student and teacher give the same answer. Overfitting: "
-        "accuracy on training images less that on test images."
-    )
-    words = Words(alt, caption, x, "", f"The student over the {x}", f"The student of Table I by loss, {places(points)}")
-    return curves(points, encoding, words, {"the student alone": alone}, log=over == "temperature", ends=False)
+BRIEF = 1  # temperatures where nothing is swept: the student as printed
 
 
 def temperatures(runs: pd.DataFrame) -> Figure:
-    """The student over the temperature T, at the weight of the soft targets that the paper's example has."""
-    alpha = distillation.ALPHA
-    return swept(sweep(runs, "temperature", {"alpha": alpha}, 1.0), "temperature T", "temperature", f"α = {alpha}")
-
-
-def weights(runs: pd.DataFrame) -> Figure:
-    """The student over the weight α of the soft targets, at the temperature that the paper's example has."""
-    hot = distillation.TEMPERATURE
-    sweep_of = sweep(runs, "alpha", {"temperature": hot}, 0.0)
-    return swept(sweep_of, "weight α of the soft targets", "alpha", f"T = {hot}")
-
-
-def learning_curves(history: pd.DataFrame) -> Figure:
-    """Test accuracy against epoch of the networks of Table I."""
-    factors = dict.fromkeys((*history.columns, *distillation.COLUMNS))  # other parts' runs alone have not all of them
-    rows = labelled(history.reindex(columns=list(factors)), distillation.ROWS, "network")
-    rows = rows.assign(**{"data set": rows["dataset"].map(titles()), "network": rows["network"].map(ROLES.get)})
-    rows = rows.sort_values("data set", ascending=False, kind="stable")
-    encoding = Encoding(x="epoch", y="test_accuracy", series="network", panel="data set", scale=100.0)
-    alt = "Learning curves of the teacher and of three students, one panel a data set."
-    caption = "The student alone is the same network, trained as long with labels only."
-    measure = "Test accuracy in % after every epoch, networks of Table I"
-    words = Words(alt, caption, "epoch", "accuracy, %", "How the networks of Table I learn", measure)
-    return curves(rows, encoding, words, ends=False)
-
-
-ROLES = {  # row of `distillation.ROWS` -> its network in few words
-    "Teacher (256, 512)": "the teacher",
-    "Student (16, 32)": "taught as printed",
-    "the student, soft part times T²": "taught, soft part times T²",
-    "the student alone": "the student alone",
-}
+    """The student over the temperature T, in both forms of the loss, at the weight of the soft targets that the paper's
+    example has: accuracy, agreement with the teacher, overfitting."""
+    rows = finished(runs)
+    rows = rows[rows.groupby("dataset")["temperature"].transform("nunique") > BRIEF]
+    taught = rows_where(rows, {"role": "distilled", "alpha": distillation.ALPHA})
+    both = taught[taught["temperature"] == 1].assign(squared=True)  # where both forms are one network
+    points = pd.concat([taught, both]).sort_values(["temperature", "squared"], kind="stable")
+    return curves(
+        panels(points.assign(form=points["squared"].map(FORMS)), QUANTITIES),
+        Encoding(x="temperature", y="value", series="form", panel="panel"),
+        Words(
+            alt="Panels by quantity: the student over temperature T, the loss as printed and with T squared.",
+            caption=(
+                f"α = {distillation.ALPHA}. Agreement: share of test images on which student and teacher give the "
+                "same answer. Overfitting: accuracy on training images less that on test images."
+            ),
+            x="temperature T",
+            finding="The student over the temperature T",
+            measure=f"The student of Table I by loss, {places(points)}",
+        ),
+        {"the student alone": panels(rows_where(rows, distillation.ALONE), QUANTITIES)},
+        log=True,
+        ends=False,
+    )
 
 
 # Pruning and quantisation --------------------------------------------------------------------------------------------
@@ -148,7 +110,7 @@ def of_networks(runs: pd.DataFrame) -> pd.DataFrame:
     rows = finished(runs)
     rows = rows[rows["model"].isin(pruning.NETWORKS)].copy()
     rows["network"] = rows["model"].map(pruning.NETWORKS)
-    return rows.sort_values("model", key=lambda models: models.map(list(pruning.NETWORKS).index), kind="stable")
+    return ordered(rows, model=pruning.NETWORKS)
 
 
 def series(rows: pd.DataFrame, names: dict[tuple[str, str], str], column: str) -> pd.DataFrame:
@@ -165,28 +127,28 @@ def sparsity(runs: pd.DataFrame) -> Figure:
     points = series(rows[rows["role"] == "pruned"], HOW, "how")
     states = {"retrained": "retrained", "untouched": "not retrained"}
     points = points.assign(panel=points["network"] + ", " + points["finish"].map(states))
-    order = pd.DataFrame({"finish": points["finish"] != "retrained", "ratio": points["ratio"]})
-    models = points["model"].map(list(pruning.NETWORKS).index)
-    points = points.loc[order.assign(model=models).sort_values(["finish", "model", "ratio"], kind="stable").index]
+    points = ordered(points, finish=states, model=pruning.NETWORKS, ratio=sorted(points["ratio"].unique()))
     parents = rows_where(rows, pruning.PARENT)
     parents = pd.concat([parents.assign(panel=parents["network"] + ", " + state) for state in states.values()])
-    encoding = Encoding(
-        x="ratio", y="last", series="approach", panel="panel", scale=100.0, all_series=tuple(HOW.values())
-    )
     cut = rows_where(rows, pruning.AT_PRINTED)["change"].mean()
-    finding = (
-        "Four weights in five go for less than a point"
-        if cut > -0.01 else "How many weights can go"
-    )  # fmt: skip
-    alt = "Four panels, six layers and VGG16, retrained and not: test accuracy against the ratio of pruning."
-    caption = (
-        "At 5, one weight of five is left. At 1 nothing is pruned, but the network is retrained for as long as the "
-        "others. Each panel has its own axis."
+    return curves(
+        points,
+        Encoding(x="ratio", y="last", series="approach", panel="panel", scale=100.0, all_series=tuple(HOW.values())),
+        Words(
+            alt="Four panels, six layers and VGG16, retrained and not: test accuracy against the ratio of pruning.",
+            caption=(
+                "At 5, one weight of five is left. At 1 nothing is pruned, but the network is retrained for as "
+                "long as the others. Each panel has its own axis."
+            ),
+            x="all weights / weights left",
+            y="accuracy, %",
+            finding=("Four weights in five go for less than a point" if cut > -0.01 else "How many weights can go"),
+            measure=f"Test accuracy in % on {places(points)}, over the ratio of all weights to weights left",
+        ),
+        {"the parent": parents[parents["panel"].isin(points["panel"])]},
+        log=True,
+        ends=False,
     )
-    measure = f"Test accuracy in % on {places(points)}, over the ratio of all weights to weights left"
-    words = Words(alt, caption, "all weights / weights left", "accuracy, %", finding, measure)
-    lines = {"the parent": parents[parents["panel"].isin(points["panel"])]}
-    return curves(points, encoding, words, lines, log=True, ends=False)
 
 
 def bits(runs: pd.DataFrame) -> Figure:
@@ -195,15 +157,23 @@ def bits(runs: pd.DataFrame) -> Figure:
     whole = labelled(rows, INTEGERS, "approach")
     integers = whole.assign(last=whole["measures.int8_accuracy"], bits=8.0)
     points = pd.concat([series(rows[rows["base"] != ""], SHARED, "base"), integers.dropna(subset="last")])
-    encoding = Encoding(x="bits", y="last", series="approach", panel="network", scale=100.0)
-    alt = "Two panels, six layers and VGG16: test accuracy against bits per weight, with and without pruning."
-    caption = (
-        "Shared weights: a code book of 2 to the power of so many values in every layer. 8-bit integers: weights and "
-        "activations, run on integer kernels."
+    return curves(
+        points,
+        Encoding(x="bits", y="last", series="approach", panel="network", scale=100.0),
+        Words(
+            alt="Two panels, six layers and VGG16: test accuracy against bits per weight, with and without pruning.",
+            caption=(
+                "Shared weights: a code book of 2 to the power of so many values in every layer. 8-bit integers: "
+                "weights and activations, run on integer kernels."
+            ),
+            x="bits per weight",
+            y="accuracy, %",
+            finding="How few bits a weight needs",
+            measure=f"Test accuracy in % on {places(points)}, over bits per weight",
+        ),
+        {"the parent": rows_where(rows, pruning.PARENT)},
+        ends=False,
     )
-    measure = f"Test accuracy in % on {places(points)}, over bits per weight"
-    words = Words(alt, caption, "bits per weight", "accuracy, %", "How few bits a weight needs", measure)
-    return curves(points, encoding, words, {"the parent": rows_where(rows, pruning.PARENT)}, ends=False)
 
 
 def sizes(runs: pd.DataFrame) -> Figure:
@@ -211,12 +181,21 @@ def sizes(runs: pd.DataFrame) -> Figure:
     points = stored(of_networks(runs))
     keys = ["approach", "label"]
     points = points.assign(KiB=points.groupby(keys)["KiB"].transform("mean"))  # a file's size differs by some bytes
-    encoding = Encoding(x="KiB", y="last", series="approach", label="label", scale=100.0)
-    alt = "Bytes on disk against test accuracy of VGG16 made smaller by several approaches."
-    caption = "Means over seeds. Narrow networks have the size of a pruned one: 5x is to be compared with 5x."
-    measure = f"VGG16 on {places(points)}: test accuracy in % (up) against KiB on disk"
-    words = Words(alt, caption, "KiB on disk", "accuracy, %", "What VGG16 keeps as its file shrinks", measure)
-    return curves(points, encoding, words, log=True, ends=False, height=340)
+    return curves(
+        points,
+        Encoding(x="KiB", y="last", series="approach", label="label", scale=100.0),
+        Words(
+            alt="Bytes on disk against test accuracy of VGG16 made smaller by several approaches.",
+            caption="Means over seeds. Narrow networks have the size of a pruned one: 5x is to be compared with 5x.",
+            x="KiB on disk",
+            y="accuracy, %",
+            finding="What VGG16 keeps as its file shrinks",
+            measure=f"VGG16 on {places(points)}: test accuracy in % (up) against KiB on disk",
+        ),
+        log=True,
+        ends=False,
+        height=340,
+    )
 
 
 def stored(rows: pd.DataFrame) -> pd.DataFrame:
@@ -262,16 +241,22 @@ def teacher_lift(runs: pd.DataFrame) -> Figure:
     rows = labelled(finished(runs), NARROW, "trained").sort_values("ratio", kind="stable")
     rows = rows.assign(size=rows["ratio"].map("the size of VGG16 pruned {:g}x".format))
     gained = [found.mean for found in lifts(runs).values()]
-    finding = (
-        f"A teacher adds {min(gained):.1f} to {max(gained):.1f} points to a narrow VGG16"
-        if gained and min(gained) > 0 else "A narrow VGG16, with a teacher and alone"
-    )  # fmt: skip
-    alt = "One row a size of VGG16 made narrow: test accuracy with the large one as teacher, and alone."
-    caption = "As large on disk as VGG16 pruned so many times, trained for as long as that network in all."
-    measure = f"Test accuracy in % on {places(rows)} of VGG16 made narrow"
-    words = Words(alt, caption, "accuracy, %", "accuracy, %", finding, measure)
-    encoding = Encoding(x="size", y="last", series="trained", scale=100.0, all_series=tuple(NARROW))
-    return dumbbells(rows, encoding, words)
+    return dumbbells(
+        rows,
+        Encoding(x="size", y="last", series="trained", scale=100.0, all_series=tuple(NARROW)),
+        Words(
+            alt="One row a size of VGG16 made narrow: test accuracy with the large one as teacher, and alone.",
+            caption="As large on disk as VGG16 pruned so many times, trained for as long as that network in all.",
+            x="accuracy, %",
+            y="accuracy, %",
+            finding=(
+                f"A teacher lifts narrow VGG16 by {min(gained):.1f} to {max(gained):.1f} points"
+                if gained and min(gained) > 0
+                else "A narrow VGG16, with a teacher and alone"
+            ),
+            measure=f"Test accuracy in % on {places(rows)} of VGG16 made narrow",
+        ),
+    )
 
 
 # Function matching ---------------------------------------------------------------------------------------------------
@@ -304,18 +289,31 @@ def schedules(runs: pd.DataFrame) -> Figure:
     points = rows[rows["way"].isin(WAYS)].sort_values("length", kind="stable")
     points = panels(points.assign(how=points["way"].map(WAYS)), (ACCURACY, AGREEMENT))
     teachers = panels(rows_where(rows, matching.TEACHES), (ACCURACY,))
-    encoding = Encoding(x="epochs", y="value", series="how", panel="panel", all_series=tuple(WAYS.values()))
     found = likeness(runs)
     closer = found["matched"]["agreement"].mean - found["alone"]["agreement"].mean > 1
-    alt = "Two panels, accuracy and agreement with the teacher, against epochs of training; four ways of teaching."
-    caption = (
-        "Agreement: share of test images on which student and teacher give the same answer. A fixed teacher answers "
-        "once for each image, whatever part of it the student sees."
+    return curves(
+        points,
+        Encoding(x="epochs", y="value", series="how", panel="panel", all_series=tuple(WAYS.values())),
+        Words(
+            alt=(
+                "Two panels, accuracy and agreement with the teacher, against epochs of training; four ways of "
+                "teaching."
+            ),
+            caption=(
+                "Agreement: share of test images on which student and teacher give the same answer. A fixed "
+                "teacher answers once for each image, whatever part of it the student sees."
+            ),
+            x="epochs",
+            y="",
+            finding=(
+                "A matched student answers more like its teacher" if closer else "Function matching over its schedule"
+            ),
+            measure=f"Students of function matching on {places(points)}, by length of the schedule",
+        ),
+        {"the teacher": teachers},
+        log=True,
+        ends=False,
     )
-    finding = "A matched student answers more like its teacher" if closer else "Function matching over its schedule"
-    measure = f"Students of function matching on {places(points)}, by length of the schedule"
-    words = Words(alt, caption, "epochs", "", finding, measure)
-    return curves(points, encoding, words, {"the teacher": teachers}, log=True, ends=False)
 
 
 def views(grid: Sequence[Run], shown: int = 6) -> Figure:
@@ -334,12 +332,22 @@ def views(grid: Sequence[Run], shown: int = 6) -> Figure:
     rows, shares = mixtures(data.load(dataset, "train", images=64, px=px).x, shown)
     pixels = torch.stack([*rows.values()]).permute(0, 1, 3, 4, 2).numpy()
     title = DATASETS[dataset].title
-    alt = f"{shown} images of {title} in four rows: as they are, cut at random, another one cut, and the two mixed."
-    caption = "Above: the share of the first cut. It is drawn from 0 to 100 %; those shown are near one half."
-    measure = f"Images of {title}: whole, cut at random, the cut of another image, and the two cuts mixed"
     columns = [f"{share:.0%}".replace("%", " %") for share in shares.tolist()]
-    words = Words(alt, caption, finding="What teacher and student both see", measure=measure)
-    return images(pixels, words, rows=tuple(rows), columns=columns, each=False)
+    return images(
+        pixels,
+        Words(
+            alt=(
+                f"{shown} images of {title} in four rows: as they are, cut at random, another one cut, and the two "
+                "mixed."
+            ),
+            caption="Above: the share of the first cut. It is drawn from 0 to 100 %; those shown are near one half.",
+            finding="What teacher and student both see",
+            measure=f"Images of {title}: whole, cut at random, the cut of another image, and the two cuts mixed",
+        ),
+        rows=tuple(rows),
+        columns=columns,
+        each=False,
+    )
 
 
 def mixtures(x: "Tensor", shown: int) -> tuple[dict[str, "Tensor"], "Tensor"]:

@@ -8,16 +8,14 @@ from dataclasses import replace
 
 import pandas as pd
 
-from netpress import editions
 from netpress.data.registry import DATASETS, titles
-from netpress.editions import FRESH
 from netpress.papers import printed
 from netpress.papers.compressing import distillation, matching, pruning
-from netpress.papers.compressing.figures import KIB, WAYS, labelled, of_networks
+from netpress.papers.compressing.figures import KIB, labelled, of_networks
 from netpress.papers.paper import Kind
-from netpress.report.estimates import Estimate, interval
-from netpress.report.frames import Where, estimates, finished, rows_where
-from netpress.report.tables import NOTHING, Table, beside, listing, number
+from netpress.report.estimates import interval
+from netpress.report.frames import Where, estimates, finished, ordered, rows_where
+from netpress.report.tables import NOTHING, RUNS, Table, beside, listing, named_runs, number, run_names
 
 FEW = 4  # bits of the shared weights in the table of sizes
 AFTER = "test accuracy after the last epoch in %, the paper's | ours."
@@ -33,29 +31,33 @@ PRINTED_AS = {
 def table_1(runs: pd.DataFrame) -> Table:
     """Table I: the distilled CNNs, and the two students that judge them."""
     rows = named(runs, distillation.ROWS)
-    note = (
+    return with_networks(
+        "compressing_table_1",
+        rows,
+        f"Table I of the paper: {AFTER}",
         "The last two rows are not in the paper. The student alone is the same network, trained as long with labels "
-        "only: what distillation is worth is the difference to it."
+        "only: what distillation is worth is the difference to it.",
     )
-    return with_networks("compressing_table_1", rows, f"Table I of the paper: {AFTER}", note)
 
 
 def table_2(runs: pd.DataFrame) -> Table:
     """Table II: function matching, and the students that judge it, all on the longest schedule."""
     rows = named(runs, matching.ROWS)
-    note = "The last three rows are not in the paper. Ours are as large, and see as many images, as the edition allows."
-    return with_networks("compressing_table_2", rows, f"Table II of the paper: {AFTER}", note)
+    return with_networks(
+        "compressing_table_2",
+        rows,
+        f"Table II of the paper: {AFTER}",
+        "The last three rows are not in the paper. Ours are as large, and see as many images, as the edition allows.",
+    )
 
 
 def with_networks(name: str, rows: pd.DataFrame, caption: str, note: str) -> Table:
     """A printed table beside ours; columns say which network each row is in the paper, and which one here."""
     ours = estimates(rows, "row", "data set", "last")
-    made = beside(
-        printed.table(name), ours, caption, note, digits=2, best=False
-    )  # rows are networks, columns data sets
+    made = beside(printed.table(name), ours, caption, note, digits=2, best=False)
     here = [own_network(rows[rows["row"] == row]) for row in made.cells.index]
     theirs = [PRINTED_AS.get(row, ("", NOTHING))[1] for row in made.cells.index]
-    cells = made.cells.rename(index=role_of).rename_axis("network")
+    cells = named_runs(made.cells.rename_axis("row"), rows).rename(index=role_of).rename_axis("network")
     cells.insert(0, "in the paper", theirs)
     cells.insert(1, "here", here)
     return replace(made, cells=cells)
@@ -78,35 +80,7 @@ def named(runs: pd.DataFrame, names: Mapping[str, Where]) -> pd.DataFrame:
     """The finished runs of some kinds with the columns row and data set, in the order of data sets and `names`."""
     rows = labelled(finished(runs), names, "row")
     rows = rows.assign(**{"data set": rows["dataset"].map(titles())})
-    return rows.sort_values("dataset", key=lambda held: held.map([*DATASETS].index), kind="stable")
-
-
-def schedules(runs: pd.DataFrame) -> Table:
-    """Accuracy over the length of the schedule, for every method of teaching a student of function matching."""
-    rows = scheduled(runs)
-    rows = rows.assign(at=rows["epochs"].map("{:g} epochs".format))
-    caption = "Test accuracy in % of the student over the length of its schedule, for every method of teaching it."
-    found = estimates(rows, "at", "taught by", "last") if len(rows) else pd.DataFrame()
-    note = "The longest schedule is the one of Table II. Labels alone is the control that the paper lacks."
-    return Table(found[[title for title in WAYS.values() if title in found]], caption, note + missing_lengths(rows))
-
-
-def missing_lengths(rows: pd.DataFrame) -> str:
-    """That labels alone have every length with fresh seeds only, where the edition has such and none is shown yet."""
-    shown = rows[["edition", "dataset"]].drop_duplicates().itertuples(index=False)
-    planned = {seed for edition, dataset in shown for seed in editions.seeds(edition, "compressing", dataset)}
-    if not any(seed >= FRESH for seed in planned) or (rows["seed"] >= FRESH).any():
-        return ""
-    return (
-        " Shown is the pilot, which has labels alone at the longest schedule only; the fresh seeds, which decide "
-        "claims, have them at every length."
-    )
-
-
-def scheduled(runs: pd.DataFrame) -> pd.DataFrame:
-    """The finished students of function matching, the shortest schedule first; "taught by" says how."""
-    rows = labelled(finished(runs), {title: {"way": way} for way, title in WAYS.items()}, "taught by")
-    return rows.sort_values("length", kind="stable")
+    return ordered(rows, dataset=DATASETS)
 
 
 ROLES: dict[str, Kind] = {
@@ -146,21 +120,20 @@ def agreement(runs: pd.DataFrame) -> Table:
         for dataset, title in titles().items()
         for name, where in kinds
     ]
-    found = [{"student": role_of(n), "data set": title} | likeness(part) for n, title, part in groups if len(part)]
-    caption = (
+    found = [
+        {
+            "student": role_of(name), "data set": title, "accuracy": interval(part["last"]).times(100),
+            "agreement": interval(part["measures.agreement"]).times(100),
+            "divergence": interval(part["measures.divergence"]), RUNS: run_names(part),
+        }
+        for name, title, part in groups if len(part)
+    ]  # fmt: skip
+    return listing(
+        found,
         "How far students answer as their teachers do on test images: accuracy, share of images with the teacher's "
-        "answer (both in %), and mean KL divergence from the teacher in nats (0: the same function)."
+        "answer (both in %), and mean KL divergence from the teacher in nats (0: the same function).",
+        digits=2,
     )
-    return listing(found, caption, digits=2)
-
-
-def likeness(rows: pd.DataFrame) -> dict[str, Estimate]:
-    """The three numbers of `agreement`, over seeds."""
-    return {
-        "accuracy": interval(rows["last"]).times(100),
-        "agreement": interval(rows["measures.agreement"]).times(100),
-        "divergence": interval(rows["measures.divergence"]),
-    }
 
 
 def storage(runs: pd.DataFrame) -> Table:
@@ -171,11 +144,12 @@ def storage(runs: pd.DataFrame) -> Table:
         for network, group in rows.groupby("network", sort=False)
         for name, where, column in stored_forms()
     ]
-    caption = (
+    return listing(
+        [row for row in found if len(row) > 2],
         "Size of the stored file, really written and read back, and test accuracy (%). Times smaller: against 32-bit "
-        "floats of the parent."
+        "floats of the parent.",
+        digits=1,
     )
-    return listing([row for row in found if len(row) > 2], caption, digits=1)
 
 
 def stored_forms() -> tuple[tuple[str, Where, str], ...]:
@@ -210,16 +184,5 @@ def weight(rows: pd.DataFrame, form: str, whole: float) -> dict:
         "KiB": sizes.mean() / KIB,
         "times smaller": whole / sizes.mean(),
         "accuracy": interval(accuracies).times(100),
+        RUNS: run_names(rows),
     }
-
-
-def pruned(runs: pd.DataFrame) -> Table:
-    """What pruning costs: the change of accuracy at every ratio, both networks, against their controls."""
-    rows = of_networks(runs)
-    rows = rows[(rows["how"] == "global") & (rows["finish"] == "retrained") & (rows["ratio"] > 1)]
-    rows = rows.assign(at=rows["ratio"].map("{:g}x".format)).sort_values("ratio", kind="stable")
-    caption = (
-        "What pruning costs: points of test accuracy against the parent retrained for as long without pruning. All "
-        "layers are ranked together and pruned at once."
-    )
-    return Table(estimates(rows, "at", "network", "change"), caption, digits=2)

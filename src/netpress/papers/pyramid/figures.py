@@ -9,10 +9,10 @@ import pandas as pd
 from netpress.data.registry import DATASETS, titles
 from netpress.nets import levels
 from netpress.nets.levels import LEVELS, SETS
-from netpress.papers.pyramid import BACKWARD, DIRECTIONS, FORWARD, FROZEN, NAMES, PARENT, PYRAMID, REGIMES, THAWED
+from netpress.papers.pyramid import BACKWARD, DIRECTIONS, FORWARD, FROZEN, NAMES, PYRAMID, REGIMES, THAWED
 from netpress.papers.pyramid.tables import FINE, TABLES, TAUGHT, cells_of, depth_text, read_as
 from netpress.report.figures import Box, Encoding, Figure, Row, Words, curves, diagram, dumbbells, points
-from netpress.report.frames import finished
+from netpress.report.frames import finished, ordered
 
 KINDS = (FINE, *TAUGHT.values())  # the order of colours in all figures of this paper
 
@@ -38,14 +38,20 @@ def scheme(direction: str, words: str) -> Figure:
         counts = {name: 1 if name in (*earlier, new) else count for name, count in SETS.items()}
         boxes = tuple(Box(name, layers_text(name, counts[name]), states[name]) for name in SETS)
         rows.append(Row(f"{level.upper()} ({depth_text(model)})", boxes))
-    alt = (
-        "Six rows of five boxes, C1 to C4 and F. VGG19 on top; in each row below one more box is compressed to a "
-        f"single layer, {words}."
+    return diagram(
+        rows,
+        Words(
+            alt=(
+                "Six rows of five boxes, C1 to C4 and F. VGG19 on top; in each row below one more box is "
+                f"compressed to a single layer, {words}."
+            ),
+            caption=(
+                f"Each level compresses one more set of layers, {words}. In brackets: convolutions + fully "
+                "connected layers."
+            ),
+            finding=f"The {direction} pyramid: each level teaches the next",
+        ),
     )
-    caption = (
-        f"Each level compresses one more set of layers, {words}. In brackets: convolutions + fully connected layers."
-    )
-    return diagram(rows, Words(alt, caption, finding=f"The {direction} pyramid: each level teaches the next"))
 
 
 def layers_text(name: str, count: int) -> str:
@@ -63,15 +69,30 @@ def figure_3(speeds: pd.DataFrame, size: str = "parameters", time: str = "second
     rows["name"] = rows["level"].str.removeprefix("svgg").where(rows["direction"] != "", "")
     related = float(rows[size].corr(rows[time])) if len(rows) else 0.0
     word = axis.partition(" an")[0].partition(",")[0]
-    finding = (
-        f"Time follows {word} (r = {related:.2f})" if related > 0.9 else f"Time against {word} (r = {related:.2f})"
+    made = curves(
+        rows,
+        Encoding(x=size, y=time, series="scheme", label="name"),
+        Words(
+            alt=(
+                f"Eleven points: {times[time].lower()} against {axis}, for VGG19 and the five levels forward and "
+                "backward."
+            ),
+            caption=(
+                "VGG19 and every level of both directions, named by its layers. Medians over the passes, on one "
+                "processor."
+            ),
+            x=axis,
+            y=times[time],
+            finding=(
+                f"Time follows {word} (r = {related:.2f})"
+                if related > 0.9
+                else f"Time against {word} (r = {related:.2f})"
+            ),
+            measure=times[time],
+        ),
+        height=320,
+        ends=False,
     )
-    alt = f"Eleven points: {times[time].lower()} against {axis}, for VGG19 and the five levels forward and backward."
-    caption = (
-        "VGG19 and every level of both directions, named by its layers. Medians over the passes, on one processor."
-    )
-    encoding = Encoding(x=size, y=time, series="scheme", label="name")
-    made = curves(rows, encoding, Words(alt, caption, axis, times[time], finding, times[time]), height=320, ends=False)
     return Figure(made.words, made.data, made.panels, made.key)
 
 
@@ -81,16 +102,25 @@ def figure_levels(runs: pd.DataFrame, reading: str = THAWED) -> Figure:
     rows = taught(runs, reading)
     rows = rows.assign(panel=rows["dataset"].map(titles()) + ", " + rows["direction"])
     wins = rows[rows["approach"].isin(PYRAMID)].groupby(["panel", "model", "approach"])["points"].mean() > 0
-    finding = f"The pyramid beats plain fine-tuning in {wins.sum()} of {len(wins)} networks"
-    alt = "One panel a data set and direction: points over plain fine-tuning by level, for every kind of teacher."
-    caption = (
-        f"{READINGS[reading]} Plain fine-tuning is the same network with VGG19's weights where shapes agree, trained "
-        "with labels. 2 stages and Gram are taught by the level above, FitNet and Gram Direct by VGG19."
+    return points(
+        rows,
+        Encoding(x="depth", y="points", series="taught by", panel="panel", shared=True, all_series=KINDS),
+        Words(
+            alt=(
+                "One panel a data set and direction: points over plain fine-tuning by level, for every kind of teacher."
+            ),
+            caption=(
+                f"{READINGS[reading]} Plain fine-tuning is the same network with VGG19's weights where shapes "
+                "agree, trained with labels. 2 stages and Gram are taught by the level above, FitNet and Gram "
+                "Direct by VGG19."
+            ),
+            x="level, from the largest network to the smallest",
+            y="points",
+            finding=f"The pyramid beats plain fine-tuning in {wins.sum()} of {len(wins)} networks",
+            measure="Points of best test accuracy above plain fine-tuning of the same network and seed, by level",
+        ),
+        {FINE: rows.drop_duplicates(["panel", "seed"]).assign(points=0.0)},
     )
-    measure = "Points of best test accuracy above plain fine-tuning of the same network and seed, by level"
-    words = Words(alt, caption, "level, from the largest network to the smallest", "points", finding, measure)
-    encoding = Encoding(x="depth", y="points", series="taught by", panel="panel", shared=True, all_series=KINDS)
-    return points(rows, encoding, words, {FINE: rows.drop_duplicates(["panel", "seed"]).assign(points=0.0)})
 
 
 READINGS = {
@@ -104,11 +134,7 @@ def taught(runs: pd.DataFrame, reading: str) -> pd.DataFrame:
     of the same network and seed, `taught by` and `depth` (17, 14, ...)."""
     rows = read_as(finished(runs), reading)
     rows = rows[rows["approach"].isin(TAUGHT)]
-    keys = pd.DataFrame({
-        "s": rows["dataset"].map([*DATASETS].index), "d": rows["direction"].map([*DIRECTIONS].index),
-        "l": rows["level"].map(LEVELS.index), "m": rows["approach"].map([*NAMES].index),
-    })  # fmt: skip
-    rows = rows.loc[keys.sort_values(["s", "d", "l", "m"], kind="stable").index]
+    rows = ordered(rows, dataset=DATASETS, direction=DIRECTIONS, level=LEVELS, approach=NAMES)
     depth = rows["level"].str.removeprefix("svgg")
     return rows.assign(points=100 * rows["over_scratch"], depth=depth, **{"taught by": rows["approach"].map(TAUGHT)})
 
@@ -127,17 +153,28 @@ def figure_slopes(runs: pd.DataFrame, reading: str = THAWED) -> Figure:
                 found.append({"table": f"Table {place}, {direction}", "level": row.level, "method": row.method} | gain)
     cells = pd.DataFrame(found, columns=["table", "level", "method", "paper", "ours"]).assign(seed=0)
     same = int(((cells["paper"] > 0) == (cells["ours"] > 0)).sum())
-    alt = "One panel a table: points over plain fine-tuning, the paper's across and ours up, a point for every cell."
-    caption = (
-        f"{READINGS[reading]} On the dotted line both are equal; above the dashed one ours is better than fine-tuning."
+    made = curves(
+        cells,
+        Encoding("paper", "ours", series="method", panel="table", label="level", all_series=KINDS),
+        Words(
+            alt=(
+                "One panel a table: points over plain fine-tuning, the paper's across and ours up, a point for "
+                "every cell."
+            ),
+            caption=(
+                f"{READINGS[reading]} On the dotted line both are equal; above the dashed one ours is better than "
+                "fine-tuning."
+            ),
+            x="the paper's points",
+            y="points",
+            finding=f"{same} of {len(cells)} differences have the paper's sign",
+            measure="Points over plain fine-tuning: ours (up) against the paper's (across)",
+        ),
+        {"": cells.drop_duplicates("table").assign(ours=0.0)},
+        joined=False,
+        ends=False,
+        equal=True,
     )
-    words = Words(
-        alt, caption, "the paper's points", "points", f"{same} of {len(cells)} differences have the paper's sign",
-        "Points over plain fine-tuning: ours (up) against the paper's (across)",
-    )  # fmt: skip
-    encoding = Encoding("paper", "ours", series="method", panel="table", label="level", all_series=KINDS)
-    zero = {"": cells.drop_duplicates("table").assign(ours=0.0)}
-    made = curves(cells, encoding, words, zero, joined=False, ends=False, equal=True)
     return Figure(made.words, cells.drop(columns="seed"), made.panels, made.key)
 
 
@@ -149,39 +186,23 @@ def figure_readings(runs: pd.DataFrame) -> Figure:
     rows = rows.assign(network=rows["level"].str.upper() + ", " + rows["taught by"], data=rows["dataset"].map(titles()))
     means = rows.groupby("reading")["points"].mean()
     lost = float(means.get(THAWED, 0.0) - means.get(FROZEN, 0.0))
-    finding = f"Freezing costs the forward pyramid {lost:.0f} points" if lost > 0.5 else "Frozen against thawed"
-    alt = "One row a network of the forward pyramid: points over plain fine-tuning, frozen and thawed in stage 2."
-    caption = "Frozen: section 3.1 taken literally. At SVGG17 nothing was compressed before. Dashed: plain fine-tuning."
-    measure = "Points of best test accuracy above plain fine-tuning of the same network and seed"
-    encoding = Encoding("network", "points", series="reading", panel="data", all_series=REGIMES)
-    zero = {FINE: rows.drop_duplicates(["data", "seed"]).assign(points=0.0)}
-    return dumbbells(rows, encoding, Words(alt, caption, "points", "points", finding, measure), zero)
-
-
-def figure_cost(runs: pd.DataFrame) -> Figure:
-    """Best accuracy over all the multiply-adds that a network's training took, its teachers' included."""
-    from netpress.papers.pyramid.training_cost import whole_cost
-
-    rows = finished(runs)
-    rows = rows[rows["dataset"] == (rows["dataset"].iloc[-1] if len(rows) else "")]
-    rows = read_as(rows, THAWED)
-    rows = rows[rows["approach"] != PARENT]
-    spent = whole_cost(str(rows["edition"].iloc[0])) if len(rows) else {}
-    keys = zip(rows["dataset"], rows["model"], rows["method"], strict=True)
-    rows = rows.assign(cost=[spent.get(key, float("nan")) / 1e12 for key in keys])
-    rows = rows.assign(**{
-        "taught by": rows["approach"].map({"scratch": FINE} | TAUGHT),
-        "network": rows["level"].str.upper() + " " + rows["direction"],
-    }).dropna(subset=["cost"])  # fmt: skip
-    title = DATASETS[rows["dataset"].iloc[0]].title if len(rows) else ""
-    ratio = rows[rows["approach"].isin(PYRAMID)]["cost"].mean() / rows[rows["approach"] == "scratch"]["cost"].mean()
-    finding = f"The pyramid costs {ratio:.0f} times plain fine-tuning" if ratio > 1.5 else "What training costs"
-    alt = f"A scatter of all levels on {title}: multiply-adds of training over all stages and teachers, and accuracy."
-    caption = (
-        "All stages of the network and of every level above it that taught it, nothing frozen. VGG19's own training, "
-        "which all need, is left out."
+    return dumbbells(
+        rows,
+        Encoding("network", "points", series="reading", panel="data", all_series=REGIMES),
+        Words(
+            alt=(
+                "One row a network of the forward pyramid: points over plain fine-tuning, frozen and thawed in stage 2."
+            ),
+            caption=(
+                "Frozen: section 3.1 taken literally. At SVGG17 nothing was compressed before. Dashed: plain "
+                "fine-tuning."
+            ),
+            x="points",
+            y="points",
+            finding=(
+                f"Freezing costs the forward pyramid {lost:.0f} points" if lost > 1.5 else "Frozen against thawed"
+            ),
+            measure="Points of best test accuracy above plain fine-tuning of the same network and seed",
+        ),
+        {FINE: rows.drop_duplicates(["data", "seed"]).assign(points=0.0)},
     )
-    measure = f"Best accuracy on {title} in % (up) against multiply-adds of training, in 10¹²"
-    words = Words(alt, caption, "multiply-adds of training, in 10¹²", "accuracy, %", finding, measure)
-    encoding = Encoding("cost", "best", series="taught by", label="network", scale=100.0, all_series=KINDS)
-    return curves(rows, encoding, words, log=True, joined=False, ends=False, height=320)

@@ -110,7 +110,7 @@ def conditions(edition: str, results: Path | None = None) -> str:
     """How the times were measured, as a sentence."""
     record = read(edition, results)
     if record is None:
-        return f"Nothing was measured yet for the edition {edition}: `netpress bench pyramid-speed` does."
+        return f"Nothing was measured yet for the edition {edition}: `netpress book` does."
     made, threads = record["made"], record["made"]["threads"]
     scaled = "" if record["images"] == COUNT else f", scaled from {record['images']:,} to {COUNT:,} images"
     return (

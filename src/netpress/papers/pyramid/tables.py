@@ -5,15 +5,14 @@ Every function takes the frame of `tidy` (or that of `speed.frame`) and returns 
 
 from dataclasses import replace
 from functools import lru_cache
-from itertools import product
 from typing import Any
 
 import pandas as pd
 
 from netpress import editions
-from netpress.data.registry import DATASETS, titles
+from netpress.data.registry import DATASETS
 from netpress.nets import levels
-from netpress.nets.levels import LEVELS, ORDERS, TOP
+from netpress.nets.levels import LEVELS, TOP
 from netpress.papers import printed
 from netpress.papers.pyramid import (
     BACKWARD,
@@ -31,13 +30,12 @@ from netpress.papers.pyramid import (
     THAWED,
     UNDEFINED,
     from_random,
-    usual_regime,
 )
 from netpress.papers.pyramid.speed import CLASSES, PX, WIDTH
 from netpress.report.estimates import Estimate, interval
 from netpress.report.frames import by_seed, finished
 from netpress.report.statistics import rank_correlation
-from netpress.report.tables import NOTHING, Table, beside, listing, run_names
+from netpress.report.tables import NOTHING, RUNS, Table, beside, listing, run_names
 from netpress.report.tests import Contrast, difference
 
 PAPERS_DATA = ("stl10", "cifar100")
@@ -83,23 +81,25 @@ def accuracies(runs: pd.DataFrame, number: int, value: str) -> Table:
     paper, here = (DATASETS[name].title for name in (PAPERS_DATA[place], stand_in(runs, place)))
     data = paper if paper == here else f"{paper}, ours on {here} in its place"
     word = {"best": "the best epoch's test accuracy", "last": "test accuracy after the last epoch"}[value]
-    caption = f"Table {number} of the paper, {direction}, {data}: {word} in %, the paper's | ours."
     note = (
         "Bold: the best of a row, the paper's and ours. The paper: VGG19 pretrained on ImageNet, 96 px, one run a "
         "cell. No Gram matrix is defined for fully connected layers."
     )
     own = ours(runs, number, value)
-    made = beside(as_printed(number), own, caption, note)
+    made = beside(
+        as_printed(number),
+        own,
+        f"Table {number} of the paper, {direction}, {data}: {word} in %, the paper's | ours.",
+        note,
+    )
     if direction == FORWARD:
         literal = ours(runs, number, value, FROZEN)
         cells = made.cells.assign(**{f"{name}, {LITERAL}": literal[name] for name in (TAUGHT[a] for a in PYRAMID)})
         made = replace(
             made, cells=cells, note=f"Nothing is frozen in stage 2; last columns: {LITERAL} taken literally. {note}"
         )
-    return replace(made, runs={
-        level.upper(): run_names(part)
-        for level, part in finished(runs[runs["dataset"] == stand_in(runs, place)]).groupby("level")
-    })  # fmt: skip
+    there = finished(runs[runs["dataset"] == stand_in(runs, place)]).groupby(runs["level"].str.upper())
+    return replace(made, cells=made.cells.assign(**{RUNS: there.apply(run_names)}))
 
 
 def as_printed(number: int) -> pd.DataFrame:
@@ -157,9 +157,12 @@ def order_agreement(runs: pd.DataFrame, value: str = "best") -> Table:
             centred = {"all cells": pair, "methods": less_mean(pair, "level"), "levels": less_mean(pair, "method")}
             found = {word: rank_correlation(part["paper"], part["ours"]) for word, part in centred.items()}
             rows.append({"table": f"Table {number}" + (f", {LITERAL}" if reading == FROZEN else ""), **found})
-    caption = "Agreement of our order with the paper's, Kendall's tau-b: 1 is the same order, 0 none, −1 the reverse."
-    note = "n: cells that both have. Methods: within a level, levels: within a method. Intervals after Fieller (1957)."
-    return listing(rows, caption, note, digits=2)
+    return listing(
+        rows,
+        "Agreement of our order with the paper's, Kendall's tau-b: 1 is the same order, 0 none, −1 the reverse.",
+        "n: cells that both have. Methods: within a level, levels: within a method. Intervals after Fieller (1957).",
+        digits=2,
+    )
 
 
 def cells_of(runs: pd.DataFrame, number: int, value: str = "best", reading: str = THAWED) -> pd.DataFrame:
@@ -183,41 +186,6 @@ def less_mean(pairs: pd.DataFrame, by: str) -> pd.DataFrame:
 # What the paper lacks ------------------------------------------------------------------------------------------------
 
 
-def table_over_scratch(runs: pd.DataFrame) -> Table:
-    """Points of best accuracy above Scratch, same network and seed, by level: the question of the paper in numbers.
-
-    Forward is also shown with everything thawed in stage 2, where that variant was run.
-    """
-    keys = ("dataset", *FACTORS)
-    rows = runs[runs["approach"].isin(TAUGHT)]
-    table = by_seed(rows, "over_scratch", keys) if len(finished(rows)) else pd.DataFrame()
-    planned = set(rows[[*keys]].itertuples(index=False, name=None))
-
-    def cell(*key: str) -> Any:
-        return points(table.get(key)) if key in planned else NOTHING
-
-    listed = [
-        {"taught by": f"{title} {direction}: {words}"}
-        | {level.upper(): cell(data, level, direction, *kind) for level in reversed(LEVELS)}
-        for data, title in titles().items()
-        for direction in ORDERS
-        for kind, words in kinds(direction).items()
-        if any((data, level, direction, *kind) in planned for level in LEVELS)
-    ]
-    caption = "Points of best accuracy above plain fine-tuning, same network and seed, the most compressed first."
-    note = (
-        "2 stages and Gram: taught by the level above; FitNet and Gram Direct: by VGG19. Dashes: no Gram matrix is "
-        "defined there, or nothing was compressed before that could be thawed."
-    )
-    return listing(listed, caption, note)
-
-
-def kinds(direction: str) -> dict[tuple[str, str], str]:
-    """(approach, regime) -> its name in few words, of the approaches with a stage 1; forward with its variant."""
-    own = {(approach, usual_regime(approach, direction)): words for approach, words in TAUGHT.items()}
-    return own | {(approach, THAWED): f"{TAUGHT[approach]}, thawed" for approach in PYRAMID if direction == FORWARD}
-
-
 def table_speed(speeds: pd.DataFrame) -> Table:
     """The numbers behind Figure 3: sizes, times with the fastest and slowest pass, how much faster than VGG19."""
     top = speeds.loc[speeds["model"] == TOP, "seconds_13000"]
@@ -230,8 +198,12 @@ def table_speed(speeds: pd.DataFrame) -> Table:
         }
         for row in speeds.itertuples()
     ]  # fmt: skip
-    note = "Medians over the passes. P7, P8 and the opening sentence compare pass by pass instead."
-    return listing(rows, "Time to classify 13,000 images of 96 px, and one image.", note, digits=2)
+    return listing(
+        rows,
+        "Time to classify 13,000 images of 96 px, and one image.",
+        "Medians over the passes. P7, P8 and the opening sentence compare pass by pass instead.",
+        digits=2,
+    )
 
 
 @lru_cache
@@ -254,23 +226,11 @@ def table_sizes(px: int = PX, classes: int = CLASSES, width: float = WIDTH) -> T
         }
         for model, size in found.items()
     ]  # fmt: skip
-    caption = f"VGG19 and its levels at {px} px, {classes} classes, width {width:g}."
-    return listing(rows, caption, "Depth: convolutions + fully connected layers.")
-
-
-def table_thawed(runs: pd.DataFrame, value: str = "best") -> Table:
-    """Forward with the compressed layers frozen, thawed in stage 2, and the difference paired by seed: on every data
-    set with the variant."""
-    table = by_seed(runs, value, ("dataset", *FACTORS)) if len(finished(runs)) else pd.DataFrame()
-    nothing = pd.Series(dtype="float64")
-    listed = []
-    for data, approach, level in product(thawed_on(runs), PYRAMID, LEVELS[1:]):
-        kept, free = (table.get((data, level, FORWARD, approach, kind), nothing) for kind in (FROZEN, THAWED))
-        named = {"network": f"{DATASETS[data].title}: {level.upper()} {NAMES[approach]}"}
-        listed.append(named | {"frozen": points(kept), "thawed": points(free), "difference": points(free - kept)})
-    caption = "Forward: earlier compressed layers frozen (section 3.1) or thawed in stage 2, %."
-    note = "The difference is taken within seeds. At SVGG17 nothing was compressed before."
-    return listing(listed, caption, note, digits=2)
+    return listing(
+        rows,
+        f"VGG19 and its levels at {px} px, {classes} classes, width {width:g}.",
+        "Depth: convolutions + fully connected layers.",
+    )
 
 
 def thawed_on(runs: pd.DataFrame) -> list[str]:
@@ -299,12 +259,12 @@ def table_readings(runs: pd.DataFrame) -> Table:
         for data in thawed_on(runs)
         for other in ("scratch", "fitnet", "gram-direct")
     ]  # fmt: skip
-    caption = (
+    return listing(
+        listed,
         "Points of the pyramid above the methods without one: forward as section 3.1 has it, forward with nothing "
-        "frozen in stage 2, backward."
+        "frozen in stage 2, backward.",
+        "Averaged over 2 stages and Gram, SVGG14 to SVGG5 (where Gram Direct is defined), paired by seed.",
     )
-    note = "Averaged over 2 stages and Gram, SVGG14 to SVGG5 (where Gram Direct is defined), paired by seed."
-    return listing(listed, caption, note)
 
 
 def table_native(runs: pd.DataFrame, value: str = "best") -> Table:
@@ -323,14 +283,17 @@ def table_native(runs: pd.DataFrame, value: str = "best") -> Table:
     data = DATASETS[rows["dataset"].iloc[0]].title if len(rows) else "Not run"
     sizes = f"at 32 and {px} px" if enlarged else "at 32 px"
     taught = ", and from VGG19" if same_px else ""
-    caption = f"{data}: networks from random weights {sizes}{taught}: best test accuracy in %, deep to shallow."
     note = (
         "Beside them the same networks in the pyramid of 2 stages, nothing frozen, and the difference within seeds. "
         "From random weights a network is trained as VGG19 is; those of the pyramid go on from VGG19, on plain images."
     )
     if enlarged:
         note += f" Images enlarged: the same images at {px} px, from random weights too."
-    return listing(listed, caption, note.strip() if same_px else "")
+    return listing(
+        listed,
+        f"{data}: networks from random weights {sizes}{taught}: best test accuracy in %, deep to shallow.",
+        note.strip() if same_px else "",
+    )
 
 
 def native_row(level: str, direction: str, table: pd.DataFrame, same_px: bool) -> dict[str, Any]:
@@ -348,15 +311,6 @@ def native_row(level: str, direction: str, table: pd.DataFrame, same_px: bool) -
     scratch, taught = (table.get((level, direction, *kind)) for kind in (("scratch", ""), (INSTEAD, regime)))
     gain = None if taught is None or native is None else taught - native
     return row | {FINE: points(scratch), "pyramid, thawed": points(taught), "difference": points(gain)}
-
-
-def taught_over_random(runs: pd.DataFrame, level: str, direction: str) -> Estimate:
-    """A network of the pyramid, nothing frozen, less the same from random weights, in points; n = 0 where sizes differ.
-
-    It is the difference in a line of table_native.
-    """
-    listed = table_native(runs).cells
-    return listed["difference"].iloc[SHALLOWER.index((level, direction))] if "difference" in listed else points(None)
 
 
 def points(fractions: pd.Series | None) -> Estimate:

@@ -8,7 +8,6 @@ from netpress.nets.levels import LEVELS
 from netpress.report.frames import finished
 from netpress.report.tables import Table, listing
 from netpress.runs.cost import work
-from netpress.runs.run import with_needs
 
 READINGS = {
     "forward, nothing frozen in stage 2": ("forward", "thawed"),
@@ -31,15 +30,6 @@ def computation(edition: str) -> dict[str, int]:
     return {name: sum(spent[*reading, level] for level in LEVELS) for name, reading in READINGS.items()}
 
 
-def whole_cost(edition: str) -> dict[tuple[str, str, str], int]:
-    """(data set, model, method) -> multiply-adds of training it and all that taught it, less VGG19's."""
-    from netpress.papers import pyramid
-
-    runs = [run for run in pyramid.grid(edition, (0,)) if dict(run.factors)["approach"] != pyramid.PARENT]
-    own = {run: work(run) for run in runs}
-    return {(run.dataset, run.model, run.method): sum(own.get(one, 0) for one in with_needs([run])) for run in runs}
-
-
 def training_cost(runs: pd.DataFrame) -> Table:
     """Multiply-adds of training, and the median seconds of stage 1 with either loss."""
     spent = computation(str(runs["edition"].iloc[0])) if len(runs) else {}
@@ -55,13 +45,14 @@ def training_cost(runs: pd.DataFrame) -> Table:
         for name, reading in READINGS.items()
         if spent
     ]  # fmt: skip
-    caption = "What training the pyramid costs: all five levels in 2 stages, and the two losses of stage 1."
-    note = (
+    return listing(
+        listed,
+        "What training the pyramid costs: all five levels in 2 stages, and the two losses of stage 1.",
         "Multiply-adds are counted, on one data set; teachers' answers to images that stay the same are computed once. "
         "Seconds are those of the records, the median over the levels where Gram is defined; the machine had other "
-        "work, and a GPU trained several networks at once."
+        "work, and a GPU trained several networks at once.",
+        digits=2,
     )
-    return listing(listed, caption, note, digits=2)
 
 
 def seconds(rows: pd.DataFrame, approach: str, reading: tuple[str, str]) -> Any:

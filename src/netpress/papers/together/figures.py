@@ -10,8 +10,8 @@ from netpress.papers.paper import UNCOMPRESSED
 from netpress.papers.together import SIZES, same_images
 from netpress.report.estimates import interval
 from netpress.report.figures import Encoding, Figure, Words, curves, dumbbells, pareto
-from netpress.report.frames import finished
-from netpress.report.tables import Printed, Table, Whole, listing, number, run_names
+from netpress.report.frames import finished, ordered
+from netpress.report.tables import RUNS, Table, listing, number, run_names
 
 FLOOR = -15.0  # points: networks that lose more are not drawn
 ROUNDED = 1e-9  # points: what adding up may make of a whole one
@@ -44,7 +44,7 @@ def points(networks: pd.DataFrame) -> pd.DataFrame:
     means = frame.astype(dict.fromkeys(values, "float64")).groupby(keys, sort=False)[values].mean().reset_index()
     found = frame.groupby(keys, sort=False)
     means = means.merge(found.agg(n=("seed", "size"), runs=("name", " ".join)).reset_index(), on=keys)
-    return means.sort_values("method", key=lambda held: held.map([*METHODS].index), kind="stable")
+    return ordered(means, method=METHODS)
 
 
 def best_of(networks: pd.DataFrame, size: str) -> pd.DataFrame:
@@ -63,23 +63,36 @@ def tradeoff(networks: pd.DataFrame, size: str = "bytes") -> Figure:
     chosen = best_of(networks, size)
     drawn = chosen[chosen["against_own"] >= FLOOR].assign(seed=0, status="done", name="")
     top = largest(chosen, 1.0)
-    finding = (
-        f"{top['method'].capitalize()}: {number(top['times'], 0 if top['times'] >= 10 else 1)} times {GAIN[size]} "
-        "within a point"
-        if top is not None and top["times"] > 1.5 else f"What {GAIN[size]} cost"
-    )  # fmt: skip
-    alt = f"A line for each of {drawn['method'].nunique()} methods: times {GAIN[size]} across, points won or lost up."
-    caption = (
-        f"Each against the network it came from, of the same seed: {SIZES[size]}. Shown are the networks that no other "
-        f"of their method beats, means over {runs_text(drawn)}; what loses more than {-FLOOR:.0f} points is left out."
-    )
     across = f"times {GAIN[size]}"
-    words = Words(
-        alt, caption, across, "points", finding, f"Points of test accuracy won or lost (up), {across} (across)"
+    made = curves(
+        drawn,
+        Encoding("times", "against_own", series="method", label="network", all_series=tuple(METHODS)),
+        Words(
+            alt=(
+                f"A line for each of {drawn['method'].nunique()} methods: times {GAIN[size]} across, points won or "
+                "lost up."
+            ),
+            caption=(
+                f"Each against the network it came from, of the same seed: {SIZES[size]}. Shown are the networks "
+                f"that no other of their method beats, means over {runs_text(drawn)}; what loses more than "
+                f"{-FLOOR:.0f} points is left out."
+            ),
+            x=across,
+            y="points",
+            finding=(
+                f"{top['method'].capitalize()}: {number(top['times'], 0 if top['times'] >= 10 else 1)} times "
+                f"{GAIN[size]} "
+                "within a point"
+                if top is not None and top["times"] > 1.5
+                else f"What {GAIN[size]} cost"
+            ),
+            measure=f"Points of test accuracy won or lost (up), {across} (across)",
+        ),
+        {"": drawn.head(1).assign(against_own=0.0)},
+        log=True,
+        labels=False,
+        height=360,
     )
-    encoding = Encoding("times", "against_own", series="method", label="network", all_series=tuple(METHODS))
-    zero = {"": drawn.head(1).assign(against_own=0.0)}
-    made = curves(drawn, encoding, words, zero, log=True, labels=False, height=360)
     columns = ["method", "network", "times", "against_own", "accuracy", "n", "runs"]
     return Figure(made.words, chosen[columns].rename(columns={"times": across}).reset_index(drop=True), made.panels)
 
@@ -90,42 +103,6 @@ def runs_text(drawn: pd.DataFrame) -> str:
     return ("one run" if most <= 1 else f"{most} runs") if least == most else f"{least} to {most} runs"
 
 
-def figure_size(networks: pd.DataFrame) -> Figure:
-    """Times fewer weights that are not zero against points."""
-    return tradeoff(networks, "parameters")
-
-
-def figure_work(networks: pd.DataFrame) -> Figure:
-    """Times fewer multiply-adds of an image against points."""
-    return tradeoff(networks, "multiply_adds")
-
-
-def figure_bytes(networks: pd.DataFrame) -> Figure:
-    """Times fewer bytes on disk against points."""
-    return tradeoff(networks, "bytes")
-
-
-def figure_latency(networks: pd.DataFrame) -> Figure:
-    """Times faster for one image, as measured, against points."""
-    return tradeoff(networks, "latency")
-
-
-def table_front(networks: pd.DataFrame) -> Table:
-    """The smallest file of each method, by how many points one is ready to lose."""
-    rows, runs = [], {}
-    for method in METHODS:
-        for lost in ALLOWED:
-            top = largest(best_of(networks, "bytes").query("method == @method"), lost)
-            if top is not None and top["network"] not in runs:
-                runs[top["network"]] = top["runs"]
-                rows.append({
-                    "network": Whole(top["network"]), "method": method, "accuracy, %": 100 * top["accuracy"],
-                    "points": top["against_own"], **{f"times {GAIN[size]}": top[f"times_{size}"] for size in SIZES},
-                })  # fmt: skip
-    made = listing(rows, "The smallest file of each method within 1, 2 and 5 points of the network it came from.")
-    return Table(made.cells, made.caption, runs=runs)
-
-
 def table_allowed(networks: pd.DataFrame) -> Table:
     """Method by method: how much smaller one gets than the network it came from, for so many points."""
     there = set(points(networks)["method"])
@@ -134,11 +111,12 @@ def table_allowed(networks: pd.DataFrame) -> Table:
                               for lost in ALLOWED for size in ("bytes", "latency")}
         for method in METHODS if method in there
     ]  # fmt: skip
-    note = (
+    return listing(
+        rows,
+        "How small each method gets, by how much accuracy one is ready to lose.",
         "How many times smaller, or faster, than the network it came from the best network of each method is that "
-        "loses at most 1, 2 or 5 points. A dash: none stays so near."
+        "loses at most 1, 2 or 5 points. A dash: none stays so near.",
     )
-    return listing(rows, "How small each method gets, by how much accuracy one is ready to lose.", note)
 
 
 def times(networks: pd.DataFrame, method: str, lost: float, size: str) -> float | None:
@@ -158,12 +136,6 @@ def advice(networks: pd.DataFrame, lost: float, size: str) -> tuple[str, float |
     """(network, times smaller) of the network that gets smallest within `lost` points of the one it came from."""
     top = largest(best_of(networks, size), lost)
     return ("not run", None) if top is None else (f"{top['network']} ({top['method']})", float(top["times"]))
-
-
-def advice_text(networks: pd.DataFrame, lost: float, size: str) -> str:
-    """The same as words: "SVGG5 backward, Gram (shallower), 5.9 times fewer weights"."""
-    name, factor = advice(networks, lost, size)
-    return f"for {SIZES[size]} nothing was run" if factor is None else f"{name}, {number(factor)} times {GAIN[size]}"
 
 
 # Our uncompressed networks beside published ones ---------------------------------------------------------------------
@@ -187,25 +159,31 @@ def figure_parents(runs: pd.DataFrame) -> Figure:
     theirs = rows.drop_duplicates("network").assign(whose="published", name="")
     both = pd.concat([ours, theirs.assign(accuracy=theirs["published"])])
     short = rows["published"] - 100 * rows["best"]
-    finding = f"Our networks are up to {short.max():.0f} points below published ones" if len(rows) else ""
-    alt = "One row an uncompressed network: its published accuracy, and ours."
-    caption = "Published ones are of full width and saw all images, for 200 to 350 epochs."
-    words = Words(alt, caption, "accuracy, %", "accuracy, %", finding, "Test accuracy in % of uncompressed networks")
-    made = dumbbells(both, Encoding("network", "accuracy", series="whose", all_series=("ours", "published")), words)
+    made = dumbbells(
+        both,
+        Encoding("network", "accuracy", series="whose", all_series=("ours", "published")),
+        Words(
+            alt="One row an uncompressed network: its published accuracy, and ours.",
+            caption="Published ones are of full width and saw all images, for 200 to 350 epochs.",
+            x="accuracy, %",
+            y="accuracy, %",
+            finding=(f"Our networks are up to {short.max():.0f} points below published ones" if len(rows) else ""),
+            measure="Test accuracy in % of uncompressed networks",
+        ),
+    )
     return Figure(made.words, made.data, made.panels, made.key)
 
 
 def table_parents(runs: pd.DataFrame) -> Table:
     """The same as a table, with what the published networks were trained on and where they are published."""
     about = {(row["dataset"], row["model"]): row for row in printed.rows("parents")}
-    rows, names = [], {}
+    rows = []
     for (name, dataset, model), own in parents(runs).groupby(["network", "dataset", "model"], sort=False):
         said = about[dataset, model]
-        names[name] = run_names(own)
         rows.append({
-            "network": name, "published, %": Printed(said["accuracy"]),
+            "network": name, "published, %": float(said["accuracy"]),
             "ours, %": interval(own.groupby("seed")["best"].mean()).times(100), "published with": said["trained"],
             "source": said["source"],
+            RUNS: run_names(own),
         })  # fmt: skip
-    made = listing(rows, "Our uncompressed networks beside published ones.")
-    return Table(made.cells, made.caption, runs=names)
+    return listing(rows, "Our uncompressed networks beside published ones.")

@@ -227,7 +227,7 @@ def tidy(runs: "pd.DataFrame", results: Path | None = None) -> "pd.DataFrame":
     """The frame of runs with the columns FACTORS ("" for the parent), all of MEASURED, and how fast networks settle.
 
     over_parent: best accuracy less the parent's of the same data set and seed, a fraction; control, control_augmented:
-    best accuracy of the control in either view, missing where there is none; passage, settled, reached, rate: see
+    best accuracy of the control in either view, missing where there is none; passage, reached, rate: see
     `convergence.with_settling`.
     """
     from netpress.papers.triage import convergence

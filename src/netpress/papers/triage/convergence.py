@@ -2,9 +2,8 @@
 
 The paper counts epochs to 99 % of the best accuracy. Where retraining is short and its rate falls to zero, accuracy
 rises to the last epoch, and all networks "converge" there. So networks are also retrained at a constant rate until
-they are as good as they get, and what is counted is when they are first at 99 % of their final level. When they last
-came within a point of it (`settled`, the rule of version 2) tells of overfitting: thawed networks mostly come from
-above.
+they are as good as they get, and what is counted is when they are first at 99 % of their final level. (When they last
+came within a point of it, the rule of version 2, tells of overfitting: thawed networks mostly come from above.)
 """
 
 from typing import TYPE_CHECKING
@@ -34,13 +33,6 @@ def smoothed(curve: Curve) -> np.ndarray:
     return np.convolve(ends, np.ones(3) / 3, "valid")
 
 
-def settled(curve: Curve) -> float:
-    """Steps until the smoothed accuracy stays within a point of the run's own final level."""
-    outside = np.flatnonzero(np.abs(smoothed(curve) - final_level(curve)) > NEAR)
-    first = outside[-1] + 1 if len(outside) else 0
-    return float(curve[min(first, len(curve) - 1)][0])
-
-
 def passage(curve: Curve) -> float:
     """Steps until the smoothed accuracy is first at 99 % of the run's own final level."""
     there = np.flatnonzero(smoothed(curve) >= SHARE * final_level(curve) - 1e-9)
@@ -53,29 +45,19 @@ def reached(curve: Curve, baseline: float) -> float:
     return float(curve[there[0]][0]) if len(there) else float("nan")
 
 
-def drift(curve: Curve) -> float:
-    """How much the accuracy still rises over the last fifth: its second half less its first, a fraction."""
-    steps, accuracy = np.array(curve).T
-    halves = np.array_split(accuracy[steps > TAIL * steps[-1]], 2)
-    return float(halves[1].mean() - halves[0].mean()) if len(halves[1]) else 0.0
-
-
 def with_settling(runs: "pd.DataFrame") -> "pd.DataFrame":
     """The frame of runs (columns curve, epochs, baseline) with how fast they settle, missing where no curve was kept.
 
-    passage, settled, reached: epochs, as above; rate: one over `passage`; drift: a fraction.
+    passage, reached: epochs, as above; rate: one over `passage`.
     """
     known = runs["curve"].map(lambda curve: isinstance(curve, list) and len(curve) > 2)
-    rows = [
-        (passage(curve) / length, settled(curve) / length, reached(curve, baseline) / length, drift(curve))
-        for curve, length, baseline in (
-            (row.curve, row.curve[-1][0] / row.final_epochs, row.baseline) for row in runs[known].itertuples()
-        )
-    ]
-    columns = (
-        dict(zip(("passage", "settled", "reached", "drift"), zip(*rows, strict=True), strict=True)) if rows else {}
-    )
-    found = runs.assign(passage=np.nan, settled=np.nan, reached=np.nan, drift=np.nan)
-    for name, values in columns.items():
-        found.loc[known, name] = values
+    found = runs.assign(passage=np.nan, reached=np.nan)
+    if known.any():
+        found.loc[known, ["passage", "reached"]] = [
+            [
+                steps * row.final_epochs / row.curve[-1][0]
+                for steps in (passage(row.curve), reached(row.curve, row.baseline))
+            ]
+            for row in runs[known].itertuples()
+        ]
     return found.assign(rate=1 / found["passage"])

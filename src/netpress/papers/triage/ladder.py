@@ -9,11 +9,10 @@ from pathlib import Path
 import pandas as pd
 
 from netpress import editions, papers
-from netpress.papers.triage import BLOCK_NAMES, CONSTANT, REGIMES, tidy
+from netpress.papers.triage import BLOCK_NAMES, ONE_CYCLE, REGIMES, tidy
 from netpress.papers.triage.figures import compressed, named
 from netpress.report.estimates import Estimate, interval
 from netpress.report.figures import Encoding, Figure, Words, curves
-from netpress.report.tables import shown
 from netpress.runs import records
 from netpress.runs.run import Run
 
@@ -48,8 +47,9 @@ def runs_of(edition: str, images: int | None) -> tuple[Run, ...]:
 def belongs(run: Run) -> bool:
     """Whether a run is one of a rung, or its parent."""
     facts = dict(run.factors)
-    kept = not facts or (facts.get("block") in BLOCKS and facts["initialisation"] == BEGIN)
-    return kept and run.dataset == DATASET and run.seed in SEEDS and facts.get("retraining") != CONSTANT
+    wanted = {"initialisation": BEGIN, "retraining": ONE_CYCLE}
+    kept = facts.get("block") in BLOCKS and all(facts[name] == value for name, value in wanted.items())
+    return (kept or run.method == "parent") and run.dataset == DATASET and run.seed in SEEDS
 
 
 def frame(edition: str, results: Path | None = None) -> pd.DataFrame:
@@ -67,22 +67,33 @@ def frame(edition: str, results: Path | None = None) -> pd.DataFrame:
 
 def figure_ladder(rungs: pd.DataFrame, edition: str) -> Figure:
     """Points against the parent over the number of training images, a line for each block, frozen and thawed apart."""
-    alt = "Two panels, frozen and thawed: points against the parent over training images, one line for each block."
     held = "" if len(rungs) else f" Not run in the edition {edition}."
-    caption = f"CIFAR-10, replacements begun by imitation. Dashed: the parent that saw as many images.{held}"
     less = [found[2] for regime in REGIMES if (found := change(rungs, regime))]
     finding = "Replaced blocks and the number of training images"
     for word, sign in (("less", 1), ("more", -1)):  # all means on one side, and one interval clear of zero
         bounds = [value.low if sign > 0 else value.high for value in less]
         if less and all(sign * value.mean > 0 for value in less) and any(sign * (bound or 0) > 0 for bound in bounds):
             finding = f"Block 1 matters {word} the more images are seen"
-    measure = "Points of best test accuracy above or below the parent, by training images"
     rows = rungs.assign(block=rungs["block"].map(BLOCK_NAMES), n=rungs["regime"].map(REGIMES.index))
     rows = rows.sort_values(["n", "block", "images"], kind="stable")
-    encoding = Encoding(x="images", y="over_parent", series="block", panel="regime", shared=True)
     parents = rows.drop_duplicates(["regime", "seed"]).assign(over_parent=0.0)
-    said = Words(alt, caption, "training images", "points", finding, measure)
-    return curves(rows, encoding, said, {"the parent": parents}, log=True)
+    return curves(
+        rows,
+        Encoding(x="images", y="over_parent", series="block", panel="regime", shared=True),
+        Words(
+            alt=(
+                "Two panels, frozen and thawed: points against the parent over training images, one line for each "
+                "block."
+            ),
+            caption=f"CIFAR-10, replacements begun by imitation. Dashed: the parent that saw as many images.{held}",
+            x="training images",
+            y="points",
+            finding=finding,
+            measure="Points of best test accuracy above or below the parent, by training images",
+        ),
+        {"the parent": parents},
+        log=True,
+    )
 
 
 def change(rungs: pd.DataFrame, regime: str) -> tuple[Estimate, Estimate, Estimate] | None:
@@ -97,16 +108,3 @@ def change(rungs: pd.DataFrame, regime: str) -> tuple[Estimate, Estimate, Estima
         return None
     both = table[[least, most]].dropna()
     return interval(both[least]), interval(both[most]), interval(both[least] - both[most])
-
-
-def conclusion(rungs: pd.DataFrame, edition: str) -> str:
-    """What block 1 costs with fewest and with most images, as a sentence."""
-    found = {regime: change(rungs, regime) for regime in REGIMES}
-    said = [
-        f"{regime}, {shown(ends[0])} points with {IMAGES[0]:,} images and {shown(ends[1])} with {EVERY:,}"
-        for regime, ends in found.items()
-        if ends
-    ]
-    if said:
-        return f"Block 1 costs, {'; '.join(said)}."
-    return f"Whether blocks matter less with more images is open: the ladder is not run in the edition {edition}."
