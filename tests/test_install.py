@@ -21,7 +21,7 @@ from packaging.utils import canonicalize_name
 from torch.torch_version import TorchVersion
 
 import netpress
-from netpress.compress.integer import int8
+from netpress.compress.integers import int8
 from netpress.errors import UserError
 
 ROOT = Path(__file__).parent.parent

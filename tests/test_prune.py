@@ -8,9 +8,8 @@ import torch
 from torch import nn
 
 from netpress import nets
-from netpress.compress.finish import finished
-from netpress.compress.masks import sparsity, weight_layers
-from netpress.compress.prune import Prune, gradual
+from netpress.compress.edits import Prune, gradual
+from netpress.compress.prune import finished, sparsity, weight_layers
 from netpress.errors import UserError
 from netpress.nets.network import Network
 

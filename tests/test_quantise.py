@@ -8,12 +8,10 @@ import torch
 from torch import nn
 
 from netpress import nets
-from netpress.compress.finish import finished
-from netpress.compress.integer import IntegerNetwork, int8
-from netpress.compress.masks import sparsity, weight_layers
-from netpress.compress.prune import Prune
-from netpress.compress.quantise import ShareWeights
-from netpress.compress.sharing import BINS, k_means, points, share
+from netpress.compress.edits import Prune, ShareWeights
+from netpress.compress.integers import IntegerNetwork, int8
+from netpress.compress.prune import finished, sparsity, weight_layers
+from netpress.compress.share import BINS, k_means, points, share
 from netpress.errors import UserError
 from netpress.nets.network import Network
 

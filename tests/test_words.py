@@ -31,8 +31,8 @@ TERMS = {
     "approach": "netpress.papers.together",
     "distillation": "netpress.training.losses.distillation",
     "function matching": "netpress.training.losses.function_matching",
-    "magnitude pruning": "netpress.compress.prune.Prune",
-    "weight sharing": "netpress.compress.quantise.ShareWeights",
+    "magnitude pruning": "netpress.compress.edits.Prune",
+    "weight sharing": "netpress.compress.edits.ShareWeights",
     "interval": "netpress.report.estimates.interval",
 }
 # words that were given up, and the one that says it now

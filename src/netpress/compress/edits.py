@@ -3,17 +3,12 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from netpress.compress.prune import Prune
-from netpress.compress.quantise import ShareWeights
 from netpress.errors import UserError
 
 if TYPE_CHECKING:
     from netpress.nets.network import Network
 
-# An edit that overwrites tensors without reading them says so in `fills(network, needs)`, a set of their names: what
-# the first edits of a run fill need not be drawn before.
-
-__all__ = ["Inherit", "Mean", "Pretrained", "Prune", "Random", "ShareWeights"]
+SCOPES = ("global", "layer")  # of pruning
 
 
 @dataclass(frozen=True)
@@ -31,12 +26,6 @@ class Inherit:
 
         copy_tensors(network, needed(needs, self.role).state_dict())
         return network
-
-    def fills(self, network: "Network", needs: "dict[str, Network]") -> set[str]:
-        """What agrees in name and shape."""
-        from netpress.nets.network import agreeing
-
-        return set(agreeing(network.state_dict(), needed(needs, self.role).state_dict()))
 
 
 @dataclass(frozen=True)
@@ -70,12 +59,6 @@ class Random:
         glorot(network[self.block])
         return network
 
-    def fills(self, network: "Network", needs: "dict[str, Network]") -> set[str]:
-        """All of the block, where it is made of layers that are drawn anew."""
-        from netpress.compress.initialise import drawn_by_glorot
-
-        return drawn_by_glorot(network, self.block)
-
 
 @dataclass(frozen=True)
 class Mean:
@@ -95,11 +78,56 @@ class Mean:
         load_mean(network, self.block, needed(needs, self.role))
         return network
 
-    def fills(self, network: "Network", needs: "dict[str, Network]") -> set[str]:
-        """The block's one layer but for BatchNorm's count."""
-        from netpress.compress.initialise import loaded_by_mean
 
-        return loaded_by_mean(network, self.block)
+@dataclass(frozen=True)
+class Prune:
+    """Sets the smallest weights to zero, so that of `ratio` weights one is left, and holds them at zero.
+
+    Han et al. (2015), "Learning both weights and connections"; "Deep Compression" (2016), section 2.
+
+    ratio: all weights / weights left; 5.0 is "5x sparsity", 80 % zeros. scope: "global" ranks the weights of
+    all convolution and linear layers together, "layer" gives each layer the same ratio. Biases and BatchNorm
+    are left alone. A second Prune goes on from the first: what is pruned stays pruned, and its ratio counts
+    from the whole network.
+    """
+
+    ratio: float
+    scope: str = "global"
+
+    def __post_init__(self) -> None:
+        checked_ratio(self.ratio)
+        if self.scope not in SCOPES:
+            raise UserError(f"There is no pruning scope {self.scope!r}: choose {' or '.join(SCOPES)}.")
+
+    def apply(self, network: "Network", needs: "dict[str, Network]") -> "Network":
+        from netpress.compress.prune import mask_smallest
+
+        mask_smallest(network, self.ratio, layer_by_layer=self.scope == "layer")
+        return network
+
+
+@dataclass(frozen=True)
+class ShareWeights:
+    """k-means weight sharing: at most 2^bits values in each convolution and linear layer, and pruned zeros.
+
+    Han et al. (2016), "Deep Compression", section 3: linear initialisation, pruned zeros left out, a centroid's
+    gradient the sum of the gradients of its weights (equation 3).
+
+    bits: 1 to 8. Stages that follow train the centroids, biases and BatchNorm, until the end of
+    the run makes the values permanent. Masks of `Prune` become part of the code book.
+    """
+
+    bits: int
+
+    def __post_init__(self) -> None:
+        if self.bits not in range(1, 9):
+            raise UserError(f"Weights are shared with 1 to 8 bits, not {self.bits}.")
+
+    def apply(self, network: "Network", needs: "dict[str, Network]") -> "Network":
+        from netpress.compress.share import share_weights
+
+        share_weights(network, self.bits)
+        return network
 
 
 def needed(needs: "dict[str, Network]", role: str) -> "Network":
@@ -108,3 +136,23 @@ def needed(needs: "dict[str, Network]", role: str) -> "Network":
         known = ", ".join(needs) or "none"
         raise UserError(f"This run needs a network in the role {role!r}; its roles are: {known}.")
     return needs[role]
+
+
+def gradual(ratio: float, steps: int) -> tuple[float, ...]:
+    """The ratios of `steps` pruning steps that end at `ratio`, by the cubic schedule of Zhu & Gupta, eq. 1.
+
+    The sparsity after step t is s (1 - (1 - t / steps)^3): many weights at first, when many are redundant,
+    few at last. Each is the ratio of one Prune, with a stage of retraining after it.
+    """
+    if steps < 1:
+        raise UserError(f"Gradual pruning needs at least one step, not {steps}.")
+    final = 1.0 - 1.0 / checked_ratio(ratio)
+    sparsities = (final * (1.0 - (1.0 - step / steps) ** 3) for step in range(1, steps))
+    return (*(1.0 / (1.0 - sparsity) for sparsity in sparsities), float(ratio))
+
+
+def checked_ratio(ratio: float) -> float:
+    """The ratio itself, if it is one."""
+    if not 1.0 <= ratio < float("inf"):
+        raise UserError(f"A pruning ratio is all weights / weights left, so at least 1 (5 = 80 % zeros), not {ratio}.")
+    return float(ratio)

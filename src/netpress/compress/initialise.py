@@ -22,25 +22,6 @@ def glorot(block: nn.Module) -> None:
             layer.reset_parameters()
 
 
-def drawn_by_glorot(network: Network, block: str) -> set[str]:
-    """The names of the tensors that `glorot` writes in a block of a network."""
-    inside, drawn = set(network[block].modules()), (nn.Conv2d, nn.Linear, nn.BatchNorm2d)
-    return {
-        f"{name}.{own}"
-        for name, layer in network.named_modules()
-        if layer in inside and isinstance(layer, drawn)
-        for own in layer.state_dict()
-    }
-
-
-def loaded_by_mean(network: Network, block: str) -> set[str]:
-    """The names of the tensors that `load_mean` writes in a block of a network."""
-    targets = conv_layers(network[block])[:1]
-    return {
-        f"{name}.{own}" for name, layer in network.named_modules() if layer in targets for own in _coefficients(layer)
-    }
-
-
 @torch.no_grad()
 def load_mean(network: Network, block: str, parent: Network) -> None:
     """Load the mean of the parent's layers into the one layer of `block`, in place."""

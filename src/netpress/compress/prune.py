@@ -1,61 +1,115 @@
-"""Magnitude pruning: the smallest weights are set to zero and stay zero while the rest is retrained.
+"""Magnitude pruning: which weights are the smallest, how they are held at zero, and how that is made permanent.
 
-Sources: Han et al., "Learning both weights and connections", NIPS 2015; Han et al., "Deep Compression",
-ICLR 2016, section 2; Zhu & Gupta, "To prune, or not to prune", 2017, equation 1 (gradual pruning).
-Importing this needs no torch; the work is done in masks.py.
+The smallest are found by `torch.nn.utils.prune.L1Unstructured`. The mask is held by
+`torch.nn.utils.parametrize`, not by the hook of `torch.nn.utils.prune`: with that hook a network cannot be
+copied after a forward pass (its `weight` is then no leaf of the graph), and `weight` lags a step behind the
+optimiser.
 """
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import Any, TypeVar
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils import parametrize, prune
 
 from netpress.errors import UserError
 
-if TYPE_CHECKING:
-    from netpress.nets.network import Network
-
-SCOPES = ("global", "layer")
+AnyNetwork = TypeVar("AnyNetwork", bound=nn.Module)
 
 
-@dataclass(frozen=True)
-class Prune:
-    """Sets the smallest weights to zero, so that of `ratio` weights one is left, and holds them at zero.
+class Mask(nn.Module):
+    """Parametrisation: the original, but zero where pruned. `kept` is boolean, of the weight's shape.
 
-    ratio: all weights / weights left; 5.0 is "5x sparsity", 80 % zeros. scope: "global" ranks the weights of
-    all convolution and linear layers together, "layer" gives each layer the same ratio. Biases and BatchNorm
-    are left alone. A second Prune goes on from the first: what is pruned stays pruned, and its ratio counts
-    from the whole network.
+    The zeros are +0.0 whatever the original has become, and no gradient reaches the original there.
     """
 
-    ratio: float
-    scope: str = "global"
+    kept: Tensor
 
-    def __post_init__(self) -> None:
-        checked_ratio(self.ratio)
-        if self.scope not in SCOPES:
-            raise UserError(f"There is no pruning scope {self.scope!r}: choose {' or '.join(SCOPES)}.")
+    def __init__(self, kept: Tensor) -> None:
+        super().__init__()
+        self.register_buffer("kept", kept)
 
-    def apply(self, network: "Network", needs: "dict[str, Network]") -> "Network":
-        from netpress.compress import masks
-
-        masks.mask_smallest(network, self.ratio, layer_by_layer=self.scope == "layer")
-        return network
+    def forward(self, original: Tensor) -> Tensor:
+        return original.masked_fill(~self.kept, 0.0)
 
 
-def gradual(ratio: float, steps: int) -> tuple[float, ...]:
-    """The ratios of `steps` pruning steps that end at `ratio`, by the cubic schedule of Zhu & Gupta, eq. 1.
+def weight_layers(network: nn.Module) -> dict[str, Any]:
+    """Every convolution and linear layer by name, in order: the layers that are pruned and quantised."""
+    return {name: m for name, m in network.named_modules() if isinstance(m, nn.Conv2d | nn.Linear)}
 
-    The sparsity after step t is s (1 - (1 - t / steps)^3): many weights at first, when many are redundant,
-    few at last. Each is the ratio of one Prune, with a stage of retraining after it.
+
+@torch.no_grad()
+def sparsity(network: nn.Module) -> float:
+    """The part of all convolution and linear weights that is exactly zero, 0..1."""
+    weights = [layer.weight for layer in weight_layers(network).values()]
+    return sum(int((w == 0).sum()) for w in weights) / max(1, sum(w.numel() for w in weights))
+
+
+@torch.no_grad()
+def empty_layers(network: nn.Module) -> list[str]:
+    """The names of layers without any weight that is not zero: whatever goes in, the same comes out."""
+    return [name for name, layer in weight_layers(network).items() if not bool(layer.weight.any())]
+
+
+def mask_smallest(network: nn.Module, ratio: float, layer_by_layer: bool) -> None:
+    """Mask the smallest weights, in place, until all weights / weights left is `ratio`, rounded to a weight.
+
+    The weights are ranked together, or within each layer. Weights that are masked already stay masked.
+    UserError where there is nothing to prune, or where more is pruned already.
     """
-    if steps < 1:
-        raise UserError(f"Gradual pruning needs at least one step, not {steps}.")
-    final = 1.0 - 1.0 / checked_ratio(ratio)
-    sparsities = (final * (1.0 - (1.0 - step / steps) ** 3) for step in range(1, steps))
-    return (*(1.0 / (1.0 - sparsity) for sparsity in sparsities), float(ratio))
+    layers = list(weight_layers(network).values())
+    if not layers:
+        raise UserError("There is nothing to prune: the network has no convolution and no linear layer.")
+    for group in [[layer] for layer in layers] if layer_by_layer else [layers]:
+        _mask_group(group, ratio)
 
 
-def checked_ratio(ratio: float) -> float:
-    """The ratio itself, if it is one."""
-    if not 1.0 <= ratio < float("inf"):
-        raise UserError(f"A pruning ratio is all weights / weights left, so at least 1 (5 = 80 % zeros), not {ratio}.")
-    return float(ratio)
+@torch.no_grad()
+def _mask_group(layers: list[Any], ratio: float) -> None:
+    kept = torch.cat([_kept(layer).flatten() for layer in layers])
+    sizes = torch.cat([layer.weight.flatten() for layer in layers])[kept]
+    more = round(len(kept) * (1.0 - 1.0 / ratio)) - (len(kept) - len(sizes))
+    if more < 0:
+        raise UserError(f"A ratio of {ratio} would bring pruned weights back: a later Prune needs a larger one.")
+    smallest = prune.L1Unstructured(amount=more).compute_mask(sizes, torch.ones_like(sizes))
+    kept[kept.clone()] = smallest.bool()
+    for layer, part in zip(layers, kept.split([layer.weight.numel() for layer in layers]), strict=True):
+        _hold(layer, part.view(layer.weight.shape).clone())
+
+
+def _kept(layer: Any) -> Tensor:
+    """The layer's mask; all true before the first pruning."""
+    if not parametrize.is_parametrized(layer, "weight"):
+        return torch.ones_like(layer.weight, dtype=torch.bool)
+    (held,) = layer.parametrizations.weight
+    if not isinstance(held, Mask):
+        raise UserError("Weights that share values cannot be pruned: put Prune before ShareWeights.")
+    return held.kept
+
+
+def _hold(layer: Any, kept: Tensor) -> None:
+    """Put the mask on the layer, or replace the one that is there."""
+    if parametrize.is_parametrized(layer, "weight"):
+        layer.parametrizations.weight[0].kept = kept
+    else:
+        parametrize.register_parametrization(layer, "weight", Mask(kept))
+
+
+def finished(network: AnyNetwork) -> AnyNetwork:
+    """Make masks and shared weights permanent: afterwards its tensors are those of a plain network. In place."""
+    for module in network.modules():
+        for name in list(getattr(module, "_parameters", {})):
+            if name.endswith("_orig") and prune.is_pruned(module):
+                prune.remove(module, name.removesuffix("_orig"))
+        if parametrize.is_parametrized(module):
+            _give_own_class(module)
+            for name in list(module.parametrizations):  # type: ignore[arg-type]
+                module.parametrizations[name].original.grad = None  # type: ignore[union-attr,index]  # of another shape
+                parametrize.remove_parametrizations(module, name)
+    return network
+
+
+def _give_own_class(module: nn.Module) -> None:
+    """A parametrised module has a class made for it, which its deep copies share: removing from one breaks all."""
+    shared = type(module)
+    module.__class__ = type(shared.__name__, shared.__bases__, dict(vars(shared)))

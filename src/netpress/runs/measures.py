@@ -93,7 +93,7 @@ class Agreement:
 
 @dataclass(frozen=True)
 class StoredSize:
-    """Bytes of the network as really written to disk, in some of storage's forms, and the share of zero weights.
+    """Bytes of the network as a file, in some of the FORMS of stored_size.py, and the share of zero weights.
 
     `bytes_dense32` and so on, one for each form; `sparsity`: zeros among the weights of its layers, 0 to 1.
     """
@@ -101,10 +101,11 @@ class StoredSize:
     forms: tuple[str, ...]
 
     def take(self, trained: "FinishedRun") -> dict[str, Any]:
-        from netpress.compress import masks, storage
+        from netpress.compress.prune import sparsity
+        from netpress.compress.stored_size import stored
 
-        sizes = {f"bytes_{form}": storage.weigh(trained.network, form).bytes for form in self.forms}
-        return sizes | {"sparsity": masks.sparsity(trained.network)}
+        sizes = {f"bytes_{form}": stored(trained.network, form).bytes for form in self.forms}
+        return sizes | {"sparsity": sparsity(trained.network)}
 
 
 @dataclass(frozen=True)
@@ -118,15 +119,16 @@ class Integers:
     def take(self, trained: "FinishedRun") -> dict[str, Any]:
         import torch
 
-        from netpress.compress import integer, storage
+        from netpress.compress.integers import int8
+        from netpress.compress.stored_size import stored
 
         train_test = trained.train_test
         try:
             calibration = train_test.normalise(train_test.train.x[:CALIBRATED].cpu())
-            network = integer.int8(trained.network, calibration)
+            network = int8(trained.network, calibration)
         except Exception as error:  # torchao's too: not every network of others can be exported
             reason = str(error) if isinstance(error, UserError) else f"{type(error).__name__} in torchao"
             return {"int8_accuracy": None, "bytes_int8": None, "int8_reason": reason}
         pieces = [network(train_test.normalise(x)).argmax(1) for x in train_test.test.x.cpu().split(TESTED_AT_ONCE)]
         hits = (torch.cat(pieces) == train_test.test.y.cpu()).sum().item()
-        return {"int8_accuracy": hits / len(train_test.test), "bytes_int8": storage.weigh(network, "int8").bytes}
+        return {"int8_accuracy": hits / len(train_test.test), "bytes_int8": stored(network, "int8").bytes}

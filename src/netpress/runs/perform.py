@@ -264,8 +264,7 @@ class RunState:
 
     def conclude(self) -> dict[str, Any]:
         """Evaluate the finished network, save its weights, take the measures."""
-        from netpress.compress.finish import finished
-        from netpress.compress.masks import empty_layers
+        from netpress.compress.prune import empty_layers, finished
 
         network = finished(self.network).requires_grad_(False).eval()
         empty = empty_layers(network)

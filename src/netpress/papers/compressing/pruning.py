@@ -11,8 +11,7 @@ from dataclasses import dataclass, fields, replace
 from math import sqrt
 from typing import TYPE_CHECKING
 
-from netpress.compress.edits import Inherit, Prune, ShareWeights
-from netpress.compress.prune import gradual
+from netpress.compress.edits import Inherit, Prune, ShareWeights, gradual
 from netpress.data.registry import DATASETS
 from netpress.editions import FRESH, Compressing, confirms, of
 from netpress.papers.paper import Kind, facts_of, meets

@@ -7,8 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
-from netpress.compress.finish import finished
-from netpress.compress.masks import weight_layers
+from netpress.compress.prune import finished, weight_layers
 
 BINS = 2**15  # points that k-means sees of a large layer
 

@@ -16,8 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from netpress.compress.finish import finished
-from netpress.compress.masks import weight_layers
+from netpress.compress.prune import finished, weight_layers
 from netpress.errors import UserError
 
 BATCH = 64
@@ -25,7 +24,7 @@ OLDEST = "2.12"  # with torch 2.11 torchao finds no integer kernel for any layer
 
 
 class IntegerNetwork(nn.Module):
-    """A network whose convolutions and linear layers compute in 8-bit integers. Made by `int8`, or read from a file.
+    """A network whose convolutions and linear layers compute in 8-bit integers. Made by `int8`.
 
     forward: images float32 (N, C, px, px) on the CPU -> logits float32 (N, classes), for any N. The exported
     graph takes exactly `batch` images, so others are cut and filled up; images do not influence each other.
@@ -69,15 +68,6 @@ def int8(network: nn.Module, calibration: Tensor) -> IntegerNetwork:
     batches = calibration.float().cpu().split(BATCH)
     with _quiet(), torch.no_grad():
         return _lowered(network, _converted(network, batches), batches[0])
-
-
-def rebuild(network: nn.Module, tensors: dict[str, Tensor], image_shape: tuple[int, ...], batch: int) -> IntegerNetwork:
-    """The integer network with these tensors; `network` gives the architecture. UserError where they do not fit."""
-    images = torch.zeros(batch, *image_shape)
-    with _quiet(), torch.no_grad():
-        converted = _converted(network, (images,))
-        _set_tensors(converted, tensors)
-        return _lowered(network, converted, images)
 
 
 def _converted(network: nn.Module, batches: tuple[Tensor, ...]) -> Any:
@@ -164,20 +154,6 @@ def _tensors(converted: Any) -> dict[str, Tensor]:
     scales = torch.tensor([node.args[1] for node in _steps(converted)], dtype=torch.float64)
     zeros = torch.tensor([node.args[2] for node in _steps(converted)], dtype=torch.uint8)
     return held | {"activation_scales": scales, "activation_zeros": zeros}
-
-
-def _set_tensors(converted: Any, tensors: dict[str, Tensor]) -> None:
-    """Overwrite what defines the network. A step back to floats has the numbers of the step that it undoes."""
-    own, given = ({name: (t.shape, t.dtype) for name, t in d.items()} for d in (_tensors(converted), tensors))
-    if own != given:
-        raise UserError("The 8-bit network is of another architecture: build the network that it was made from.")
-    for name, tensor in _held(converted).items():
-        tensor.copy_(tensors[name])
-    scales, zeros = tensors["activation_scales"].tolist(), tensors["activation_zeros"].tolist()
-    for node, scale, zero in zip(_steps(converted), scales, zeros, strict=True):
-        for step in (node, *node.users):
-            step.args = (step.args[0], scale, zero, *step.args[3:])
-    converted.recompile()
 
 
 @contextmanager
