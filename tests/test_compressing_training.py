@@ -72,29 +72,29 @@ def test_shared_weights_keep_the_zeros_and_take_sixteen_values(performed) -> Non
     assert performed["shared-4b-5x-tuned"][1]["measures"]["sparsity"] >= 0.8 - 1e-3
 
 
-def test_the_file_decodes_to_the_same_network_and_has_the_size_on_record(performed, workspace, tmp_path) -> None:
+def test_the_file_decodes_to_the_same_network_and_has_the_size_on_record(performed) -> None:
     import torch
+    import unpacked
 
-    from netpress.compress import storage
+    from netpress.compress.stored_size import stored
 
-    run, content, network = performed["shared-4b-5x-tuned"]
-    written = storage.write(network, tmp_path / "network", "shared+huffman")
-    assert (tmp_path / "network").stat().st_size == written.bytes
+    _, content, network = performed["shared-4b-5x-tuned"]
+    written = stored(network, "shared+huffman")
     assert written.bytes == pytest.approx(content["measures"]["bytes_shared+huffman"], abs=50)  # order of names alone
-    back = storage.read(tmp_path / "network", workspace.blank(run))
+    _, tensors = unpacked.tensors_of(written.content)
     for name, tensor in network.state_dict().items():
-        assert torch.equal(back.state_dict()[name], tensor), name
+        assert torch.equal(tensors[name], tensor), name
 
 
 def test_accuracy_in_integers_is_that_of_the_integer_network(performed, workspace) -> None:
-    from netpress.compress import integer
+    from netpress.compress.integers import int8
     from netpress.runs.measures import CALIBRATED
 
     run, content, network = performed["pruned-5x-global-retrained"]
     if content["measures"]["int8_accuracy"] is None:
         pytest.skip(content["measures"]["int8_reason"])
     train_test = workspace.train_test(run)
-    whole = integer.int8(network, train_test.normalise(train_test.train.x[:CALIBRATED]))
+    whole = int8(network, train_test.normalise(train_test.train.x[:CALIBRATED]))
     assert len(whole.kernels) == 6
     right = (whole(train_test.normalise(train_test.test.x)).argmax(1) == train_test.test.y).sum().item()
     assert content["measures"]["int8_accuracy"] == right / 500
@@ -124,12 +124,12 @@ def test_alpha_zero_is_the_student_alone(workspace) -> None:
 
 def test_narrow_networks_are_stored_in_as_many_bytes_as_pruned_ones() -> None:
     from netpress import nets
-    from netpress.compress import storage
     from netpress.compress.edits import Prune
+    from netpress.compress.stored_size import stored
 
     runs = {run.method: run for run in papers.grid("compressing", "demo") if run.model == pruning.LARGE}
     for ratio in (5, 20):
         pruned = Prune(float(ratio)).apply(nets.build("vgg16", 32, 10, runs["parent"].width), {})
         narrow = nets.build("vgg16", 32, 10, runs[f"narrow-{ratio}x-distilled"].width)
-        sizes = storage.weigh(narrow, "dense32").bytes, storage.weigh(pruned, "sparse32").bytes
+        sizes = stored(narrow, "dense32").bytes, stored(pruned, "sparse32").bytes
         assert 0.94 < sizes[0] / sizes[1] < 1.02
