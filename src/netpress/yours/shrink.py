@@ -13,6 +13,7 @@ on where it was stopped.
 
 import copy
 import hashlib
+import importlib.util
 import json
 import math
 import sys
@@ -631,6 +632,8 @@ class Search:
     def ordered(self) -> list[Move]:
         """Probe the moves; those that are worth a step, the most saved for a point lost first."""
         moves = cut.moves(self.model, self.example, self.settings["blocks"])[:PROBED]
+        if importlib.util.find_spec("torch_pruning") is None:
+            self.notes.append("torch-pruning is not installed: no channels were taken out, only whole blocks.")
         worth = {}
         for i, move in enumerate(moves):
             probed, reason = self.attempt(move, self.parent, self.settings["epochs"], probe=True)
