@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from netpress import paths, words, yours
+from netpress.book import made_with
+from netpress.book.html import Html, listing
 from netpress.book.page import Page
 from netpress.errors import UserError
 
@@ -76,6 +78,21 @@ class YourPage(Page):
     def parts(self) -> "dict[str, tuple[Run, ...]]":
         """None: the search has a journal of its own, and no runs."""
         return {}
+
+    def table(self) -> "pd.DataFrame":
+        """The same: there are no runs."""
+        return self.records()
+
+    def made_with(self) -> Html:
+        """What the page ends with: where its search was done, and the command that remakes it."""
+        facts = self.shrunk.facts
+        rows = [
+            ("Network", facts["name"]),
+            ("Data", f"{self.data}, {facts['validation']} validation images"),
+            ("Search", f"{len(facts['steps'])} steps, {facts['taken']} taken, seed {facts['settings']['seed']}"),
+            ("Device", f"{facts['device']}, torch {facts['torch']}"),
+        ]
+        return listing("Made with", rows, "made") + made_with.rerun(self.command())
 
     def command(self, out: str = "out.ipynb") -> str:
         """The papermill command that remakes this page, to be typed in the project's folder."""
