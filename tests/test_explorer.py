@@ -137,7 +137,7 @@ class TestInABrowser:
         names = list(made.runs["name"][[3, 40]])
         for name in names:
             page.get_by_label("Words in the name").fill(name)
-            page.get_by_role("button", name=f"show {name}").click()
+            page.get_by_role("button", name=f"show {name}", exact=True).click()
         shown = page.locator(".np-explorer-records")
         assert [link.get_attribute("href") for link in shown.get_by_role("link", name="results/").all()] == [
             f"https://example.org/code/results/small/{name}.json" for name in names
