@@ -22,8 +22,6 @@ TERMS = {
     "fingerprint": "netpress.runs.run.fingerprint",
     "sweep": "netpress.runs.sweep.ensure",
     "worker": "netpress.runs.sweep.Worker",
-    "workspace": "netpress.runs.perform.Workspace",
-    "lock": "netpress.runs.sweep.Locks",
     "checkpoint": "netpress.training.checkpoint.Checkpoint",
     "claim": "netpress.report.claims.Claim",
     "verdict": "netpress.report.claims.Verdict",
