@@ -217,13 +217,17 @@ def results(
     runs = choice.runs()
     if choice.results:
         there(str(choice.results))
-    names = tuple(dict.fromkeys(run.paper for run in runs))
-    table = pd.concat([papers.runs_frame(name, choice.edition, choice.results) for name in names])
-    table = table[table["name"].isin([run.name for run in runs])]
-    if any(papers.pilot_alone(name, choice.edition, choice.results) for name in names):
-        print(
-            "These are the pilot's runs: those with fresh seeds are shown once all of them are done.", file=sys.stderr
-        )
+    tables = []
+    for name in dict.fromkeys(run.paper for run in runs):
+        planned, shown = (set(of(name, choice.edition, choice.results)) for of in (papers.states, papers.shown))
+        if own := tuple(run for run in runs if run.paper == name and run not in planned - shown):
+            tables.append(papers.frame(own, choice.edition, choice.results))
+        if planned - shown:
+            print(
+                f"These are the pilot's runs of {name}: those with fresh seeds are shown once all of them are done.",
+                file=sys.stderr,
+            )
+    table = pd.concat(tables) if tables else pd.DataFrame(columns=["name"])
     if form is Format.csv:
         print(table.to_csv(index=False), end="")
     elif form is Format.json:
