@@ -27,7 +27,6 @@ from netpress.report.theme import (
     PALETTE,
     PANEL,
     SINGLE,
-    WIDTH,
     Figure,
     Panel,
     Words,
@@ -44,7 +43,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure as Canvas
 
 __all__ = [
-    "WIDTH",
     "Box",
     "Encoding",
     "Figure",

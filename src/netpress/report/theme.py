@@ -40,7 +40,6 @@ COLOURS = (*PALETTE.values(), INK)
 MARKERS = {"o": "●", "s": "■", "^": "▲", "D": "◆", "v": "▼", "P": "✚", "X": "✖", "<": "◀", ">": "▶", "*": "★"}
 LINES = ("-", "--", "-.", ":")
 PANEL, SINGLE = 340, 420  # width of one of several panels, and of a single one, CSS pixels: a phone's
-WIDTH = 720  # of the book's text: two panels stand beside each other
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
 HOVER = "hover:"  # begins the id of a point that has words of its own
 STYLE: dict[Any, Any] = {
@@ -165,24 +164,25 @@ class Figure:
         wide = self.panels[0].width * min(2, len(self.panels))
         lines = [(line, 17, "bold") for line in textwrap.wrap(self.title, wide // 10)]
         lines += [(line, 13, "normal") for line in textwrap.wrap(self.measure, wide // 7)]
-        body, top, left = "", 0.0, float(wide)
+        head, body, top, left = "", "", 0.0, float(wide)
         for text, size, weight in lines:
             top += size * 1.35
-            body += f'<text x="4" y="{top:g}" font-size="{size}" font-weight="{weight}">{html.escape(text)}</text>'
+            head += f'<text x="4" y="{top:g}" font-size="{size}" font-weight="{weight}">{html.escape(text)}</text>'
         for shade, glyph, name in self.key:
             room = 7.4 * len(name) + 32
             left, top = (left, top) if left + room < wide else (4, top + 19)
-            mark = f'<tspan fill="{shade}">{glyph}</tspan> {html.escape(name)}'
-            body += f'<text x="{left:g}" y="{top:g}" font-size="13">{mark}</text>'
+            head += f'<text x="{left:g}" y="{top:g}" font-size="13" style="fill:{shade}">{glyph}</text>'
+            head += f'<text x="{left + 16:g}" y="{top:g}" font-size="13">{html.escape(name)}</text>'
             left += room
-        top += 8 if body else 0
+        top += 8 if head else 0
         for i in range(0, len(self.panels), 2):
             for place, svg in enumerate(self.drawn[i : i + 2]):
                 panel = self.panels[i + place]
                 at = f'x="{place * panel.width}" y="{top:g}" width="{panel.width}" height="{panel.height}" '
                 body += re.sub(r' role="img" aria-label="[^"]*"', "", svg.replace("<svg ", f"<svg {at}", 1), count=1)
             top += max(panel.height for panel in self.panels[i : i + 2])
-        return framed(coloured(body).replace("<text", '<text fill="currentColor"'), self.words.alt, (wide, round(top)))
+        head = coloured(head).replace("<text", '<text fill="currentColor"')
+        return framed(head + body, self.words.alt, (wide, round(top)))
 
     def to_frame(self) -> pd.DataFrame:
         """The numbers behind the figure, with the names of the runs where these are known."""
