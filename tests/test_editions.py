@@ -2,7 +2,6 @@
 
 import subprocess
 import sys
-from dataclasses import FrozenInstanceError, fields
 
 import pytest
 import sweeps
@@ -17,16 +16,14 @@ SPELLINGS = ("demo+width=0.02+epochs=1", "demo+epochs=1+width=2e-2", "demo+epoch
 
 @pytest.mark.parametrize("paper", papers.PAPERS)
 @pytest.mark.parametrize("edition", editions.EDITIONS)
-def test_every_row_of_the_table_is_a_field_of_its_paper(edition, paper):
+def test_every_row_of_the_table_is_a_setting_of_its_paper(edition, paper):
     chosen = editions.settings(edition, paper)
     rows = {name.removeprefix(f"{paper}.") for name in editions.ROWS if name.startswith(f"{paper}.") or "." not in name}
-    assert {field.name for field in fields(chosen)} == rows
+    assert vars(chosen).keys() == rows
     column = editions.EDITIONS.index(edition)
     for name in rows:
         row = editions.ROWS.get(f"{paper}.{name}") or editions.ROWS[name]
         assert getattr(chosen, name) == row[column]
-    with pytest.raises(FrozenInstanceError):
-        chosen.width = 2.0
 
 
 def test_every_spelling_is_one_edition_and_one_folder(tmp_path):

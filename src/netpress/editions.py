@@ -4,17 +4,15 @@ An edition's name may carry changes, as in "small+epochs=2". Such runs are other
 lie in a folder of that name. A row called "triage.epochs" is the setting `epochs` of the paper triage.
 """
 
-from collections.abc import Iterable
-from dataclasses import dataclass, fields, make_dataclass
 from functools import cache
-from typing import Any, Literal, overload
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
 
 from netpress.data.registry import DATASETS
 from netpress.errors import UserError, known
 from netpress.words import once
 
 PerDataset = int | dict[str, int]  # one number for all, or one for each data set
-Network = tuple[str, float]  # name and width
 
 CONFIRMED = 3  # the first seed of those that decided by the rules of version 2: the runs that claims are about
 FRESH = 9  # the first seed of those that decide: the rules of version 3 were stated knowing all before it, the pilot
@@ -27,7 +25,7 @@ MOST = {  # by ending
 }  # fmt: skip
 EDITIONS = ("demo", "small", "large", "paper")
 COMMITTED = EDITIONS[1:]  # those with records in git; the demo's are the reader's own
-YOURS: Literal["yours"] = "yours"  # a network of the user's own: no paper, but an edition sets its scale too
+YOURS = "yours"  # a network of the user's own: no paper, but an edition sets its scale too
 
 MEANT_FOR = {
     "demo": "any laptop, minutes, no network",
@@ -144,9 +142,8 @@ ROWS: dict[str, tuple[Any, Any, Any, Any]] = {
 # fmt: on
 
 
-@dataclass(frozen=True)
-class Scale:
-    """What an edition sets for everything."""
+class Settings(SimpleNamespace):
+    """What an edition sets for a paper, an attribute for each of its rows: those here, and the paper's own."""
 
     width: float
     seeds: int
@@ -155,87 +152,13 @@ class Scale:
     weights: str
     judged_on: str
     batch: int
-
-
-@dataclass(frozen=True)
-class Settings(Scale):
-    """The rows that every paper has."""
-
     datasets: tuple[str, ...]
-    fresh: PerDataset
-    confirmed: PerDataset
+    fresh: PerDataset = 0  # a paper without these two rows has none
+    confirmed: PerDataset = 0
 
+    if TYPE_CHECKING:
 
-@dataclass(frozen=True)
-class Triage(Settings):
-    """The rows that every paper has, and "triage.*"."""
-
-    views: tuple[str, ...]
-    settled_on: tuple[str, ...]
-    settled_seeds: int
-    settled_blocks: tuple[str, ...]
-    settling_epochs: int
-    settling_rate: float
-    parent_epochs: int
-    epochs: int
-    imitation_epochs: int
-    parent_rate: float
-    parent_schedule: str
-    rate: float
-    imitation_rate: float
-
-
-@dataclass(frozen=True)
-class Pyramid(Settings):
-    """The rows that every paper has, and "pyramid.*"."""
-
-    views: tuple[str, ...]
-    enlarged: int
-    enlarged_px: int
-    parent_epochs: int
-    epochs: int
-    imitation_epochs: int
-    parent_rate: float
-    parent_schedule: str
-    rate: float
-    imitation_rate: float
-    timed_images: int
-    timed_batch: int
-
-
-@dataclass(frozen=True)
-class Compressing(Settings):
-    """The rows that every paper has, and "compressing.*"."""
-
-    distilled_on: tuple[str, ...]
-    distilled_width: float
-    distilled_epochs: PerDataset
-    distilled_batch: int
-    distilled_rate: float
-    swept_seeds: PerDataset
-    pruned_on: tuple[str, ...]
-    pruned_images: int | None
-    six_layer_width: float
-    parent_epochs: int
-    parent_rate: float
-    parent_schedule: str
-    retrain_epochs: int
-    retrain_rate: float
-    ratios: tuple[int, ...]
-    bits: tuple[int, ...]
-    tune_epochs: int
-    tune_rate: float
-    matched_on: tuple[str, ...]
-    matched_px: int
-    matched_teacher: Network
-    matched_student: Network
-    teacher_epochs: int
-    teacher_rate: float
-    matched_epochs: int
-    matched_rate: float
-
-
-KINDS: dict[str, type[Scale]] = {"triage": Triage, "pyramid": Pyramid, "compressing": Compressing}
+        def __getattr__(self, name: str) -> Any: ...
 
 
 def papers() -> tuple[str, ...]:
@@ -243,23 +166,7 @@ def papers() -> tuple[str, ...]:
     return tuple(dict.fromkeys(name.split(".")[0] for name in ROWS if "." in name))
 
 
-def kind_of(paper: str, names: Iterable[str]) -> type[Scale]:
-    """The class of a paper's settings. For a paper that has none it is made of the table's rows."""
-    if paper in KINDS:
-        return KINDS[paper]
-    own = [name for name in names if name not in {field.name for field in fields(Settings)}]
-    return make_dataclass(paper.capitalize(), own, bases=(Settings,), frozen=True)
-
-
-@overload
-def settings(edition: str, paper: Literal["triage"]) -> Triage: ...
-@overload
-def settings(edition: str, paper: Literal["pyramid"]) -> Pyramid: ...
-@overload
-def settings(edition: str, paper: Literal["compressing"]) -> Compressing: ...
-@overload
-def settings(edition: str, paper: str) -> Settings: ...
-def settings(edition: str, paper: str) -> Scale:
+def settings(edition: str, paper: str) -> Settings:
     """The settings of an edition for a paper: `settings("small", "triage").epochs`.
 
     Raises UserError for an unknown edition, paper or change, naming the nearest right one.
@@ -273,7 +180,7 @@ def settings(edition: str, paper: str) -> Scale:
     # With changes it is an exploration: what is decided is decided in an edition as it stands.
     if changes and changed["seeds"] and "fresh" in changed:
         changed["fresh"] = changed["confirmed"] = 0
-    return kind_of(paper, changed)(**changed)
+    return Settings(**changed)
 
 
 def seeds(edition: str, paper: str, dataset: str) -> tuple[int, ...]:

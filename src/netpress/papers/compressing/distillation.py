@@ -4,7 +4,7 @@ Per data set and seed a teacher, the student alone and the student as the paper 
 edition sweeps also every temperature and every weight, with and without the factor T^2.
 """
 
-from netpress.editions import FRESH, Compressing, confirms, of
+from netpress.editions import FRESH, Settings, confirms, of
 from netpress.papers.paper import Kind
 from netpress.runs.measures import Agreement
 from netpress.runs.run import Run
@@ -39,7 +39,7 @@ ROWS: dict[str, Kind] = {
 # GRID ----------------------------------------------------------------------------------------------------------------
 
 
-def runs(chosen: Compressing, seeds: tuple[int, ...]) -> tuple[Run, ...]:
+def runs(chosen: Settings, seeds: tuple[int, ...]) -> tuple[Run, ...]:
     """All runs of this part, needs first."""
     return tuple(
         run
@@ -56,7 +56,7 @@ def runs(chosen: Compressing, seeds: tuple[int, ...]) -> tuple[Run, ...]:
     )
 
 
-def sweeps(chosen: Compressing, dataset: str, seed: int) -> tuple[str, ...]:
+def sweeps(chosen: Settings, dataset: str, seed: int) -> tuple[str, ...]:
     """What is swept on a data set with a seed: temperatures and weights; with fresh seeds what claims are about."""
     count = of(chosen.swept_seeds, dataset)
     if confirms(chosen, seed):
@@ -85,7 +85,7 @@ def methods(swept: tuple[str, ...]) -> dict[str, dict]:
     return {"alone": {}} | {method: taught | told for method, told in distilled.items()}
 
 
-def run_of(chosen: Compressing, place: tuple[str, int], model: str, method: str, teacher: Run | None) -> Run:
+def run_of(chosen: Settings, place: tuple[str, int], model: str, method: str, teacher: Run | None) -> Run:
     """The teacher, or a student; the student alone has a teacher too, to be compared with."""
     dataset, seed = place
     told = methods(("temperature", "alpha")).get(method, {})
@@ -100,7 +100,7 @@ def run_of(chosen: Compressing, place: tuple[str, int], model: str, method: str,
 # STAGES --------------------------------------------------------------------------------------------------------------
 
 
-def stage(chosen: Compressing, dataset: str, told: dict) -> Stage:
+def stage(chosen: Settings, dataset: str, told: dict) -> Stage:
     """The one stage of every run: Adam at a constant rate, as in the Keras example, without augmentation."""
     return Stage(
         "train", epochs=of(chosen.distilled_epochs, dataset), batch_size=chosen.distilled_batch, optimiser="adam",

@@ -7,7 +7,7 @@ each network with a view of its own; on the longest schedule also without mixing
 
 from netpress.compress.edits import Pretrained
 from netpress.data.registry import DATASETS
-from netpress.editions import Compressing, confirms
+from netpress.editions import Settings, confirms
 from netpress.papers.paper import Kind
 from netpress.runs.measures import Agreement
 from netpress.runs.run import Edit, Run
@@ -41,7 +41,7 @@ JUDGED = ("matched", "alone")  # what claims are about: with fresh seeds these a
 # GRID ----------------------------------------------------------------------------------------------------------------
 
 
-def runs(chosen: Compressing, seeds: tuple[int, ...]) -> tuple[Run, ...]:
+def runs(chosen: Settings, seeds: tuple[int, ...]) -> tuple[Run, ...]:
     """All runs of this part, needs first."""
     return tuple(
         run
@@ -59,7 +59,7 @@ def runs(chosen: Compressing, seeds: tuple[int, ...]) -> tuple[Run, ...]:
     )
 
 
-def teacher_run(chosen: Compressing, dataset: str, seed: int) -> Run:
+def teacher_run(chosen: Settings, dataset: str, seed: int) -> Run:
     """The large BiT network, trained here or tuned from published weights."""
     model, width = chosen.matched_teacher
     begin: tuple[Edit, ...] = (Pretrained(model),) if chosen.weights == "pretrained" else ()
@@ -70,7 +70,7 @@ def teacher_run(chosen: Compressing, dataset: str, seed: int) -> Run:
     )  # fmt: skip
 
 
-def student_run(chosen: Compressing, teacher: Run, way: str, length: int) -> Run:
+def student_run(chosen: Settings, teacher: Run, way: str, length: int) -> Run:
     """The small BiT network; the one trained alone has a teacher too, to be compared with."""
     model, width = chosen.matched_student
     learn = stage(chosen.matched_epochs * length, chosen.matched_rate, chosen.batch, told(way, teacher.dataset))
@@ -82,7 +82,7 @@ def student_run(chosen: Compressing, teacher: Run, way: str, length: int) -> Run
     )  # fmt: skip
 
 
-def scale(chosen: Compressing) -> dict:
+def scale(chosen: Settings) -> dict:
     """What an edition sets for every run."""
     return {"px": chosen.matched_px, "images": chosen.images, "judged_on": chosen.judged_on}
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from netpress.compress.edits import Inherit, Prune, ShareWeights, gradual
 from netpress.data.registry import DATASETS
-from netpress.editions import FRESH, Compressing, confirms, of
+from netpress.editions import FRESH, Settings, confirms, of
 from netpress.papers.paper import Kind, facts_of, meets
 from netpress.runs.measures import Agreement, Integers, StoredSize
 from netpress.runs.run import Edit, Run
@@ -49,7 +49,7 @@ TEMPERATURE, ALPHA = 4.0, 0.9
 # GRID ----------------------------------------------------------------------------------------------------------------
 
 
-def runs(chosen: Compressing, seeds: tuple[int, ...]) -> tuple[Run, ...]:
+def runs(chosen: Settings, seeds: tuple[int, ...]) -> tuple[Run, ...]:
     """All runs of this part, needs first."""
     return tuple(
         run
@@ -72,7 +72,7 @@ def judged(run: Run) -> bool:
     return needed or factors["role"] == "parent" or factors["finish"] == "distilled"
 
 
-def compressed(chosen: Compressing, parent: Run) -> Iterator[Run]:
+def compressed(chosen: Settings, parent: Run) -> Iterator[Run]:
     """The parent pruned by every method, and with shared weights."""
     place = (parent.dataset, parent.seed)
     pruned = [
@@ -91,7 +91,7 @@ def compressed(chosen: Compressing, parent: Run) -> Iterator[Run]:
                 yield run_of(chosen, place, parent.model, method, steps, before)
 
 
-def narrow(chosen: Compressing, parent: Run) -> Iterator[Run]:
+def narrow(chosen: Settings, parent: Run) -> Iterator[Run]:
     """Narrow networks, each as large on disk as the parent is when pruned, trained as long as both together."""
     for ratio in sorted(set(MATCHED) & set(chosen.ratios)):
         for finish, steps in from_scratch(chosen, parent.dataset).items():
@@ -102,7 +102,7 @@ def narrow(chosen: Compressing, parent: Run) -> Iterator[Run]:
 
 
 def run_of(
-    chosen: Compressing, place: tuple[str, int], model: str, method: "Method", steps: tuple[Stage | Edit, ...],
+    chosen: Settings, place: tuple[str, int], model: str, method: "Method", steps: tuple[Stage | Edit, ...],
     parent: Run | None = None, narrowed: float = 1.0,
 ) -> Run:  # fmt: skip
     """A run at a place: data set and seed."""
@@ -153,7 +153,7 @@ def measures(method: Method) -> tuple:
 # STAGES --------------------------------------------------------------------------------------------------------------
 
 
-def train(chosen: Compressing, dataset: str) -> Stage:
+def train(chosen: Settings, dataset: str) -> Stage:
     """How parents are trained."""
     return Stage(
         "train", epochs=chosen.parent_epochs, lr=chosen.parent_rate, schedule=chosen.parent_schedule,
@@ -161,7 +161,7 @@ def train(chosen: Compressing, dataset: str) -> Stage:
     )  # fmt: skip
 
 
-def retrain(chosen: Compressing, dataset: str, epochs: int, name: str = "retrain") -> Stage:
+def retrain(chosen: Settings, dataset: str, epochs: int, name: str = "retrain") -> Stage:
     """Retraining with the zeros held."""
     return Stage(name, epochs=epochs, lr=chosen.retrain_rate, batch_size=chosen.batch, view=DATASETS[dataset].view)
 
@@ -172,7 +172,7 @@ def pruned(ratio: int, how: str, finish: str) -> Method:
     return Method(f"pruned-{ratio}x-{how}-{finish}", "pruned", ratio=ratio, how=how, finish=finish, against=against)
 
 
-def pruning(chosen: Compressing, dataset: str) -> dict[Method, tuple[Stage | Edit, ...]]:
+def pruning(chosen: Settings, dataset: str) -> dict[Method, tuple[Stage | Edit, ...]]:
     """Every method of pruning, and its control.
 
     Gradual pruning ranks all layers together; its steps share the epochs of retraining.
@@ -191,7 +191,7 @@ def pruning(chosen: Compressing, dataset: str) -> dict[Method, tuple[Stage | Edi
     return methods
 
 
-def sharing(chosen: Compressing, dataset: str, bits: int) -> dict[str, tuple[Stage | Edit, ...]]:
+def sharing(chosen: Settings, dataset: str, bits: int) -> dict[str, tuple[Stage | Edit, ...]]:
     """Shared weights as k-means leaves them, and with their centroids tuned."""
     share = (Inherit(), ShareWeights(bits))
     tune = Stage(
@@ -201,7 +201,7 @@ def sharing(chosen: Compressing, dataset: str, bits: int) -> dict[str, tuple[Sta
     return {"untuned": share, "tuned": (*share, tune)}
 
 
-def from_scratch(chosen: Compressing, dataset: str) -> dict[str, tuple[Stage, ...]]:
+def from_scratch(chosen: Settings, dataset: str) -> dict[str, tuple[Stage, ...]]:
     """A narrow network taught by the parent, or by the labels alone."""
     alone = replace(train(chosen, dataset), epochs=chosen.parent_epochs + chosen.retrain_epochs)
     distilled = replace(

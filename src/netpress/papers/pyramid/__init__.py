@@ -91,14 +91,14 @@ def grid(edition: str, seeds: tuple[int, ...]) -> tuple[Run, ...]:
     )
 
 
-def from_scratch(chosen: editions.Pyramid, top: Run) -> tuple[Run, ...]:
+def from_scratch(chosen: editions.Settings, top: Run) -> tuple[Run, ...]:
     """Networks from random weights: at 32 px, and on some fresh seeds with the images enlarged."""
     first = (editions.CONFIRMED, editions.FRESH)
     enlarged = any(seed <= top.seed < seed + chosen.enlarged for seed in first)
     return (*native_runs(chosen, top), *(enlarged_runs(chosen, top) if enlarged else ()))
 
 
-def controlled_runs(chosen: editions.Pyramid, top: Run) -> Iterator[Run]:
+def controlled_runs(chosen: editions.Settings, top: Run) -> Iterator[Run]:
     """The controls, VGG19 retrained for as long in each view; with fresh seeds also FitNet without its hint."""
     for view in chosen.views:
         usual = view == editions.PLAIN
@@ -112,7 +112,7 @@ def controlled_runs(chosen: editions.Pyramid, top: Run) -> Iterator[Run]:
                 yield level_run(chosen, Cell(level, direction, SOFT_TARGETS), top)
 
 
-def top_run(chosen: editions.Pyramid, dataset: str, seed: int) -> Run:
+def top_run(chosen: editions.Settings, dataset: str, seed: int) -> Run:
     """VGG19."""
     begin: tuple[Edit, ...] = (Pretrained(TOP),) if chosen.weights == "pretrained" else ()
     px = editions.of(chosen.px, dataset)
@@ -148,7 +148,7 @@ def usual_regime(approach: str, direction: str) -> str:
     return {FORWARD: FROZEN, BACKWARD: THAWED}[direction] if approach in PYRAMID else ""
 
 
-def compressed_runs(chosen: editions.Pyramid, top: Run) -> Iterator[Run]:
+def compressed_runs(chosen: editions.Settings, top: Run) -> Iterator[Run]:
     """Both directions, five levels, five approaches, without the cells that are not defined: 46 runs."""
     for direction in DIRECTIONS:
         above = dict.fromkeys(NAMES, top)
@@ -163,7 +163,7 @@ def compressed_runs(chosen: editions.Pyramid, top: Run) -> Iterator[Run]:
             above |= {approach: runs.get(approach, runs[INSTEAD]) for approach in PYRAMID}
 
 
-def thawed_runs(chosen: editions.Pyramid, top: Run) -> Iterator[Run]:
+def thawed_runs(chosen: editions.Settings, top: Run) -> Iterator[Run]:
     """The variant of forward in which earlier compressed layers train in stage 2 (section 4 has no frozen layers).
 
     Its first level is the grid's own, where nothing was compressed before: 4 levels x 2 approaches.
@@ -177,7 +177,7 @@ def thawed_runs(chosen: editions.Pyramid, top: Run) -> Iterator[Run]:
             yield above
 
 
-def native_runs(chosen: editions.Pyramid, top: Run) -> Iterator[Run]:
+def native_runs(chosen: editions.Settings, top: Run) -> Iterator[Run]:
     """VGG19 and the forward levels from random weights at 32 px, each trained as VGG19 is.
 
     VGG19 is left out where the grid's own is that very network.
@@ -188,21 +188,21 @@ def native_runs(chosen: editions.Pyramid, top: Run) -> Iterator[Run]:
             yield run_of(chosen, Cell(*place, NATIVE), (step,), (), (top.dataset, top.seed, NATIVE_PX))
 
 
-def enlarged_runs(chosen: editions.Pyramid, top: Run) -> Iterator[Run]:
+def enlarged_runs(chosen: editions.Settings, top: Run) -> Iterator[Run]:
     """The same with the images enlarged, which the paper says removes the anomaly (section 5)."""
     for place in SHALLOWER:
         at = (top.dataset, top.seed, chosen.enlarged_px)
         yield run_of(chosen, Cell(*place, ENLARGED), (whole(chosen, top.dataset),), (), at)
 
 
-def level_run(chosen: editions.Pyramid, cell: Cell, above: Run) -> Run:
+def level_run(chosen: editions.Settings, cell: Cell, above: Run) -> Run:
     """One network below VGG19; `above` is the one that it inherits from and, unless it is Scratch, is taught by."""
     at = (above.dataset, above.seed, above.px)
     return run_of(chosen, cell, steps(chosen, cell), (("teacher", above),), at)
 
 
 def run_of(
-    chosen: editions.Pyramid, cell: Cell, steps: tuple[Stage | Edit, ...], needs: tuple[tuple[str, Run], ...],
+    chosen: editions.Settings, cell: Cell, steps: tuple[Stage | Edit, ...], needs: tuple[tuple[str, Run], ...],
     at: tuple[str, int, int],
 ) -> Run:  # fmt: skip
     """The run of a cell, at a data set, a seed and a size of the images."""
@@ -217,7 +217,7 @@ def run_of(
 # STAGES --------------------------------------------------------------------------------------------------------------
 
 
-def whole(chosen: editions.Pyramid, dataset: str) -> Stage:
+def whole(chosen: editions.Settings, dataset: str) -> Stage:
     """How VGG19 is trained: augmented as is usual for the data set. Compressed networks see no augmentation."""
     return Stage(
         "train", epochs=chosen.parent_epochs, lr=chosen.parent_rate, schedule=chosen.parent_schedule,
@@ -225,7 +225,7 @@ def whole(chosen: editions.Pyramid, dataset: str) -> Stage:
     )  # fmt: skip
 
 
-def steps(chosen: editions.Pyramid, cell: Cell) -> tuple[Stage | Edit, ...]:
+def steps(chosen: editions.Settings, cell: Cell) -> tuple[Stage | Edit, ...]:
     """What each approach does at a level of the pyramid.
 
     Each first inherits every layer of unchanged structure (section 4). Stage 1 trains everything up to the newly
@@ -252,7 +252,7 @@ def upto(name: str) -> tuple[str, ...]:
     return names[: names.index(name) + 1]
 
 
-def imitate(chosen: editions.Pyramid, loss: str, at: str | None, trains: tuple[str, ...]) -> Stage:
+def imitate(chosen: editions.Settings, loss: str, at: str | None, trains: tuple[str, ...]) -> Stage:
     """Stage 1: be like the teacher inside. The same settings for every method."""
     return Stage(
         "imitate", loss=loss, at=at, trains=trains, teacher="teacher", epochs=chosen.imitation_epochs,
@@ -260,12 +260,12 @@ def imitate(chosen: editions.Pyramid, loss: str, at: str | None, trains: tuple[s
     )  # fmt: skip
 
 
-def retrain(chosen: editions.Pyramid, trains: tuple[str, ...]) -> Stage:
+def retrain(chosen: editions.Settings, trains: tuple[str, ...]) -> Stage:
     """Stage 2: cross-entropy with the labels."""
     return Stage("retrain", trains=trains, epochs=chosen.epochs, lr=chosen.rate, batch_size=chosen.batch)
 
 
-def distil(chosen: editions.Pyramid) -> Stage:
+def distil(chosen: editions.Settings) -> Stage:
     """FitNet's stage 2: soft targets and labels."""
     return Stage(
         "retrain", loss="labels-and-soft-targets", teacher="teacher", epochs=chosen.epochs, lr=chosen.rate,

@@ -75,7 +75,7 @@ def grid(edition: str, seeds: tuple[int, ...]) -> tuple[Run, ...]:
     )
 
 
-def controlled_runs(chosen: editions.Triage, parent: Run) -> Iterator[Run]:
+def controlled_runs(chosen: editions.Settings, parent: Run) -> Iterator[Run]:
     """The controls, and student-teacher networks in the further views."""
     for view in chosen.views:
         yield control_run(chosen, parent, view)
@@ -84,7 +84,7 @@ def controlled_runs(chosen: editions.Triage, parent: Run) -> Iterator[Run]:
                 yield compressed_run(chosen, parent, block, INITIALISATIONS[-1], regime, view)
 
 
-def settling_blocks(chosen: editions.Triage, dataset: str, seed: int) -> tuple[str, ...]:
+def settling_blocks(chosen: editions.Settings, dataset: str, seed: int) -> tuple[str, ...]:
     """The blocks whose networks are also retrained until they settle, on a data set with a seed.
 
     The first of those that confirm and of the fresh do so, and those of the search for settings, which is judged on
@@ -95,7 +95,7 @@ def settling_blocks(chosen: editions.Triage, dataset: str, seed: int) -> tuple[s
     return chosen.settled_blocks if dataset in chosen.settled_on and (early or searched) else ()
 
 
-def parent_run(chosen: editions.Triage, dataset: str, seed: int) -> Run:
+def parent_run(chosen: editions.Settings, dataset: str, seed: int) -> Run:
     """The uncompressed VGG16, augmented as is usual for the data set. Compressed networks see no augmentation."""
     begin: tuple[Edit, ...] = (Pretrained("vgg16"),) if chosen.weights == "pretrained" else ()
     train = Stage(
@@ -114,7 +114,7 @@ def parent_run(chosen: editions.Triage, dataset: str, seed: int) -> Run:
     )
 
 
-def control_run(chosen: editions.Triage, parent: Run, view: str) -> Run:
+def control_run(chosen: editions.Settings, parent: Run, view: str) -> Run:
     """The parent retrained for as long as the compressed networks, in the same view: what retraining alone gains."""
     retraining = ONE_CYCLE if view == editions.PLAIN else view
     whole = retrain(chosen, "", DATASETS[parent.dataset].view if retraining == AUGMENTED else "plain")["thawed"]
@@ -132,7 +132,7 @@ def control_run(chosen: editions.Triage, parent: Run, view: str) -> Run:
 
 
 def compressed_run(
-    chosen: editions.Triage, parent: Run, block: str, initialisation: str, regime: str, retraining: str = ONE_CYCLE
+    chosen: editions.Settings, parent: Run, block: str, initialisation: str, regime: str, retraining: str = ONE_CYCLE
 ) -> Run:
     """VGG16 with one block replaced by a single convolution."""
     usual = retraining == ONE_CYCLE
@@ -156,7 +156,7 @@ def compressed_run(
     )
 
 
-def scale(chosen: editions.Triage, dataset: str) -> dict:
+def scale(chosen: editions.Settings, dataset: str) -> dict:
     """What an edition sets for every run on a data set."""
     px = editions.of(chosen.px, dataset)
     return {"px": px, "width": chosen.width, "images": chosen.images, "judged_on": chosen.judged_on}
@@ -166,7 +166,7 @@ def scale(chosen: editions.Triage, dataset: str) -> dict:
 
 
 def steps(
-    chosen: editions.Triage, dataset: str, block: str, initialisation: str, regime: str, retraining: str
+    chosen: editions.Settings, dataset: str, block: str, initialisation: str, regime: str, retraining: str
 ) -> tuple[Stage | Edit, ...]:
     """Begin from the parent, initialise the replacement, retrain."""
     stages = {
@@ -177,7 +177,7 @@ def steps(
     return (Inherit(), *begin(chosen, block)[initialisation], stages[retraining][regime])
 
 
-def begin(chosen: editions.Triage, block: str) -> dict[str, tuple[Stage | Edit, ...]]:
+def begin(chosen: editions.Settings, block: str) -> dict[str, tuple[Stage | Edit, ...]]:
     """The three initialisations (ICLR text, sections 2.3.1, 2.3.3 and 2.3.5)."""
     imitate = Stage(
         "imitate",
@@ -195,7 +195,7 @@ def begin(chosen: editions.Triage, block: str) -> dict[str, tuple[Stage | Edit, 
     return {"random": (Random(block),), "mean": (Mean(block),), "student-teacher": (Random(block), imitate)}
 
 
-def retrain(chosen: editions.Triage, block: str, view: str = "plain") -> dict[str, Stage]:
+def retrain(chosen: editions.Settings, block: str, view: str = "plain") -> dict[str, Stage]:
     """Frozen: only the replacement trains. Thawed: everything does."""
     return {
         regime: Stage(
@@ -205,7 +205,7 @@ def retrain(chosen: editions.Triage, block: str, view: str = "plain") -> dict[st
     }
 
 
-def settle(chosen: editions.Triage, block: str) -> dict[str, Stage]:
+def settle(chosen: editions.Settings, block: str) -> dict[str, Stage]:
     """The same at a constant rate until the network is as good as it gets, so that its speed can be told (ours).
 
     Accuracy is also measured within the first epochs, where most of it is won.
