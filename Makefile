@@ -9,7 +9,6 @@ VENV := .venv
 READY := $(VENV)/ready
 BIN := $(VENV)/bin
 PIP := PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip
-SITE := _build/html
 EDITIONS ?=
 PYTEST_WORKERS ?= 2
 # Where torch is looked for too, such as https://download.pytorch.org/whl/cpu: on Linux the package index has CUDA's alone.
@@ -66,10 +65,8 @@ lock: ## requirements.lock after a change of pyproject.toml (needs uv); UPGRADE=
 environment: $(READY) ## the environment in .venv
 
 .PHONY: book
-book: $(READY) ## train the demo edition, run the chapters, build the site
+book: $(READY) ## the site of the committed records; then train the demo edition, whose pages join
 	@$(BIN)/netpress book $(if $(EDITIONS),--editions $(EDITIONS))
-	@echo; echo "Open $(CURDIR)/$(SITE)/index.html in a browser,"
-	@echo "or run: $(BIN)/python -m http.server --directory $(SITE) 8000   and go to http://localhost:8000"
 
 # By file: what the tests of a file share is made once. (xdist's groups have no effect with pytest 9.)
 .PHONY: test

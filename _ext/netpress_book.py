@@ -1,4 +1,5 @@
-"""What this book adds to Sphinx: figures and tables that notebooks have glued, numbered and captioned.
+"""What this book adds to Sphinx: figures and tables that notebooks have glued, numbered and captioned; what can be
+taken away from a page.
 
 A plain `jupyter-book build .` shows what `netpress book` has run last; before that, chapters without outputs.
 """
@@ -7,16 +8,24 @@ import html
 import re
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
+import yaml
 from docutils import nodes
 from docutils.statemachine import StringList
 from myst_nb.core.variables import RetrievalError
 from myst_nb.ext.glue.directives import PasteFigureDirective
 from myst_nb.ext.glue.utils import retrieve_glue_data
 from sphinx.application import Sphinx
-from sphinx.util.docutils import SphinxTranslator
+from sphinx.util.docutils import SphinxDirective, SphinxTranslator
+
+from netpress.report import explorer
 
 DATA = "_data"  # where a site has the numbers of its tables and figures
+NOTEBOOKS = "_notebooks"  # where a site has the notebooks of its pages, as they were committed
+PDF = "netpress.pdf"  # beside index.html, once it was printed
+FURTHER = "editions/"  # pages of further editions
+LAST = 950  # after Sphinx and the theme have done their part
 
 
 class glued_table(nodes.General, nodes.Element):
@@ -27,39 +36,28 @@ class GlueFigure(PasteFigureDirective):
     """`{glue-figure} key`: as `{glue:figure}`; without content, the caption is the one that the object has."""
 
     def run(self) -> list[nodes.Node]:
+        try:
+            said = retrieve_glue_data(self.document, self.arguments[0]).metadata.get("netpress", {})
+        except RetrievalError:
+            said = {}
         if not self.content:
-            self.content = StringList([self.own_caption()], source="glue")
-        return [self.with_links(node) for node in super().run()]
+            caption = re.sub(r"([\\`*_{}\[\]<>$~|])", r"\\\1", said.get("caption", ""))
+            self.content = StringList([caption], source="glue")
+        return [self.with_links(node, said.get("csv", "")) for node in super().run()]
 
-    def with_links(self, node: nodes.Node) -> nodes.Node:
+    def with_links(self, node: nodes.Node, csv: str) -> nodes.Node:
         """The figure or table with a line below it: its own address, and its numbers as a file."""
-        if not isinstance(node, nodes.figure) or not node["names"] or not (csv := self.said().get("csv", "")):
+        env = self.document.settings.env
+        if not csv or env.app.builder.name != "html" or not isinstance(node, nodes.figure) or not node["names"]:
             return node
         label = node["names"][0]
-        env = self.document.settings.env
-        builder = env.app.builder
-        if builder.name != "html":
-            return node
-        folder = Path(builder.outdir, DATA)
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / f"{label}.csv").write_text(csv, encoding="utf-8")
-        up = "../" * env.docname.count("/")
-        name = html.escape(label)
-        links = f'<a href="#{html.escape(node["ids"][0])}">Link</a> <a href="{up}{DATA}/{name}.csv" download>CSV</a>'
+        place = Path(env.app.builder.outdir, DATA, f"{label}.csv")
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_text(csv, encoding="utf-8")
+        file = f"{'../' * env.docname.count('/')}{DATA}/{html.escape(label)}.csv"
+        links = f'<a href="#{html.escape(node["ids"][0])}">Link</a> <a href="{file}" download>CSV</a>'
         node += nodes.raw("", f'<p class="np-take">{links}</p>', format="html")
         return node
-
-    def said(self) -> dict[str, Any]:
-        """What came with the object: its caption, and its numbers."""
-        try:
-            return retrieve_glue_data(self.document, self.arguments[0]).metadata.get("netpress", {})
-        except RetrievalError:
-            return {}
-
-    def own_caption(self) -> str:
-        """The caption that came with the object, with what Markdown would read as its own made plain."""
-        caption = self.said().get("caption", "")
-        return "".join(f"\\{letter}" if letter in "\\`*_{}[]<>$~|" else letter for letter in caption)
 
 
 class GlueTable(GlueFigure):
@@ -78,19 +76,34 @@ class GlueTable(GlueFigure):
         return [table, *rest]
 
 
-def _caption(node: nodes.Element) -> str | None:
+def caption_of(node: nodes.Element) -> str | None:
     """What a cross-reference prints for a table."""
-    for caption in node.findall(nodes.caption):
-        return caption.astext()
-    return None
+    return next((caption.astext() for caption in node.findall(nodes.caption)), None)
 
 
-def _open(self: SphinxTranslator, node: nodes.Element) -> None:
+def open_table(self: SphinxTranslator, node: nodes.Element) -> None:
     self.body.append(self.starttag(node, "figure", CLASS="glued-table"))
 
 
-def _close(self: SphinxTranslator, node: nodes.Element) -> None:
+def close_table(self: SphinxTranslator, node: nodes.Element) -> None:
     self.body.append("</figure>\n")
+
+
+class CiteThis(SphinxDirective):
+    """`{cite-this}`: the entry for BibTeX that CITATION.cff makes."""
+
+    def run(self) -> list[nodes.Node]:
+        cff = yaml.safe_load(Path(self.env.srcdir, "CITATION.cff").read_text(encoding="utf-8"))
+        authors = " and ".join(
+            f"{{{a.get('name') or a['given-names'] + ' ' + a['family-names']}}}" for a in cff["authors"]
+        )
+        held = {"author": authors, "title": f"{{{cff['title']}}}", "version": cff["version"], "note": "Software"}
+        held |= {"year": str(cff["date-released"])[:4]} if "date-released" in cff else {}
+        held |= {"url": cff["url"]} if "url" in cff else {}
+        lines = ",\n".join(f"  {name} = {{{value}}}" for name, value in held.items())
+        block = nodes.literal_block("", f"@software{{netpress,\n{lines}\n}}")
+        block["language"] = "bibtex"
+        return [block]
 
 
 def show_executed(app: Sphinx, page: str, content: list[str]) -> None:
@@ -100,36 +113,86 @@ def show_executed(app: Sphinx, page: str, content: list[str]) -> None:
         content[0] = executed.read_text(encoding="utf-8")
 
 
-REFERENCE = re.compile(r'(<a class="np-ref"[^>]*href="[^"#]*#([\w-]+)"[^>]*>)[^<]*(</a>)')
-KINDS = {"figure": "Figure", "table": "Table"}
+def number_further(app: Sphinx, env: Any) -> list[str]:
+    """Number figures and tables on each page of a further edition: Sphinx does so only in its tree of contents."""
+    for page in sorted(name for name in env.found_docs if name.startswith(FURTHER)):
+        count: dict[str, int] = {}
+        numbers = env.toc_fignumbers[page] = {}
+        for node in env.get_doctree(page).findall(nodes.Element):
+            kind = env.get_domain("std").get_enumerable_node_type(node)
+            if kind in ("figure", "table") and node["ids"]:
+                count[kind] = count.get(kind, 0) + 1
+                numbers.setdefault(kind, {})[node["ids"][0]] = (count[kind],)
+    return []
 
 
-def with_numbers(app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: Any) -> None:
-    """Links from cards of claims to figures and tables say these as the book numbers them: "Figure 3"."""
-    if 'class="np-ref"' not in context.get("body", ""):
+def buttons(app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: Any) -> None:
+    """A menu at the top of a page: what can be taken away. Pages of further editions have no source to be edited."""
+    if doctree is None or "header_buttons" not in context:
         return
-    numbers = {
-        name: f"{KINDS[kind]} {'.'.join(map(str, number))}"
-        for placed in app.env.toc_fignumbers.values()
-        for kind, found in placed.items()
-        if kind in KINDS
-        for name, number in found.items()
-    }
-    context["body"] = REFERENCE.sub(
-        lambda link: f"{link[1]}{numbers[link[2]]}{link[3]}" if link[2] in numbers else link[0], context["body"]
-    )
+    if page.startswith(FURTHER):
+        kept = [b for b in context["header_buttons"] if b.get("label") not in ("launch-buttons", "source-buttons")]
+        context["header_buttons"][:] = kept
+    up, chapter = "../" * page.count("/"), re.sub(f"^{FURTHER}[^/]+/", "", page)
+    links = {"The book as PDF": f"{up}{PDF}"} if Path(app.srcdir, PDF).exists() else {}
+    if Path(app.srcdir, NOTEBOOKS, f"{chapter}.ipynb").exists():
+        links["This page's notebook"] = f"{up}{NOTEBOOKS}/{chapter}.ipynb"
+    menu = [{"type": "link", "text": t, "tooltip": t, "url": u, "icon": "", "label": t} for t, u in links.items()]
+    group = {"type": "group", "tooltip": "Take away", "icon": "fas fa-download", "buttons": menu, "label": "take-away"}
+    context["header_buttons"][:0] = [group] if menu else []
 
 
-def no_longer_ours(app: Sphinx, error: Exception | None) -> None:
-    """A site that was built into is not the one that `netpress book` has published: let it be made again."""
-    Path(app.outdir, ".netpress-site").unlink(missing_ok=True)
+def explore(app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: Any) -> None:
+    """The scripts of the explorer, on the page that has one and nowhere else; its data are a file of their own."""
+    if f'id="{explorer.ELEMENT}"' not in context.get("body", ""):
+        return
+    scripts = [name for name in explorer.FILES if name.endswith(".js")]
+    if app.builder.name == "html":
+        context["body"], data = explorer.split(context["body"])
+        scripts.insert(0, f"{explorer.ELEMENT}-{page.replace('/', '-')}.js")
+        Path(app.outdir, "_static", scripts[0]).write_text(data, encoding="utf-8")
+    for name in scripts:
+        app.add_js_file(name, loading_method="defer")
+    for name in set(explorer.FILES) - set(scripts):
+        app.add_css_file(name)
+
+
+def files(app: Sphinx, error: Exception | None) -> None:
+    """Beside the pages: their notebooks, the PDF, and the explorer's scripts."""
+    out = Path(app.outdir)
+    (out / ".netpress-site").unlink(missing_ok=True)  # what is built into is not the site that was published
+    if error or app.builder.name != "html":
+        return
+    taken = [path.relative_to(app.srcdir) for path in Path(app.srcdir, NOTEBOOKS).rglob("*.ipynb")]
+    for name in [*taken, *([PDF] if Path(app.srcdir, PDF).exists() else [])]:
+        (out / name).parent.mkdir(parents=True, exist_ok=True)
+        (out / name).write_bytes(Path(app.srcdir, name).read_bytes())
+    for name, text in explorer.assets().items():
+        (out / "_static" / name).write_text(text, encoding="utf-8")
+
+
+def addresses(app: Sphinx, config: Any) -> None:
+    """What follows from the address of the site and from that of the code, each of which is one setting."""
+    config.ogp_site_url = config.html_baseurl
+    config.notfound_urls_prefix = f"{urlsplit(config.html_baseurl).path.rstrip('/')}/"
+    if config.html_theme_options.get("repository_url"):
+        for name in ("use_repository_button", "use_edit_page_button", "use_issues_button"):
+            config.html_theme_options[name] = True
+        config.html_theme_options["launch_buttons"] = {
+            "binderhub_url": "https://mybinder.org", "colab_url": "https://colab.research.google.com",
+            "notebook_interface": "jupyterlab",
+        }  # fmt: skip
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
-    app.add_enumerable_node(glued_table, "table", _caption, html=(_open, _close))
+    app.add_enumerable_node(glued_table, "table", caption_of, html=(open_table, close_table))
     app.add_directive("glue-figure", GlueFigure)
     app.add_directive("glue-table", GlueTable)
+    app.add_directive("cite-this", CiteThis)
+    app.connect("config-inited", addresses, priority=100)
     app.connect("source-read", show_executed)
-    app.connect("html-page-context", with_numbers)
-    app.connect("build-finished", no_longer_ours)
+    app.connect("env-get-updated", number_further, priority=LAST)
+    app.connect("html-page-context", buttons, priority=LAST)
+    app.connect("html-page-context", explore, priority=LAST)
+    app.connect("build-finished", files)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

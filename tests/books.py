@@ -14,4 +14,5 @@ def small_book(folder: Path) -> Path:
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(ROOT / "_config.yml", folder)
     shutil.copy(ROOT / "chapters" / "references.bib", folder / "chapters")
+    shutil.copytree(ROOT / "chapters" / "editions", folder / "chapters" / "editions")
     return folder

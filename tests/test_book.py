@@ -1,8 +1,10 @@
 """The book's machinery: parameters, glued values, pages of further editions, the site and its checks."""
 
+import base64
 import json
 import math
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -15,8 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as some
 
 from netpress import book
-from netpress.book import glue, notebooks, render, site, toc, variants
-from netpress.book.renderer import Renderer
+from netpress.book import build, glue, parameters, render
 from netpress.errors import UserError
 from netpress.runs import records
 
@@ -95,28 +96,6 @@ def test_what_is_not_right_is_refused_by_name(name, value):
         assert type(getattr(made, name)) is type(value)
 
 
-@pytest.mark.parametrize(
-    ("text", "meant"),
-    [
-        ("edition=demo", "demo"),
-        ("edition=demo+epochs=2", "demo+epochs=2"),
-        ("seeds=[0, 1]", [0, 1]),
-        ("run_missing=false", False),
-        ("rate=1e-3", 0.001),
-        ("rate=nan", "nan"),
-    ],
-)
-def test_parameters_are_read_as_literals(text, meant):
-    name, value = book.parameter(text)
-    assert name == text.split("=")[0] and value == meant and type(value) is type(meant)
-
-
-@pytest.mark.parametrize("text", ["edition", "=demo", "print(1)=2", ""])
-def test_what_sets_nothing_is_refused(text):
-    with pytest.raises(UserError, match="NAME=VALUE"):
-        book.parameter(text)
-
-
 def test_what_papermill_has_put_into_the_kernel_is_checked(monkeypatch):
     class Shell:
         user_ns = {"In": ["", "edition = 'demo'", "# Parameters\nedition = 'demo'\nsedes = [1]\n"]}
@@ -132,7 +111,7 @@ def test_what_papermill_has_put_into_the_kernel_is_checked(monkeypatch):
 def test_what_is_no_table_of_contents_is_named(tmp_path, content):
     (tmp_path / "_toc.yml").write_bytes(content)
     with pytest.raises(UserError, match=r"_toc\.yml is no table of contents"):
-        toc.read(tmp_path)
+        build.read_toc(tmp_path)
 
 
 BROKEN = ['{"cells": [', "[]", "{}", '{"cells": [1]}', '{"cells": [{"source": 5}]}', '{"cells": [{"metadata": 1}]}']
@@ -146,6 +125,12 @@ def test_a_file_that_is_no_notebook_is_named(tmp_path, content):
         book.check_parameters(broken, {})
     with pytest.raises(UserError, match="no chapter"):
         book.check_parameters(tmp_path / "absent.ipynb", {})
+
+
+def test_a_byte_order_mark_is_read(tmp_path):
+    marked = tmp_path / "sample.ipynb"
+    marked.write_text(SAMPLE.read_text(encoding="utf-8"), encoding="utf-8-sig")
+    assert parameters.defaults(marked) == parameters.defaults(SAMPLE)
 
 
 def test_the_command_remakes_the_page():
@@ -172,6 +157,17 @@ def test_numbers_are_written_out(value, form, written):
     assert glue.written("x", value, form) == written
 
 
+def test_a_sentence_is_filled_and_escaped(monkeypatch):
+    said = []
+    monkeypatch.setattr("IPython.display.display", lambda bundle, raw: said.append(bundle["text/markdown"]))
+    glue.say(
+        "In **{n:,d}** networks {name} costs {gap:.1f} points, {other:.1f}.", n=900, name="a_b*", gap=-2.13, other=None
+    )
+    assert said == ["In **900** networks a\\_b\\* costs \N{MINUS SIGN}2.1 points, not run."]
+    with pytest.raises(UserError, match="needs a format"):
+        glue.say("{n}", n=1.5)
+
+
 def test_numpy_numbers_are_numbers():
     import numpy as np
 
@@ -191,11 +187,13 @@ def test_hostile_text_in_a_table_is_escaped():
     assert "<script" not in content and "<img" not in content and "&lt;img" in content
 
 
+class Framed:
+    def _repr_html_(self):
+        return '<figure class="np-figure"><div>x</div><figcaption>c</figcaption></figure>'
+
+
 def test_captions_are_left_to_the_page():
-    table = "<div><table>{}<tr></tr></table></div>"
-    assert glue.without_caption(table.format("<caption>a</caption>")) == table.format("")
-    framed = glue.without_caption('<figure class="np-figure"><div>x</div><figcaption>c</figcaption></figure>')
-    assert framed == '<div class="np-figure"><div>x</div></div>'
+    assert glue.shown("f", Framed())["text/html"] == '<div class="np-figure"><div>x</div></div>'
 
 
 # pages of further editions
@@ -203,36 +201,34 @@ def test_captions_are_left_to_the_page():
 
 def test_labels_and_title_of_a_further_edition_have_its_name():
     notebook = nbformat.read(SAMPLE, as_version=4)
-    names = variants.labels(notebook)
+    names = build.labels(notebook)
     assert names == ["sec-triage-sample", "eq-triage-sample", "fig-triage-sample", "tab-triage-sample"]
-    made = variants.for_edition(notebook, "demo+epochs=1", names)
-    assert variants.labels(made) == [f"{name}-demo-epochs-1" for name in names]
+    made = build.for_edition(notebook, "demo+epochs=1", names)
+    assert build.labels(made) == [f"{name}-demo-epochs-1" for name in names]
     first = made.cells[0].source
     assert "# A sample (edition demo+epochs=1)" in first
     assert "{numref}`fig-triage-sample-demo-epochs-1`" in first and "{cite}`nowak2018triage`" in first
-    assert variants.labels(notebook) == names
+    assert build.labels(notebook) == names
 
 
 def test_links_of_a_further_editions_page_lead_out_of_its_folder():
-    bundle = {
-        "text/html": '<a href="../together/scoreboard.html#claim-T1">T1</a> <a href="#here">',
-        "text/plain": "../",
-    }
-    variants.deeper(bundle)
-    assert '"../../../together/scoreboard.html#claim-T1"' in bundle["text/html"] and '"#here"' in bundle["text/html"]
-    assert bundle["text/plain"] == "../"
+    data = {"text/html": '<a href="../together/scoreboard.html#claim-T1">T1</a> <a href="#here">', "text/plain": "../"}
+    cell = nbformat.v4.new_code_cell(outputs=[nbformat.v4.new_output("display_data", data=data)])
+    made = build.for_edition(nbformat.v4.new_notebook(cells=[cell]), "demo", ())
+    found = made.cells[0].outputs[0].data
+    assert '"../../../together/scoreboard.html#claim-T1"' in found["text/html"] and '"#here"' in found["text/html"]
+    assert found["text/plain"] == "../" and made.metadata.orphan and made.metadata.nosearch
 
 
 def test_only_whole_labels_are_renamed():
     text = "{ref}`sec-a` sec-ab x-sec-a {ref}`words <sec-a>` (sec-a)="
-    assert variants.renamed(text, ["sec-a"], "e") == "{ref}`sec-a-e` sec-ab x-sec-a {ref}`words <sec-a-e>` (sec-a-e)="
+    assert build.renamed(text, ["sec-a"], "e") == "{ref}`sec-a-e` sec-ab x-sec-a {ref}`words <sec-a-e>` (sec-a-e)="
 
 
-def test_contents_get_a_part_for_further_editions():
+def test_pages_are_found_in_the_contents():
     contents = {"root": "chapters/index", "parts": [{"chapters": [{"file": "chapters/triage/sample"}]}]}
-    assert toc.files(contents) == ["chapters/index", "chapters/triage/sample"]
-    made = toc.with_editions(toc.moved(contents, "chapters/"), {"demo": ["triage/sample"]})
-    assert toc.files(made) == ["index", "triage/sample", "editions/demo/index", "editions/demo/triage/sample"]
+    assert build.pages_of(contents) == ["chapters/index", "chapters/triage/sample"]
+    assert build.pages_of(build.moved(contents, "chapters/")) == ["index", "triage/sample"]
 
 
 # executed notebooks
@@ -247,7 +243,7 @@ def test_what_differs_from_run_to_run_is_dropped():
         nbformat.v4.new_output("stream", name="stdout", text="kept"),
     ]
     notebook.metadata["papermill"] = {"input_path": "somewhere"}
-    kept = notebooks.clean(notebook, "the key")
+    kept = build.clean(notebook, "the key")
     assert [output["text"] for output in kept.cells[1].outputs] == ["kept"]
     assert kept.cells[1].metadata == {"tags": ["parameters", "remove-input", "remove-cell"]}
     assert set(kept.metadata) == {"kernelspec", "language_info", "netpress"}
@@ -268,7 +264,8 @@ def test_a_page_is_run_again_when_what_it_shows_has_changed(tmp_path, monkeypatc
     )
 
     def keys():
-        return {name: site.job_of(books.ROOT, name, edition, "shared").key for name, edition in every.items()}
+        made = build.Book(books.ROOT)
+        return {name: made.job(name, edition, trained=False).key for name, edition in every.items()}
 
     before = keys()
     (tmp_path / changed).parent.mkdir(parents=True)
@@ -278,13 +275,14 @@ def test_a_page_is_run_again_when_what_it_shows_has_changed(tmp_path, monkeypatc
     assert other >= set(chapters) and "pyramid/accuracy" not in other
 
 
-def test_a_cut_notebook_counts_as_none(tmp_path):
+def test_a_damaged_page_is_made_again(tmp_path):
     path = tmp_path / "page.ipynb"
-    assert notebooks.key_of(path) == ""
+    job = build.Job(tmp_path, "page", path, key="k")
+    assert job.outdated
     path.write_text('{"metadata": {"netpress": {"key": "k"}}}')
-    assert notebooks.key_of(path) == "k"
+    assert not job.outdated
     path.write_text('{"metadata": {"netpr')
-    assert notebooks.key_of(path) == ""
+    assert job.outdated
 
 
 # the site
@@ -318,14 +316,15 @@ def test_a_folder_that_is_no_site_is_never_replaced(tmp_path):
     render.replaceable(tmp_path / "new")
 
 
-def test_publishing_replaces_the_whole_site(tmp_path):
-    old, new = tmp_path / "html", tmp_path / "made"
-    for folder, name in ((old, "old.html"), (new, "new.html")):
-        folder.mkdir()
-        (folder / name).touch()
-    render.publish(new, old)
-    assert [file.name for file in old.iterdir()] == ["new.html"]
-    assert sorted(file.name for file in tmp_path.iterdir()) == ["html"]
+def test_old_addresses_lead_on(tmp_path):
+    (tmp_path / "new").mkdir()
+    (tmp_path / "new" / "page.html").touch()
+    (tmp_path / "_redirects.json").write_text(
+        '{"old/deep/one": "new/page#here", "gone": "nowhere", "new/page": "new/page"}'
+    )
+    render.redirect(tmp_path, tmp_path)
+    assert 'url=../../new/page.html#here"' in (tmp_path / "old" / "deep" / "one.html").read_text()
+    assert not (tmp_path / "gone.html").exists() and (tmp_path / "new" / "page.html").read_text() == ""
 
 
 @pytest.fixture
@@ -337,23 +336,22 @@ def project(tmp_path, monkeypatch, invent):
 
 
 def test_the_best_complete_edition_is_the_main_one(project, invent):
-    folder = project
-    contents = toc.read(folder)
-    with pytest.raises(UserError, match="No record for triage/sample"):
-        site.planned(contents, folder, ())
+    def plan(*chosen):
+        return build.Book(project, chosen).plan(chosen or ("demo", "small", "large"))
+
+    assert plan() == {}
     invent("demo", ("triage",))
     invent("small", ("triage",), 40)
-    assert site.planned(contents, folder, ()).editions == {"triage/sample": ("demo", "small")}
+    assert plan() == {"triage/sample": ("demo", "small")}
     invent("small", ("triage",))
-    plan = site.planned(contents, folder, ())
-    assert plan.editions == {"triage/sample": ("small", "demo")} and plan.further() == {"demo": ["triage/sample"]}
-    assert site.planned(contents, folder, ("demo",)).editions == {"triage/sample": ("demo",)}
+    assert plan() == {"triage/sample": ("small", "demo")}
+    assert plan("demo") == {"triage/sample": ("demo",)}
 
 
 def test_unknown_editions_are_refused_before_anything_is_made(project):
     folder = project
     with pytest.raises(UserError, match="did you mean 'demo'"):
-        book.build(("dmo",))
+        build.build(("dmo",))
     assert not (folder / "_build").exists()
 
 
@@ -365,7 +363,7 @@ def test_a_failing_chapter_is_named_and_the_site_stays(project, invent):
     broken.cells[-1].source = "1 / 0"
     nbformat.write(broken, chapter)
     with pytest.raises(UserError, match=r"triage/sample failed in its code cell \d+: ZeroDivisionError"):
-        book.build(("demo",))
+        build.build(("demo",))
     assert not (folder / "_build" / "html").exists()
     assert not list((folder / "_build").rglob("*.ipynb"))
 
@@ -381,7 +379,7 @@ def test_a_site_is_built_once_and_the_same_again(project, invent, capfd):
     invent("demo", ("triage",))
     best, *_ = invent("small", ("triage",), 40)
     records.write(best, "small", invented.content(best, 0.939), results)
-    assert book.build() == 0
+    assert build.build() == 0
     first = built(folder)
     assert {"index.html", "triage/sample.html", "editions/small/triage/sample.html"} <= set(first)
     main, further = first["triage/sample.html"].decode(), first["editions/small/triage/sample.html"].decode()
@@ -391,12 +389,13 @@ def test_a_site_is_built_once_and_the_same_again(project, invent, capfd):
     assert "&lt;b&gt;&amp;&lt;/b&gt;" in main
 
     executed = {path: path.stat().st_mtime_ns for path in (folder / "_build" / "pages").rglob("*.ipynb")}
-    assert book.build() == 0 and "up to date" in capfd.readouterr().err
+    assert build.build() == 0 and "up to date" in capfd.readouterr().err
     assert built(folder) == first
 
     # from nothing, the bytes are the same; a chapter whose records have not changed is not run again
-    (folder / "_build" / "html" / render.MARK).unlink()
-    assert book.build() == 0
+    shutil.rmtree(folder / "_build" / "html")
+    shutil.rmtree(folder / "_build" / "book")
+    assert build.build() == 0
     assert built(folder) == first
     assert {path: path.stat().st_mtime_ns for path in (folder / "_build" / "pages").rglob("*.ipynb")} == executed
 
@@ -404,28 +403,22 @@ def test_a_site_is_built_once_and_the_same_again(project, invent, capfd):
     changed = next((results / "demo").rglob("*block5-student-teacher-thawed*.json"))
     record = records.read(changed)
     changed.write_bytes(records.encode(record | {"best": 0.987}))
-    assert book.build() == 0
+    assert build.build() == 0
     again = built(folder)
     assert "98.7%" in again["triage/sample.html"].decode() and "98.7%" in again["index.html"].decode()
     assert again["editions/small/triage/sample.html"] == first["editions/small/triage/sample.html"]
 
-    # one page alone, as a full build makes it; a chapter that fails leaves the site as it was
-    said = "Words that its writer wants to see."
-    append(folder, nbformat.v4.new_markdown_cell(said))
-    assert book.preview("triage/sample").name == "sample.html"
+    # a changed chapter changes its page alone; one that fails leaves the site as it was
+    append(folder, nbformat.v4.new_markdown_cell("Words that its writer wants to see."))
+    assert build.build() == 0
     shown = built(folder)
-    assert said in shown["triage/sample.html"].decode() and shown["index.html"] == again["index.html"]
-    chapter = folder / "chapters" / "triage" / "sample.ipynb"
-    whole = chapter.read_bytes()
+    assert (
+        "Words that its writer" in shown["triage/sample.html"].decode() and shown["index.html"] == again["index.html"]
+    )
     append(folder, nbformat.v4.new_code_cell("1 / 0"))
     with pytest.raises(UserError, match="ZeroDivisionError"):
-        book.preview("triage/sample")
+        build.build()
     assert built(folder) == shown
-    chapter.write_bytes(whole)
-    with pytest.raises(UserError, match="did you mean 'triage/sample'"):
-        book.preview("triage/samples")
-    assert book.build() == 0
-    assert built(folder)["triage/sample.html"] == shown["triage/sample.html"]
 
 
 def append(folder: Path, cell: nbformat.NotebookNode) -> None:
@@ -436,19 +429,14 @@ def append(folder: Path, cell: nbformat.NotebookNode) -> None:
     nbformat.write(notebook, chapter)
 
 
-def test_one_page_needs_a_site(project, invent):
-    invent("demo", ("triage",))
-    with pytest.raises(UserError, match="no site with a page triage/sample yet: build it with `netpress book`"):
-        book.preview("triage/sample")
-
-
 def test_a_warning_of_sphinx_fails_the_build(project, invent):
     folder = project
     invent("demo", ("triage",))
     index = folder / "chapters" / "index.md"
     index.write_text(index.read_text() + "\n{ref}`sec-nowhere`\n")
-    with pytest.raises(UserError, match="sec-nowhere"):
-        book.build(("demo",))
+    for _ in range(2):  # the second time nothing has changed
+        with pytest.raises(UserError, match="sec-nowhere"):
+            build.build(("demo",))
     assert not (folder / "_build" / "html").exists()
 
 
@@ -469,9 +457,52 @@ def test_a_plain_build_shows_what_was_run_last(project, invent):
     """`jupyter-book build .`, warnings as errors; the next `netpress book` puts its own site back."""
     folder = project
     invent("demo", ("triage",))
-    book.build(("demo",))
+    build.build(("demo",))
     first = built(folder)
-    Renderer().render(folder)
+    render.sphinx(folder)
     assert "90.0%" in (folder / "_build" / "html" / "chapters" / "triage" / "sample.html").read_text()
-    book.build(("demo",))
+    build.build(("demo",))
     assert built(folder) == first
+
+
+# what comes before the demo is trained
+
+
+PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+
+
+@pytest.mark.timeout(600)
+def test_a_site_comes_before_the_demo_is_trained(project, invent, monkeypatch, capsys):
+    """Ctrl-C while it is trained leaves a whole site; afterwards the demo's pages and parts join."""
+    invent("small", ("triage",))
+    (project / "chapters" / "triage" / "beside.png").write_bytes(base64.b64decode(PIXEL))
+    part = nbformat.v4.new_code_cell("print('a walk on digits')", metadata={"tags": ["needs-demo"]})
+    picture = nbformat.v4.new_markdown_cell("![beside](beside.png) ![pasted](attachment:image.png)")
+    picture["attachments"] = {"image.png": {"image/png": PIXEL}}
+    append(project, part)
+    append(project, picture)
+
+    def stop(_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(build.Book, "train", stop)
+    with pytest.raises(KeyboardInterrupt):
+        build.build()
+    first = built(project)
+    page = first["triage/sample.html"].decode()
+    assert "Open it now" in capsys.readouterr().out
+    assert "make book" in page and "a walk on digits" not in page and "editions/demo/triage/sample.html" not in first
+    assert page.count("<img") - page.count("logo") >= 2 and sum(name.endswith(".png") for name in first) >= 2
+
+    def train(self):
+        invent("demo", ("triage",))
+        build.write_atomic(self.mark, self.demo_key().encode())
+        return 0
+
+    monkeypatch.setenv("NETPRESS_CACHE", str(project / "cache"))
+    monkeypatch.setattr(build.Book, "train", train)
+    assert build.build() == 0
+    again = built(project)
+    assert "a walk on digits" in again["triage/sample.html"].decode() and "editions/demo/triage/sample.html" in again
+    assert "editions/demo" not in again["searchindex.js"].decode().split("titleterms")[0].split("docnames")[0]
+    assert "editions/demo/triage/sample" in again["editions/index.html"].decode()

@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as some
 
 from netpress import book, cli, editions, papers
-from netpress.book import best_edition, made_with, pages, parameters
+from netpress.book import made_with, pages, parameters
 from netpress.book.page import Page
 from netpress.errors import UserError
 from netpress.papers.together import latency
@@ -36,7 +36,7 @@ def invented_records(folder, *names):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("NETPRESS_RESULTS", str(folder))
         patch.chdir(books.ROOT)
-        patch.setattr("netpress.book.live.Live.train", lambda self, runs: False)  # what records say is meant here
+        patch.setattr("netpress.book.live.Live.find", lambda self, runs: None)  # what records say is meant here
         runs = [run for edition in names for run in invented.fill(folder, edition)]
         for edition in names:
             for paper in papers.PAPERS:
@@ -221,11 +221,11 @@ def test_a_page_says_that_it_shows_the_pilot_until_the_fresh_seeds_are_there(inv
 
 
 def test_the_best_complete_edition_is_chosen(invent):
-    assert best_edition.best("triage") == "demo"
+    assert parameters.best("triage") == "demo"
     runs = invent("small", ("triage",))
-    assert best_edition.best("triage") == "small" and best_edition.best("pyramid") == "demo"
+    assert parameters.best("triage") == "small" and parameters.best("pyramid") == "demo"
     records.path_of(runs[7], "small").unlink()
-    assert best_edition.best("triage") == "demo"
+    assert parameters.best("triage") == "demo"
 
 
 def test_times_are_measured_once(tmp_path, monkeypatch):

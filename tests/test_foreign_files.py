@@ -14,11 +14,8 @@ from safetensors.torch import save
 from sweeps import EDITION, child, found, parent, tiny
 
 from netpress import data, env
-from netpress.book import glue, render, site, warm
-from netpress.book.chapter import check_parameters
+from netpress.book import build, glue, render
 from netpress.book.page import Page
-from netpress.book.parameters import parameter
-from netpress.book.renderer import Renderer
 from netpress.data import files
 from netpress.data.folder import _idx, members
 from netpress.errors import UserError
@@ -203,15 +200,12 @@ def test_a_link_to_a_site_stays_a_link(tmp_path: Path, monkeypatch: pytest.Monke
     real, link = tmp_path / "real", tmp_path / "link"
     link.symlink_to(real, target_is_directory=True)
     rendered: list[Path] = []
-    monkeypatch.setattr(site.toc, "read", lambda project: {})
-    for name in ("train", "shrink", "planned", "assemble"):
-        monkeypatch.setattr(site, name, lambda *_: 0)
-    monkeypatch.setattr(site, "jobs_of", lambda *_: {})
-    for begins in (warm, Renderer):
-        monkeypatch.setattr(begins, "begin", lambda *_: None)
-    monkeypatch.setattr(render, "render", lambda book, place, renderer: rendered.append(place))
+    (tmp_path / "_toc.yml").write_text("root: chapters/index")
+    monkeypatch.setattr(build.Book, "trained", True)
+    monkeypatch.setattr(build.Book, "plan", lambda *_: {"index": ("demo",)})
+    monkeypatch.setattr(build.Book, "publish", lambda self, plan, place: rendered.append(place))
     monkeypatch.setattr(env, "root", lambda: tmp_path)
-    assert site.build((), link) == 0
+    assert build.build((), link) == 0
     assert rendered == [real] and link.is_symlink()
 
 
@@ -223,13 +217,14 @@ def test_a_disk_that_fills_while_publishing_leaves_the_old_site(
         place.mkdir()
         (place / "index.html").write_text(place.name)
 
-    def full(source: Path, target: Path) -> None:
+    def full(source: Path, target: Path, **_: object) -> None:
         Path(target).mkdir()
         raise OSError(28, "No space left on device", str(target))
 
-    monkeypatch.setattr("shutil.move", full)
+    monkeypatch.setattr("shutil.copytree", full)
+    monkeypatch.setattr(render, "sphinx", lambda book: book)
     with pytest.raises(OSError, match="No space"):
-        render.publish(made, old)
+        render.render(made, old)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["made", "site"]
     assert (old / "index.html").read_text() == "site"
 
@@ -263,13 +258,6 @@ def test_what_pandas_has_for_missing_is_not_run() -> None:
 
     assert [glue.written("x", value, ".1%") for value in (pd.NA, pd.NaT)] == ["not run", "not run"]
     glue.glue("x", pd.NA, ".1%")
-
-
-@pytest.mark.parametrize("text", ["seeds={[0]}", "seeds={{}: 1}", "seeds=" + "(" * 500, "seeds=[0", "seeds=\x00"])
-def test_a_parameter_that_is_no_literal_is_a_text(text: str) -> None:
-    assert parameter(text) == ("seeds", text.partition("=")[2])
-    with pytest.raises(UserError, match="seeds"):
-        check_parameters(sweeps.ROOT / "chapters" / "triage" / "accuracy.ipynb", dict([parameter(text)]))
 
 
 def test_the_chapter_is_no_parameter(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -86,10 +86,10 @@ def test_set(command: Command, asked: list[dict], given: tuple[str, ...]) -> Non
 
 @pytest.mark.parametrize("given", [("demo,small",), ("demo, small",), ("demo", "small")])
 def test_editions(command: Command, monkeypatch: pytest.MonkeyPatch, given: tuple[str, ...]) -> None:  # noqa: F811
-    from netpress.book import site
+    from netpress.book import build
 
     built: list[tuple] = []
-    monkeypatch.setattr(site, "build", lambda names, folder: built.append(names) or 0)
+    monkeypatch.setattr(build, "build", lambda names, folder: built.append(names) or 0)
     assert command("book", *options("--editions", given)).status == 0
     assert built == [("demo", "small")]
 

@@ -2,12 +2,14 @@
 
 from dataclasses import replace
 
+import invented
 import pytest
 
 from netpress import papers
 from netpress.book import Page, live
 from netpress.errors import UserError
 from netpress.report.figures import Figure
+from netpress.runs import records
 
 LABEL = "cnn-16-32-distilled-t10-a0.9"
 
@@ -31,13 +33,11 @@ def test_a_changed_stage_is_another_run():
         run.with_stage("train", epoch=3)
 
 
-def test_the_run_has_the_pages_stages_and_the_demos_size(page):
+def test_the_run_is_the_demos(page):
     run = page(True).live.run(LABEL)
-    own = next(r for r in papers.grid("compressing", "small") if f"{r.model}-{r.method}" == LABEL)
     demo = next(r for r in papers.grid("compressing", "demo") if f"{r.model}-{r.method}" == LABEL)
-    assert run.steps == own.steps and run.steps != demo.steps
-    assert (run.dataset, run.width, run.needs) == ("digits", demo.width, demo.needs)
-    with pytest.raises(UserError, match="run of compressing"):
+    assert run.fingerprint == demo.fingerprint
+    with pytest.raises(UserError, match="run of this paper"):
         page(True).live.run("cnn-16-32-distilled")
 
 
@@ -51,11 +51,22 @@ def test_the_table_of_stages_is_made_of_the_stages(page):
     assert other.cells.loc["train", "epochs"] == 7 and "temperature=2.0" in other.cells.loc["train", "more"]
 
 
-def test_nothing_is_trained_in_a_build_without_the_parents(page):
+def test_nothing_is_trained_in_a_build(page, monkeypatch):
+    monkeypatch.setattr("netpress.runs.perform.perform", lambda *_, **__: pytest.fail("trained"))
     shown = page(False).live
     run = shown.run(LABEL)
-    assert "Not run here" in shown.compare(run).text
-    assert shown.trained == {}
+    assert "Not run here" in shown.compare(run).text and shown.found == {}
+
+
+def test_a_build_draws_what_the_demo_has_under_whatever_name(page, monkeypatch, tmp_path):
+    for run in papers.grid("compressing", "demo"):
+        records.write(run, "demo", invented.content(run, 0.9), tmp_path / "results")
+    monkeypatch.setattr("netpress.runs.perform.perform", lambda *_, **__: pytest.fail("trained"))
+    shown = page(False).live
+    same = shown.run(LABEL).with_stage("train", temperature=5.0)
+    assert same.fingerprint in {r.fingerprint for r in shown.runs.values()}
+    assert "train: temperature=5.0: 89.7 %" in shown.compare(shown.run(LABEL), same).words.caption
+    assert "Not run here" in shown.compare(shown.run(LABEL), same, seeds=(7,)).text
 
 
 def test_both_are_trained_once_and_drawn(page, monkeypatch):
@@ -68,8 +79,8 @@ def test_both_are_trained_once_and_drawn(page, monkeypatch):
     drawn = shown.compare(run, changed)
     assert isinstance(drawn, Figure)
     assert "as it is" in drawn.words.caption and "train: epochs=3, temperature=2.0" in drawn.words.caption
-    assert sorted(shown.trained) == sorted({quick.fingerprint, run.fingerprint, changed.fingerprint})
-    assert [len(shown.trained[r.fingerprint]["history"]) for r in (run, changed)] == [2, 3]
+    assert sorted(shown.found) == sorted({quick.fingerprint, run.fingerprint, changed.fingerprint})
+    assert [len(shown.found[r.fingerprint]["history"]) for r in (run, changed)] == [2, 3]
     monkeypatch.setattr("netpress.runs.perform.perform", lambda *_, **__: pytest.fail("trained twice"))
     assert "Nothing was changed" not in shown.compare(changed, run).words.caption
     assert "Nothing was changed" in shown.compare(run, run.with_stage("train", epochs=2)).words.caption

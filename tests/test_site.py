@@ -15,7 +15,7 @@ import books
 import invented
 import pytest
 
-from netpress import book
+from netpress.book import build
 from netpress.report.tables import listing
 
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
@@ -39,7 +39,7 @@ def sample_site(tmp_path_factory) -> Path:
         patch.chdir(books.small_book(folder / "book"))
         invented.fill(folder / "results", "demo", ("triage",))
         invented.fill(folder / "results", "small", ("triage",), 40)
-        book.build()
+        build.build()
     return folder / "book" / "_build" / "html"
 
 

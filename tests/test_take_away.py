@@ -1,9 +1,7 @@
 """What can be taken away from a site, how it is found and shared: files beside the pages, links, buttons, addresses."""
 
-import importlib.util
 import json
 import re
-from types import SimpleNamespace
 
 import books
 import invented
@@ -11,8 +9,7 @@ import pandas as pd
 import pytest
 from filelock import FileLock, Timeout
 
-from netpress import book
-from netpress.book import glue, pdf
+from netpress.book import build, glue, pdf, render
 from netpress.report.tables import Table, listing
 
 REPOSITORY, ADDRESS = "https://github.com/someone/netpress", "https://example.org/book"
@@ -34,7 +31,7 @@ def site(tmp_path_factory):
         config.write_text(text)
         invented.fill(folder / "results", "demo", ("triage",))
         invented.fill(folder / "results", "small", ("triage",), 40)
-        book.build()
+        build.build()
     return folder / "book" / "_build" / "html"
 
 
@@ -66,40 +63,14 @@ def test_a_named_repository_makes_buttons(site):
         assert link in page, link
 
 
-def test_without_a_repository_there_is_none(extension):
-    app = SimpleNamespace(config=SimpleNamespace(html_theme_options={"repository_url": ""}), srcdir="/nowhere")
-    assert extension.repository(app, "triage/idea") == []
-
-
 def test_pages_can_be_shared_and_found(site):
     page = (site / "triage" / "sample.html").read_text()
     said = dict(re.findall(r'<meta property="og:(\w+)" content="([^"]*)"', page))
-    assert said["url"] == f"{ADDRESS}/triage/sample.html" and said["title"] and 0 < len(said["description"]) <= 202
-    assert f"<loc>{ADDRESS}/triage/sample.html</loc>" in (site / "sitemap.xml").read_text()
-    assert (site / ".nojekyll").exists()
-    lost = (site / "404.html").read_text()
-    assert 'href="/book/index.html"' in lost and "src=" not in lost
-    assert "np-texts.js" in (site / "search.html").read_text() and "np-texts.js" not in page
-    texts = json.loads((site / "_static" / "np-texts.js").read_text().removeprefix("window.npTexts = ").rstrip(";\n"))
-    assert "triage/sample" in texts and len(texts["triage/sample"]) > 50
-
-
-@pytest.fixture(scope="module", name="extension")
-def _extension():
-    spec = importlib.util.spec_from_file_location("netpress_site", books.ROOT / "_ext" / "netpress_site.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-def test_the_entry_for_bibtex_comes_from_the_citation_file(extension):
-    entry = extension.bibtex({
-        "title": "A book", "version": "1.2", "date-released": "2026-03-04", "url": "https://example.org",
-        "authors": [{"family-names": "Doe", "given-names": "Ann"}, {"name": "The group"}],
-    })  # fmt: skip
-    assert entry.startswith("@software{netpress,\n") and entry.endswith("\n}")
-    for line in ("author = {Doe, Ann and {The group}}", "title = {{A book}}", "year = {2026}", "version = {1.2}"):
-        assert line in entry
+    assert said["url"] == f"{ADDRESS}/triage/sample.html" and said["title"] and 0 < len(said["description"]) <= 203
+    assert (
+        said["image"].startswith(f"{ADDRESS}/_images/") and (site / said["image"].removeprefix(f"{ADDRESS}/")).exists()
+    )
+    assert (site / ".nojekyll").exists() and 'href="/book/index.html"' in (site / "404.html").read_text()
 
 
 def test_values_in_a_file_have_all_their_digits():
@@ -111,15 +82,17 @@ def test_values_in_a_file_have_all_their_digits():
     assert glue.csv_of(Table(pd.DataFrame(), "Empty.")) == "" and glue.csv_of("a word") == ""
 
 
-def test_the_printed_book_has_the_main_pages():
+def test_the_printed_book_has_the_main_pages(tmp_path):
     contents = {
         "root": "index",
         "parts": [
             {"caption": "One", "chapters": [{"file": "triage/idea"}, {"file": "appendix/api"}]},
-            {"caption": "Further", "chapters": [{"file": "editions/demo/index", "sections": []}]},
         ],
     }
-    assert pdf.printed_toc(contents) == {
+    (tmp_path / "book").mkdir()
+    (tmp_path / "book" / "_toc.yml").write_text(json.dumps(contents))
+    printed = pdf.printed_book(tmp_path / "book", tmp_path / "print") / "_toc.yml"
+    assert json.loads(printed.read_text()) == {
         "root": "index", "parts": [{"caption": "One", "chapters": [{"file": "triage/idea"}]}],
     }  # fmt: skip
     page = (
@@ -132,6 +105,7 @@ def test_the_printed_book_has_the_main_pages():
 def test_a_pdf_is_printed_while_no_book_is_built(tmp_path, monkeypatch):
     """Both work on the assembled book and on the site."""
     (tmp_path / "chapters").mkdir()
+    (tmp_path / "_build" / "book").mkdir(parents=True)
     (tmp_path / "_toc.yml").touch()
     monkeypatch.chdir(tmp_path)
     held = []
@@ -140,9 +114,9 @@ def test_a_pdf_is_printed_while_no_book_is_built(tmp_path, monkeypatch):
         with pytest.raises(Timeout):
             FileLock(tmp_path / "_build" / "lock", timeout=0).acquire()
         held.append(True)
-        return tmp_path / "book.pdf"
+        return tmp_path / "_toc.yml"
 
     monkeypatch.setattr(pdf, "make", look)
-    monkeypatch.setattr(pdf, "into_site", look)
+    monkeypatch.setattr(render, "render", look)
     pdf.main()
     assert held == [True, True]

@@ -305,26 +305,19 @@ def book(
     folder: Annotated[
         Path | None, typer.Option("--out", parser=a_folder, metavar="FOLDER", help="Folder of the site.")
     ] = None,
-    page: Annotated[
-        str, typer.Option(metavar="CHAPTER", help="Only this page of the site that is there, in seconds.")
-    ] = "",
 ) -> None:
     """Execute every chapter once per edition, build the site."""
     names = words.parts(chosen, "--editions")
-    if page and (names or folder):
-        raise UserError("--page makes one page of the site in _build/html anew: leave --editions and --out out.")
     for name in names:
         editions.proper(name)
     env.needs_checkout("netpress book")
     for package in ("jupyter_book", "papermill", "matplotlib", "altair"):  # before anything is trained for a page
         if find_spec(package) is None:
             raise ModuleNotFoundError(name=package)
-    from netpress import book as pages
+    from netpress.book.build import build
 
     with stoppable("the same command goes on from there"):
-        if page:
-            return print(pages.preview(page))
-        failed = pages.build(names, folder)
+        failed = build(names, folder)
     if failed:
         raise typer.Exit(1)
 

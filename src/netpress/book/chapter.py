@@ -1,27 +1,30 @@
-"""A chapter's parameters, checked before a kernel starts."""
+"""Where a chapter begins: `page = start("triage/result", edition=edition, ...)` in its second cell."""
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
-from netpress import editions
 from netpress.book import parameters
 from netpress.book.page import Page
 from netpress.book.your_page import YourPage
+from netpress.editions import YOURS
+
+
+def start(chapter: str, **given: Any) -> Page:
+    """Check a chapter's parameters and return its `Page`; chapters about a reader's own network have another class.
+
+    `chapter`: the notebook's path under chapters/, without its ending. Raises UserError as `Page` does.
+    """
+    of_yours = parameters.papers_of(chapter) == (YOURS,)
+    return (YourPage if of_yours else Page)(chapter=chapter, **given)
 
 
 def check_parameters(path: str | Path, given: Mapping[str, object]) -> Page:
-    """Check parameters for a chapter without starting a kernel; return the Page that they make.
+    """Check parameters for the chapter in the notebook `path` without starting a kernel; return its Page.
 
     Raises UserError, naming the parameter, for a name that the chapter does not take, a value of the wrong type,
     and a value that its paper and edition do not have.
     """
-    file = Path(path)
-    known = parameters.defaults(file)
+    known = parameters.defaults(Path(path))
     parameters.check_names(given, known)
-    chapter = parameters.chapter_of(file)
-    return page_class(chapter)(chapter=chapter, **(known | dict(given)))
-
-
-def page_class(chapter: str) -> type[Page]:
-    """The class of a chapter's parameters: chapters about a reader's own network have one of their own."""
-    return YourPage if parameters.papers_of(chapter) == (editions.YOURS,) else Page
+    return start(parameters.chapter_of(Path(path)), **known | dict(given))

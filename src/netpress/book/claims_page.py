@@ -10,7 +10,7 @@ from html import escape
 from typing import TYPE_CHECKING
 
 from netpress import papers, paths
-from netpress.book.html import Html
+from netpress.book.glue import Html
 from netpress.report.claims import DECIDED
 from netpress.report.sentences import held
 from netpress.report.tables import number

@@ -1,4 +1,4 @@
-"""Change it: a run of the page, trained live on digits in seconds, beside the same run with a stage changed.
+"""Change it: a run of the demo, trained live on digits in seconds, beside the same run with a stage changed.
 
 run = page.live.run("vgg16-block3-mean-thawed")
 page.live.stages(run)                                    # the method, as the values that are run
@@ -8,15 +8,14 @@ page.live.compare(run, run.with_stage("retrain", epochs=8, lr=0.02))
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from netpress import editions, paths
-from netpress.atomic import write_atomic
-from netpress.book.html import Html
+from netpress import editions
+from netpress.book.glue import Html
+from netpress.book.parameters import DEMO
 from netpress.errors import UserError, known
 from netpress.report.tables import Table, Whole, listing
 from netpress.runs import records
@@ -27,7 +26,6 @@ if TYPE_CHECKING:
     from netpress.runs.run import Run
     from netpress.runs.workspace import Workspace
 
-DEMO = "demo"  # the edition whose data, width and trained parents are small enough
 MOST_EPOCHS = 400  # in one comparison: what a laptop does in a few minutes
 SHOWN = ("loss", "trains", "teacher", "epochs", "lr", "schedule")
 
@@ -35,32 +33,30 @@ SHOWN = ("loss", "trains", "teacher", "epochs", "lr", "schedule")
 class Live:
     """What a page trains while its reader looks on."""
 
-    def __init__(self, shown: Mapping[str, str], waits: bool):
-        """`shown`: paper -> the page's edition; `waits`: whether somebody waits for parents that are trained first."""
-        self.editions, self.waits = shown, waits
-        self.trained: dict[str, records.Record] = {}  # by fingerprint, in this kernel
+    def __init__(self, shown: Mapping[str, str], trains: bool):
+        """`shown`: paper -> the page's edition; `trains`: False while the book is built, which only reads records."""
+        self.editions, self.trains = shown, trains
+        self.found: dict[str, records.Record] = {}  # by fingerprint, in this kernel
 
     @property
     def demo(self) -> str:
-        """The edition that lends its size and its trained parents: the page's own, where that is a demo."""
+        """The edition that lends its runs and their parents: the page's own, where that is a demo."""
         return next((e for e in self.editions.values() if editions.parse(e)[0] == DEMO), DEMO)
 
-    def run(self, label: str) -> Run:
-        """The run of the page's edition with this label ("model-method"), made small: on digits, as wide as the demo's.
-
-        Its stages are those of the page's edition; the networks that it begins from are the demo's. Raises UserError
-        for a label that the page's paper does not have.
-        """
+    @cached_property
+    def runs(self) -> dict[str, Run]:
+        """The demo's runs of the page's paper, by "model-method"."""
         from netpress import papers
 
-        ((paper, edition),) = self.editions.items()
-        own, small = (labelled(papers.grid(paper, name)) for name in (edition, self.demo))
-        known(label, sorted(own.keys() & small.keys()), f"run of {paper}")
-        at = small[label]
-        return replace(
-            own[label], dataset=at.dataset, px=at.px, width=at.width, images=at.images, seed=at.seed, needs=at.needs,
-            measures=(),
-        )  # fmt: skip
+        ((paper, _),) = self.editions.items()
+        found: dict[str, Run] = {}
+        for run in papers.grid(paper, self.demo):
+            found.setdefault(f"{run.model}-{run.method}", run)
+        return found
+
+    def run(self, label: str) -> Run:
+        """The demo's run with this label ("model-method"). Raises UserError for one that the paper does not have."""
+        return replace(self.runs[known(label, sorted(self.runs), "run of this paper")], measures=())
 
     def stages(self, run: Run) -> Table:
         """What a run does, step by step: its edits, and of each `Stage` the fields that one may want to change."""
@@ -69,44 +65,50 @@ class Live:
             rows, f"What {run.model}-{run.method} does, in order. Fields that are not shown have their default."
         )
 
-    def compare(self, run: Run, *others: Run) -> Figure | Html:
-        """Train a run and what was made of it, and draw their test accuracy by epoch of the last stage.
+    def compare(self, run: Run, *others: Run, seeds: Sequence[int] = ()) -> Figure | Html:
+        """Draw the test accuracy of a run and of what was made of it, by epoch of the last stage, with each of `seeds`.
 
-        Seconds for each, with a bar. What was trained in this kernel is not trained again, and a run that the demo has
-        a record of is read. In a build of the book nothing is trained whose parents are not there: then it says so.
-        Raises UserError where one of them failed.
+        What has no record in the demo is trained in this cell, in seconds, with a bar; while the book is built it is
+        left out. `seeds`: the run's own where none is given. Raises UserError for too many epochs, and where a run
+        fails.
         """
-        runs = list(dict.fromkeys((run, *others)))
-        if sum(each.epochs for each in runs) > MOST_EPOCHS:
+        names = {each: spoken(run, each) for each in (run, *others)}
+        wanted = {replace(each, seed=seed): name for each, name in names.items() for seed in seeds or (run.seed,)}
+        if sum(each.epochs for each in wanted) > MOST_EPOCHS:
             raise UserError(f"More than {MOST_EPOCHS} epochs: take fewer for a look, or `netpress run` for a study.")
-        if not self.train(runs):
-            return absent(run)
-        same = "" if len(runs) > len(others) else " Nothing was changed: another that was named is the same run."
-        return drawn({spoken(run, each): self.trained[each.fingerprint] for each in runs}, same)
+        self.find(wanted)
+        shown = [
+            (name, self.found[each.fingerprint]) for each, name in wanted.items() if each.fingerprint in self.found
+        ]
+        if {name for name, _ in shown} != set(names.values()):
+            text = (
+                f"Not run here: open this notebook and run this cell. It trains {', '.join(names.values())} in seconds."
+            )
+            return Html(f'<p class="np-note">{text}</p>', text)
+        return drawn(shown, "" if len(names) > len(others) else " Nothing was changed: two of them are the same run.")
 
-    def train(self, runs: list[Run]) -> bool:
-        """Train what is missing, parents first; False where a parent would have to be, and nobody waits for it."""
+    def find(self, wanted: Mapping[Run, str]) -> None:
+        """Read the records of the `wanted` runs, in the demo under whatever name, and train those that have none."""
         from tqdm import tqdm
 
         from netpress.runs.run import with_needs
 
-        for run in runs:
-            if record := self.trained.get(run.fingerprint) or self.kept(run):
-                self.trained[run.fingerprint] = record
-        todo = [run for run in runs if run.fingerprint not in self.trained]
-        store = self.workspace.store
-        parents = [need for need in with_needs(todo) if need not in todo and store.find(need.fingerprint) is None]
-        if parents and not self.waits:
-            return False
-        todo = [*parents, *todo]
+        same = {each.fingerprint: each for each in self.runs.values()}
+        for run in wanted:
+            record = records.read(records.path_of(same.get(run.fingerprint, run), self.demo))
+            if record and record["fingerprint"] == run.fingerprint:
+                self.found.setdefault(run.fingerprint, record)
+        todo = [run for run in wanted if run.fingerprint not in self.found] if self.trains else []
+        store = self.workspace.store if todo else None
+        parents = [need for need in with_needs(todo) if store and store.find(need.fingerprint) is None]
+        todo = list(dict.fromkeys([*parents, *todo]))
         with tqdm(total=sum(run.epochs for run in todo), unit="epoch", file=sys.stderr, disable=not todo) as bar:
             for run in todo:
                 bar.set_description(f"{run.model}-{run.method}"[:40])
-                self.one(run, bar)
-        return True
+                self.found[run.fingerprint] = self.trained(run, bar)
 
-    def one(self, run: Run, bar: Any) -> None:
-        """Train one run; raises UserError where it did not end well."""
+    def trained(self, run: Run, bar: Any) -> records.Record:
+        """Train one run. Raises UserError where it did not end well."""
         from netpress.runs.perform import perform
 
         before = bar.n
@@ -114,16 +116,7 @@ class Live:
         if record["status"] != "done":
             reason = record.get("reason", "").strip().splitlines() or ["no reason was given"]
             raise UserError(f"{run.model}-{run.method} {record['status']}: {reason[-1]}")
-        self.trained[run.fingerprint] = record
-        if not self.waits:  # a build, which may have to show the same page again
-            head = {"name": run.name, "fingerprint": run.fingerprint, "edition": self.demo}
-            write_atomic(place(run), records.encode(head | record))
-
-    def kept(self, run: Run) -> records.Record | None:
-        """The demo's record of this very run; in a build also that of an earlier build."""
-        places = [records.path_of(run, self.demo)] + ([] if self.waits else [place(run)])
-        found = (records.read(path) for path in places)
-        return next((record for record in found if record and record["fingerprint"] == run.fingerprint), None)
+        return record
 
     @cached_property
     def workspace(self) -> Workspace:
@@ -135,46 +128,19 @@ class Live:
         return Workspace(choose(), WeightStore())
 
 
-def place(run: Run) -> Path:
-    """Where a build keeps what it trained live."""
-    return paths.weights_dir().parent / "live" / f"{run.fingerprint}.json"
-
-
 def row_of(step: object) -> dict[str, Any]:
-    """A step of a run as a row."""
+    """A step of a run as a row of a table."""
     if not isinstance(step, Stage):
         return {"step": repr(step)} | dict.fromkeys((*SHOWN, "more"), "–")
+    cells = {
+        "loss": Whole(step.loss + (f" at {step.at}" if step.at else "")),
+        "trains": ", ".join(step.trains) or "all",
+        "lr": Whole(f"{step.lr:g}"),
+    }
+    shown = {name: cells[name] if name in cells else getattr(step, name) or "–" for name in SHOWN}
     others = {f.name: (getattr(step, f.name), f.default) for f in fields(step) if f.name not in ("name", "at", *SHOWN)}
     more = ", ".join(f"{name}={value!r}" for name, (value, default) in others.items() if value != default)
-    return {"step": step.name} | {name: cell(step, name) for name in SHOWN} | {"more": more or "–"}
-
-
-def labelled(runs: tuple[Run, ...]) -> dict[str, Run]:
-    """ "model-method" -> the first run that is called so."""
-    found: dict[str, Run] = {}
-    for run in runs:
-        found.setdefault(f"{run.model}-{run.method}", run)
-    return found
-
-
-def cell(stage: Stage, name: str) -> Any:
-    """A field of a stage as it is written in code."""
-    value = getattr(stage, name)
-    if name == "loss":
-        return Whole(stage.loss + (f" at {stage.at}" if stage.at else ""))
-    if name == "trains":
-        return ", ".join(value) or "all"
-    if name == "lr":
-        return Whole(f"{value:g}")
-    return value or "–"
-
-
-def absent(run: Run) -> Html:
-    """What a page shows where nothing could be trained."""
-    text = (
-        f"Not run here: open this notebook and run this cell. It trains {run.model}-{run.method} on digits in seconds."
-    )
-    return Html(f'<p class="np-note">{text}</p>', text)
+    return {"step": step.name} | shown | {"more": more or "–"}
 
 
 def spoken(run: Run, other: Run) -> str:
@@ -190,28 +156,29 @@ def spoken(run: Run, other: Run) -> str:
     return "; ".join(changes) or f"{other.model}-{other.method}"
 
 
-def drawn(found: dict[str, dict[str, Any]], note: str = "") -> Figure:
-    """Test accuracy by epoch of the last stage of each record; `note` ends the caption."""
+def drawn(found: Sequence[tuple[str, records.Record]], note: str = "") -> Figure:
+    """Test accuracy by epoch of the last stage of (name, record) pairs, of one name with several seeds; `note` ends the
+    caption."""
     import pandas as pd
 
     from netpress.report.figures import Encoding, Words, curves
 
-    rows = [
-        {"run": name, "epoch": epoch, "accuracy": row["test_accuracy"], "seed": 0}
-        for name, record in found.items()
-        for epoch, row in enumerate(last_stage(record["history"]), start=1)
-        if row.get("test_accuracy") is not None
-    ]
-    ends = "; ".join(f"{name}: {100 * record['last']:.1f} %" for name, record in found.items())
+    rows = []
+    for number, (name, record) in enumerate(found):
+        last = [row for row in record["history"] if row["stage"] == record["history"][-1]["stage"]]
+        rows += [
+            {"run": name, "epoch": epoch, "accuracy": row["test_accuracy"], "seed": number}
+            for epoch, row in enumerate(last, start=1)
+            if row.get("test_accuracy") is not None
+        ]
+    of_name: dict[str, list[str]] = {}
+    for name, record in found:
+        of_name.setdefault(name, []).append(f"{100 * record['last']:.1f}")
+    ends = "; ".join(f"{name}: {', '.join(values)} %" for name, values in of_name.items())
     words = Words(
-        f"Test accuracy by epoch of {len(found)} networks that were trained in this cell.",
-        f"Trained in this cell, on digits. After the last epoch: {ends}.{note}",
+        f"Test accuracy by epoch of {len(found)} networks.",
+        f"Trained on digits. After the last epoch: {ends}.{note}",
         "epoch of the last stage", "accuracy, %",
     )  # fmt: skip
     frame = pd.DataFrame(rows, columns=["run", "epoch", "accuracy", "seed"])
     return curves(frame, Encoding(x="epoch", y="accuracy", series="run", scale=100.0), words)
-
-
-def last_stage(history: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The epochs of the stage that ends a run."""
-    return [row for row in history if row["stage"] == history[-1]["stage"]] if history else []

@@ -1,4 +1,4 @@
-"""What a chapter makes of its parameters, and all that it shows with."""
+"""What a chapter makes of its parameters, and all that it shows with: `page = start("triage/result", ...)`."""
 
 import shlex
 from collections.abc import Callable
@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
-from netpress.book import best_edition, glue, made_with, parameters
-from netpress.book.html import Html
+from netpress.book import glue, parameters
+from netpress.book.glue import Html
 from netpress.errors import UserError
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ class Page(BaseModel):
     @cached_property
     def editions(self) -> dict[str, str]:
         """Paper -> the edition that the page shows of it: the same for all, unless it shows the best of each."""
-        return best_edition.of(self.edition, parameters.papers_of(self.chapter))
+        return parameters.editions_of(self.edition, parameters.papers_of(self.chapter))
 
     @cached_property
     def parts(self) -> "dict[str, tuple[Run, ...]]":
@@ -135,7 +135,7 @@ class Page(BaseModel):
 
         A number needs `form`, such as ".1%", and is used as {glue:text}`name`; a missing one (None, nan) reads
         "not run". A figure is used as {glue-figure}, a table as {glue-table}: with the caption that the object has,
-        or `caption`. Both are also displayed, so that the notebook shows them where they are made.
+        or `caption`. All are also displayed, so that the notebook shows them where they are made.
         """
         glue.glue(name, value, form, caption)
 
@@ -154,13 +154,10 @@ class Page(BaseModel):
         return Live(self.editions, self.run_missing)
 
     def made_with(self) -> Html:
-        """What a page ends with: the box "made with", and the exact command that remakes it.
+        """What a page ends with, folded: where its numbers come from, and the exact command that remakes it."""
+        from netpress.book.made_with import made_with
 
-        The box has edition, data, seeds, runs and what was not run, devices, commits, dates and cost.
-        """
-        chosen = self.seeds or self.dataset != "all"  # then verdicts are on the page's own runs
-        pilots = () if chosen else made_with.pilots(self.editions)
-        return made_with.made_with(self.parts, self.table(), pilots) + made_with.rerun(self.command())
+        return made_with(self.parts, self.table(), self.command())
 
     def command(self, out: str = "out.ipynb") -> str:
         """The papermill command that remakes this page, to be typed in the project's folder."""
@@ -172,7 +169,8 @@ class Page(BaseModel):
         return shlex.join(words)
 
     def _run_missing(self) -> None:
-        from netpress import papers, sweep
+        from netpress import papers
+        from netpress.runs import sweep
 
         for edition in dict.fromkeys(self.editions.values()):
             shown = [paper for paper, other in self.editions.items() if other == edition]
@@ -182,7 +180,7 @@ class Page(BaseModel):
 
     def _sweep_command(self) -> str:
         papers = parameters.papers_of(self.chapter)
-        edition = best_edition.LAST_RESORT if self.edition == best_edition.BEST else self.edition
+        edition = parameters.DEMO if self.edition == parameters.BEST else self.edition
         words = ["netpress", "run", papers[0] if len(papers) == 1 else "all", "--edition", edition]
         words += ["--dataset", self.dataset] if self.dataset != "all" else []
         words += ["--seeds", ",".join(map(str, self.seeds))] if self.seeds else []

@@ -5,14 +5,12 @@ import re
 import shutil
 import subprocess
 from pathlib import Path
-from typing import Any
 
 from filelock import FileLock
 
-from netpress import ends, paths
-from netpress.book import render, toc
-from netpress.book.renderer import Renderer
-from netpress.errors import UserError
+from netpress import env
+from netpress.book import render
+from netpress.errors import UserError, run, stoppable
 
 OTHER_PAGE = re.compile(r'href="(?:\.\./)*[\w-]+/[\w-]+\.html#([\w-]+)"')
 WHOLE_PAGE = re.compile(r'href="(?:\.\./)*([\w-]+/[\w-]+)\.html"')
@@ -21,7 +19,7 @@ EXPLORER = re.compile(r'<div id="np-explorer".*?</script></div>', re.DOTALL)
 NOT_PRINTED = "Every run as a row of a table that can be searched is on the site, and in the records themselves."
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 PRINT = ("--headless", "--no-sandbox", "--disable-gpu", "--no-pdf-header-footer", "--virtual-time-budget=20000")
-LEFT_OUT = ("appendix/api",)  # what a reader of paper does not need; further editions are left out too
+LEFT_OUT = ("api.md",)  # what a reader of paper does not need
 NAME = "netpress.pdf"
 
 # On paper: one column, small type, the whole width; what is too wide is made smaller until it fits, never cut.
@@ -64,28 +62,20 @@ addEventListener("load", () => {
 </script>"""
 
 
-def browser() -> str:
-    """The browser that prints; UserError where there is none."""
-    found = next(filter(None, map(shutil.which, BROWSERS)), None)
-    if found is None:
-        raise UserError("A PDF needs Chromium, and there is none here: `make setup-browser` installs it.")
-    return found
-
-
 def make(out: Path | None = None) -> Path:
     """Print the book that `netpress book` assembled last to `out` (`_build/netpress.pdf` in the project).
 
     The main pages alone: without further editions, the names of the code, and the table of every run. Raises UserError
     without Chromium, without a book, and where either of them fails.
     """
-    build = paths.root() / "_build"
-    printer = browser()
+    build = env.root() / "_build"
+    printer = next(filter(None, map(shutil.which, BROWSERS)), None)
+    if printer is None:
+        raise UserError("A PDF needs Chromium, and there is none here: `make setup-browser` installs it.")
     if not (build / "book" / "_toc.yml").exists():
         raise UserError("There is no book to print: `make book` first.")
     book = printed_book(build / "book", build / "print")
-    with Renderer() as renderer:
-        renderer.render(book, builder="singlehtml")
-    page = book / "_build" / "singlehtml" / "index.html"
+    page = render.sphinx(book, "singlehtml") / "index.html"
     page.write_text(fit_for_paper(page.read_text(encoding="utf-8")), encoding="utf-8")
     target = out or build / NAME
     part = target.with_suffix(".part")
@@ -102,56 +92,36 @@ def make(out: Path | None = None) -> Path:
 
 
 def printed_book(book: Path, place: Path) -> Path:
-    """A copy of the assembled book with the pages that are printed."""
+    """A copy of the assembled book with the pages that are printed: no further editions, no names of the code."""
     shutil.rmtree(place, ignore_errors=True)
-    shutil.copytree(book, place, ignore=shutil.ignore_patterns("_build", "editions"))
+    shutil.copytree(book, place, ignore=shutil.ignore_patterns("_build", "editions", "_notebooks", *LEFT_OUT))
     contents = json.loads((book / "_toc.yml").read_text(encoding="utf-8"))
-    (place / "_toc.yml").write_text(json.dumps(printed_toc(contents), indent=1), encoding="utf-8")
-    return place
-
-
-def printed_toc(contents: dict[str, Any]) -> dict[str, Any]:
-    """The table of contents without further editions and what is left out on paper."""
-    parts = []
     for part in contents.get("parts", []):
-        kept = [chapter for chapter in part["chapters"] if not left_out(chapter["file"])]
-        parts += [part | {"chapters": kept}] if kept else []
-    return contents | {"parts": parts}
-
-
-def left_out(page: str) -> bool:
-    """Whether a page is not printed."""
-    return page in LEFT_OUT or page.startswith(f"{toc.FOLDER}/")
+        part["chapters"] = [
+            chapter for chapter in part["chapters"] if Path(chapter["file"]).name + ".md" not in LEFT_OUT
+        ]
+    (place / "_toc.yml").write_text(json.dumps(contents, indent=1), encoding="utf-8")
+    return place
 
 
 def fit_for_paper(text: str) -> str:
     """The single page with a style for paper, links within itself, and without the table that needs a script."""
-    text = EXPLORER.sub(f"<p>{NOT_PRINTED}</p>", within(text))
+    text = WHOLE_PAGE.sub(r'href="#document-\1"', OTHER_PAGE.sub(r'href="#\1"', text))
+    text = EXPLORER.sub(f"<p>{NOT_PRINTED}</p>", text)
     return text.replace("</head>", f"{STYLE}{FIT}</head>", 1)
 
 
-def within(text: str) -> str:
-    """Links from tables to places on other pages lead to the same places on the one page."""
-    return WHOLE_PAGE.sub(r'href="#document-\1"', OTHER_PAGE.sub(r'href="#\1"', text))
-
-
-def into_site(printed: Path) -> None:
-    """Put the PDF into the site, with a link to it on every page: the site is rendered once more."""
-    build = paths.root() / "_build"
-    shutil.copy(printed, build / "book" / NAME)
-    with Renderer() as renderer:
-        render.render(build / "book", build / "html", renderer)
-
-
 def main() -> None:
-    """`make pdf`: says where the PDF is. Ends as every command does, and Chromium with it."""
-    with ends.stoppable("nothing was printed"):
-        (paths.root() / "_build").mkdir(exist_ok=True)
-        with FileLock(paths.root() / "_build" / "lock"):  # `netpress book` works on the same folders
+    """`make pdf`: print the book, put it into the site with a link on every page, say where it is."""
+    build = env.root() / "_build"
+    with stoppable("nothing was printed"):
+        build.mkdir(exist_ok=True)
+        with FileLock(build / "lock"):  # `netpress book` works on the same folders
             printed = make()
-            into_site(printed)
+            shutil.copy(printed, build / "book" / NAME)
+            render.render(build / "book", build / "html")
         print(printed)
 
 
 if __name__ == "__main__":
-    ends.run(main)
+    run(main)
