@@ -119,8 +119,8 @@ def number_further(app: Sphinx, env: Any) -> list[str]:
         count: dict[str, int] = {}
         numbers = env.toc_fignumbers[page] = {}
         for node in env.get_doctree(page).findall(nodes.Element):
-            kind = env.get_domain("std").get_enumerable_node_type(node)
-            if kind in ("figure", "table") and node["ids"]:
+            kinds = (domain.get_enumerable_node_type(node) for domain in env.domains.values())
+            if node.get("ids") and (kind := next(filter(None, kinds), "")):
                 count[kind] = count.get(kind, 0) + 1
                 numbers.setdefault(kind, {})[node["ids"][0]] = (count[kind],)
     return []
