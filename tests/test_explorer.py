@@ -92,7 +92,7 @@ def page(made, tmp_path_factory):
     body, data = split(made._repr_html_())
     for name, text in {"data.js": data, **explorer.assets()}.items():
         (folder / name).write_text(text, encoding="utf-8")
-    style = (books.ROOT / "_static" / "netpress-report.css").read_text()
+    style = (books.ROOT / "_static" / "netpress.css").read_text()
     scripts = "".join(f'<script defer src="{n}"></script>' for n in ("data.js", *explorer.FILES) if n.endswith(".js"))
     head = f'<meta charset="utf-8"><title>t</title><style>{style}</style>{scripts}'
     head += f'<link rel="stylesheet" href="{explorer.FILES[-1]}">'

@@ -34,7 +34,7 @@ from netpress.report.figures import (
     summary,
 )
 
-CSS = Path(__file__).parents[1] / "_static" / "netpress-report.css"
+CSS = Path(__file__).parents[1] / "_static" / "netpress.css"
 WORDS = Words(
     "Points fall from left to right.", "How to read it", "block", "accuracy, %", "Block 1 matters", "Accuracy"
 )

@@ -253,7 +253,7 @@ def test_there_are_tables_to_be_seen(site, served, chromium):
 def test_a_table_that_is_cut_shows_it_by_its_edge_and_keeps_its_first_column(tmp_path, chromium):
     table = listing([{"network": "VGG19"} | {f"column {i}": i for i in range(20)}], "A wide table.")
     static = (books.ROOT / "_static").as_uri()
-    head = f'<link rel="stylesheet" href="{static}/netpress-report.css"><script src="{static}/book.js"></script>'
+    head = f'<link rel="stylesheet" href="{static}/netpress.css"><script src="{static}/book.js"></script>'
     (tmp_path / "page.html").write_text(f"<!doctype html><html>{head}<body>{table._repr_html_()}</body></html>")
     page = chromium.new_page(viewport={"width": 390, "height": 900})
     page.goto((tmp_path / "page.html").as_uri())

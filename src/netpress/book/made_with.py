@@ -40,7 +40,7 @@ def made_with(parts: Mapping[str, Sequence[Run]], table: "pd.DataFrame", command
     if "empty_layers" in made and len(emptied := made.dropna(subset=["empty_layers"])):
         pairs = zip(emptied["name"], emptied["empty_layers"], strict=True)
         rows += [("Pruned away", names((f"{run}: no weight is left in {which}" for run, which in pairs), between="; "))]
-    box = listing("Made with", rows, "made")
+    box = listing("Made with", rows, "made") if runs else Html("", "")
     again = (
         '<div class="np-box np-rerun"><p class="np-box-title">Re-run this page</p>'
         "<p>In the project's folder, with the environment of <code>make book</code> "

@@ -109,6 +109,8 @@ class Page(BaseModel):
         from netpress.runs import records
 
         tables = [records.frame(runs, edition) for edition, runs in self.parts.items()]
+        if not tables:
+            return pd.DataFrame(columns=["time"])
         return pd.concat(tables, ignore_index=True) if len(tables) > 1 else tables[0]
 
     def history(self) -> "pd.DataFrame":

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure as Canvas
 
-# Okabe and Ito (2008), the light ones darkened to 3:1 on white; netpress-report.css has the dark theme's.
+# Okabe and Ito (2008), the light ones darkened to 3:1 on white; netpress.css has the dark theme's.
 PALETTE = {
     "blue": "#0072b2",
     "vermillion": "#d55e00",
