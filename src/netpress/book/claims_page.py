@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from html import escape
 from typing import TYPE_CHECKING
 
-from netpress import papers, paths
+from netpress import env, papers
 from netpress.book.glue import Html
 from netpress.report.claims import DECIDED
 from netpress.report.sentences import held
@@ -131,7 +131,7 @@ def strip(verdict: Verdict) -> str:
 def evidence(paper: str) -> dict[str, str]:
     """Glued name -> the address of its figure or table, such as "triage/result.html#fig-triage-heat"."""
     found: dict[str, str] = {}
-    for file in sorted((paths.root() / "chapters" / paper).glob("*.ipynb")):
+    for file in sorted((env.root() / "chapters" / paper).glob("*.ipynb")):
         cells = json.loads(file.read_text(encoding="utf-8"))["cells"]
         text = "\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "markdown")
         found |= {name: f"{paper}/{file.stem}.html#{label}" for name, label in SHOWN.findall(text)}

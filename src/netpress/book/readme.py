@@ -5,11 +5,11 @@ python -m netpress.book.readme      writes the section between the marks anew
 
 import re
 
-from netpress import ends, papers, paths
-from netpress.atomic import write_atomic
+from netpress import env, errors, papers
 from netpress.book import claims_page
 from netpress.editions import COMMITTED
 from netpress.errors import UserError
+from netpress.files import write_atomic
 from netpress.report.sentences import held
 
 BEGIN, END = "<!-- results: written by `python -m netpress.book.readme` -->", "<!-- /results -->"
@@ -53,12 +53,12 @@ def written(text: str) -> str:
 
 def main() -> None:
     """Write README.md and its figure: each is whole, whenever this is stopped."""
-    readme, figure = paths.root() / "README.md", paths.root() / FIGURE
-    with ends.stoppable("the same command goes on from there"):
+    readme, figure = env.root() / "README.md", env.root() / FIGURE
+    with errors.stoppable("the same command goes on from there"):
         text, drawn = written(readme.read_text(encoding="utf-8")), picture()
         write_atomic(readme, text.encode())
         write_atomic(figure, drawn.encode())
 
 
 if __name__ == "__main__":
-    ends.run(main)
+    errors.run(main)
