@@ -1,6 +1,7 @@
 """Every chapter: its form as it is committed, and that it runs from top to bottom on the demo edition."""
 
 import ast
+import json
 import re
 import tokenize
 from collections import Counter
@@ -174,3 +175,9 @@ def test_it_runs_from_top_to_bottom(chapter, records_folder, tmp_path):
     assert all(cell.execution_count for cell in code(shown))
     assert not [output for cell in code(shown) for output in cell.outputs if output.output_type == "error"]
     assert any("Made with" in str(output) for cell in code(shown) for output in cell.outputs)
+
+
+def test_old_addresses_lead_to_pages_that_are_there():
+    moved = json.loads((books.ROOT / "_redirects.json").read_text(encoding="utf-8"))
+    listed = {name.removeprefix("chapters/") for name in build.pages_of(build.read_toc(books.ROOT))}
+    assert {new.partition("#")[0] for new in moved.values()} <= listed and not listed & set(moved)

@@ -1,6 +1,5 @@
 """What can be taken away from a site, how it is found and shared: files beside the pages, links, buttons, addresses."""
 
-import json
 import re
 
 import books
@@ -83,18 +82,13 @@ def test_values_in_a_file_have_all_their_digits():
 
 
 def test_the_printed_book_has_the_main_pages(tmp_path):
-    contents = {
-        "root": "index",
-        "parts": [
-            {"caption": "One", "chapters": [{"file": "triage/idea"}, {"file": "appendix/api"}]},
-        ],
-    }
-    (tmp_path / "book").mkdir()
-    (tmp_path / "book" / "_toc.yml").write_text(json.dumps(contents))
-    printed = pdf.printed_book(tmp_path / "book", tmp_path / "print") / "_toc.yml"
-    assert json.loads(printed.read_text()) == {
-        "root": "index", "parts": [{"caption": "One", "chapters": [{"file": "triage/idea"}]}],
-    }  # fmt: skip
+    for name in ("editions/index.md", "editions/demo/triage/idea.ipynb", "triage/idea.ipynb", "_build/x"):
+        (tmp_path / "book" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "book" / name).write_text("# Trained\n\n## Edition demo\n\n- [](/editions/demo/triage/idea.ipynb)")
+    printed = pdf.printed_book(tmp_path / "book", tmp_path / "print")
+    found = {file.relative_to(printed).as_posix() for file in printed.rglob("*") if file.is_file()}
+    assert found == {"editions/index.md", "triage/idea.ipynb"}
+    assert "Edition demo" not in (printed / "editions" / "index.md").read_text()
     page = (
         '<html><head></head><div id="np-explorer" class="x"><table></table><script>1</script></div><p>after</p></html>'
     )

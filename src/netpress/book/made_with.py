@@ -40,12 +40,18 @@ def made_with(parts: Mapping[str, Sequence[Run]], table: "pd.DataFrame", command
     if "empty_layers" in made and len(emptied := made.dropna(subset=["empty_layers"])):
         pairs = zip(emptied["name"], emptied["empty_layers"], strict=True)
         rows += [("Pruned away", names((f"{run}: no weight is left in {which}" for run, which in pairs), between="; "))]
-    box = listing("Made with", rows, "made") if runs else Html("", "")
+    return foot(rows if runs else [], command)
+
+
+def foot(rows: Sequence[tuple[str, str]], command: str) -> Html:
+    """The folded end of a page: `rows` of facts, none where nothing was run, and the `command` that remakes it."""
+    box = listing("Made with", rows, "made") if rows else Html("", "")
     again = (
         '<div class="np-box np-rerun"><p class="np-box-title">Re-run this page</p>'
         "<p>In the project's folder, with the environment of <code>make book</code> "
         "(<code>source .venv/bin/activate</code>):</p>"
-        f'<div class="highlight"><pre>{escape(command)}</pre></div></div>'
+        '<div class="highlight-shell notranslate">'
+        f'<div class="highlight"><pre>{escape(command)}</pre></div></div></div>'
     )
     folded = f'<details class="np-foot"><summary>Where these numbers come from</summary>{box.html}{again}</details>'
     return Html(folded, f"{box.text}\n\nRe-run this page:\n  {command}")

@@ -1,6 +1,5 @@
 """The whole book as one PDF: Sphinx's single page without what only a screen can show, printed by Chromium."""
 
-import json
 import re
 import shutil
 import subprocess
@@ -19,7 +18,6 @@ EXPLORER = re.compile(r'<div id="np-explorer".*?</script></div>', re.DOTALL)
 NOT_PRINTED = "Every run as a row of a table that can be searched is on the site, and in the records themselves."
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 PRINT = ("--headless", "--no-sandbox", "--disable-gpu", "--no-pdf-header-footer", "--virtual-time-budget=20000")
-LEFT_OUT = ("api.md",)  # what a reader of paper does not need
 NAME = "netpress.pdf"
 
 # On paper: one column, small type, the whole width; what is too wide is made smaller until it fits, never cut.
@@ -28,7 +26,7 @@ STYLE = """<style>
 html, body { font-size: 11.2px !important; }
 .bd-sidebar-primary, .bd-sidebar-secondary, .bd-header, .bd-header-article, .bd-footer, .bd-footer-article,
 .prev-next-footer, .headerlink, .np-take, .skip-link, #pst-skip-link, .search-button__wrapper,
-.np-permalink, .np-glance-links, details.hide, .copybtn, .tocextras { display: none !important; }
+.np-foot, details.hide, .copybtn, .tocextras { display: none !important; }
 .bd-container, .bd-container__inner, .bd-main, .bd-content, .bd-article-container, .bd-article, main, article {
   display: block !important; margin: 0 !important; max-width: none !important; padding: 0 !important;
   width: auto !important; overflow: visible !important; }
@@ -37,7 +35,7 @@ html, body { font-size: 11.2px !important; }
 pre { white-space: pre-wrap !important; overflow-wrap: anywhere; }
 figure { margin: 0.6rem 0 !important; }
 figure svg { margin: 0 auto; max-height: 235mm; min-width: 0 !important; max-width: 84% !important; }
-.np-figure details, .np-claim details summary { display: none !important; }
+.np-figure details { display: none !important; }
 .bd-article :is(p, ul, ol, dl, blockquote, .np-box, .admonition, figcaption) { max-width: none !important; }
 p, li, dd { margin-bottom: 0.45rem; }
 table.dataframe { font-size: 0.95em !important; }
@@ -92,15 +90,14 @@ def make(out: Path | None = None) -> Path:
 
 
 def printed_book(book: Path, place: Path) -> Path:
-    """A copy of the assembled book with the pages that are printed: no further editions, no names of the code."""
+    """A copy of the assembled book with the pages that are printed: the main ones."""
     shutil.rmtree(place, ignore_errors=True)
-    shutil.copytree(book, place, ignore=shutil.ignore_patterns("_build", "editions", "_notebooks", *LEFT_OUT))
-    contents = json.loads((book / "_toc.yml").read_text(encoding="utf-8"))
-    for part in contents.get("parts", []):
-        part["chapters"] = [
-            chapter for chapter in part["chapters"] if Path(chapter["file"]).name + ".md" not in LEFT_OUT
-        ]
-    (place / "_toc.yml").write_text(json.dumps(contents, indent=1), encoding="utf-8")
+    shutil.copytree(book, place, ignore=shutil.ignore_patterns("_build", "_notebooks"))
+    for folder in (place / "editions").glob("*/"):
+        shutil.rmtree(folder)
+    index = place / "editions" / "index.md"
+    if index.exists():
+        index.write_text(index.read_text(encoding="utf-8").partition("\n## Edition")[0], encoding="utf-8")
     return place
 
 

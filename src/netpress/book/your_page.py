@@ -6,9 +6,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from netpress import paths, words, yours
-from netpress.book import made_with
-from netpress.book.html import Html, listing
+from netpress import env, words, yours
+from netpress.book.glue import Html
+from netpress.book.made_with import foot
 from netpress.book.page import Page
 from netpress.errors import UserError
 
@@ -49,7 +49,7 @@ class YourPage(Page):
         source = self.data if self.data.isidentifier() else in_project(self.data)
         weights = in_project(self.weights) if self.weights else ""
         digest = hashlib.sha256(f"{model} {source} {weights} {self.blocks} {self.most}".encode()).hexdigest()[:12]
-        folder = paths.cache_dir() / "shrunk" / f"page-{self.edition}-{digest}"
+        folder = env.cache_dir() / "shrunk" / f"page-{self.edition}-{digest}"
         out = Path(in_project(self.out)) if self.out else folder
         parent_epochs = EPOCHS.get(self.edition, LONGER)[0]
         return yours.Wanted(model, source, weights, self.px or None, out=out, parent_epochs=parent_epochs)
@@ -85,6 +85,8 @@ class YourPage(Page):
 
     def made_with(self) -> Html:
         """What the page ends with: where its search was done, and the command that remakes it."""
+        if not self.run_missing and not (self.wanted.out / "report.json").is_file():
+            return foot([], self.command())
         facts = self.shrunk.facts
         rows = [
             ("Network", facts["name"]),
@@ -92,7 +94,7 @@ class YourPage(Page):
             ("Search", f"{len(facts['steps'])} steps, {facts['taken']} taken, seed {facts['settings']['seed']}"),
             ("Device", f"{facts['device']}, torch {facts['torch']}"),
         ]
-        return listing("Made with", rows, "made") + made_with.rerun(self.command())
+        return foot(rows, self.command())
 
     def command(self, out: str = "out.ipynb") -> str:
         """The papermill command that remakes this page, to be typed in the project's folder."""
@@ -110,4 +112,4 @@ class YourPage(Page):
 def in_project(place: str) -> str:
     """A path as seen from the project's folder, where a kernel may not have been started."""
     path = words.place(place)
-    return str(path if path.is_absolute() or path.exists() else paths.root() / path)
+    return str(path if path.is_absolute() or path.exists() else env.root() / path)
