@@ -93,10 +93,11 @@ class Live:
 
         from netpress.runs.run import with_needs
 
-        same = {each.fingerprint: each for each in self.runs.values()}
+        same = {(each.model, each.steps, each.needs, each.seed): each for each in self.runs.values()}
         for run in wanted:
-            record = records.read(records.path_of(same.get(run.fingerprint, run), self.demo))
-            if record and record["fingerprint"] == run.fingerprint:
+            at = same.get((run.model, run.steps, run.needs, run.seed), run)
+            record = records.read(records.path_of(at, self.demo))
+            if record and record["fingerprint"] == at.fingerprint:
                 self.found.setdefault(run.fingerprint, record)
         todo = [run for run in wanted if run.fingerprint not in self.found] if self.trains else []
         store = self.workspace.store if todo else None
