@@ -1,6 +1,5 @@
 """Workarounds for combinations of packages, in one place."""
 
-import gc
 import importlib
 import sys
 from functools import cache
@@ -47,9 +46,3 @@ def quick_jsonschema() -> None:
     """Let jsonschema begin a second sooner: where rfc3987_syntax is installed, it builds grammars for addresses that
     nothing here checks."""
     sys.modules.setdefault("rfc3987_syntax", cast(Any, None))
-
-
-def seldom_collect() -> None:
-    """Let the garbage collector come after 200,000 new objects in place of 700: what is here stays, and is a lot to go
-    over."""
-    gc.set_threshold(200_000, 20, 20)

@@ -4,8 +4,6 @@ import contextlib
 import hashlib
 import os
 import secrets
-import shutil
-import tempfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -53,17 +51,6 @@ def set_aside(path: Path) -> None:
     """Rename a damaged file to `<name>.corrupt`, so that nothing reads it again and somebody may look at it."""
     with contextlib.suppress(OSError):  # another process was faster, or the folder is read-only
         path.replace(path.with_name(path.name + ".corrupt"))
-
-
-@contextlib.contextmanager
-def temporary_folder(within: Path | None = None) -> Iterator[Path]:
-    """Make a temporary folder, which is removed at the end."""
-    with explained(within or Path(tempfile.gettempdir())):
-        folder = Path(tempfile.mkdtemp(prefix="netpress-", dir=within))
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def digest(content: bytes) -> str:

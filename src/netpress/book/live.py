@@ -23,8 +23,8 @@ from netpress.training.stage import Stage
 
 if TYPE_CHECKING:
     from netpress.report.figures import Figure
+    from netpress.runs.perform import Workspace
     from netpress.runs.run import Run
-    from netpress.runs.workspace import Workspace
 
 MOST_EPOCHS = 400  # in one comparison: what a laptop does in a few minutes
 SHOWN = ("loss", "trains", "teacher", "epochs", "lr", "schedule")
@@ -122,8 +122,8 @@ class Live:
     @cached_property
     def workspace(self) -> Workspace:
         """One for this kernel, so that data and parents are loaded once. No checkpoints: it is a matter of seconds."""
-        from netpress.runs.weights import WeightStore
-        from netpress.runs.workspace import Workspace
+        from netpress.runs.perform import Workspace
+        from netpress.runs.store import WeightStore
         from netpress.training.compute import choose
 
         return Workspace(choose(), WeightStore())

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from netpress import editions
 from netpress.book.glue import Html, listing
 from netpress.runs import records
+from netpress.runs.cost import Spell, spent
 from netpress.runs.run import Run
-from netpress.runs.spent import Spell, spent
 
 if TYPE_CHECKING:
     import pandas as pd

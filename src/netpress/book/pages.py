@@ -5,7 +5,7 @@ from typing import Any
 
 import pandas as pd
 
-from netpress import data, editions, papers, paths
+from netpress import data, editions, env, papers
 from netpress.book.made_with import took
 from netpress.data.registry import DATASETS, titles
 from netpress.papers.paper import UNCOMPRESSED
@@ -13,7 +13,7 @@ from netpress.report.estimates import interval, unpaired
 from netpress.report.frames import finished
 from netpress.report.tables import Table, Whole, listing
 from netpress.runs import records
-from netpress.runs.spent import spell_of
+from netpress.runs.cost import spell_of
 
 SCALES = ("width", "seeds", "images", "px", "weights", "judged_on", "batch")
 CPU, GPU = "cpu", "cuda"
@@ -87,7 +87,7 @@ def table_search() -> Table:
     rows = []
     for edition in records.changed_editions():
         for paper in papers.PAPERS:
-            runs = papers.grid(paper, edition) if (paths.results_dir() / edition / paper).is_dir() else ()
+            runs = papers.grid(paper, edition) if (env.results_dir() / edition / paper).is_dir() else ()
             for run, record in records.fresh(runs, edition).items():
                 teaches = dict(run.factors).get("role") == "teacher"
                 if run.judged_on == "validation" and (teaches or papers.get(paper).approach(run) == UNCOMPRESSED):
@@ -140,7 +140,7 @@ def table_devices() -> Table:
 
 def remade() -> dict[str, Any]:
     """Records chosen at random and made again: how many were the `same`, `of` how many, and a `table` of them."""
-    file = paths.results_dir() / "bench" / "cpu" / "remade.json"
+    file = env.results_dir() / "bench" / "cpu" / "remade.json"
     made = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {"records": []}
     rows = [{"record": row["name"], "the same": "yes" if row["equal"] else "no"} for row in made["records"]]
     where = made.get("made", {})
@@ -151,7 +151,7 @@ def remade() -> dict[str, Any]:
 
 def table_power() -> Table:
     """Error and power of every claim whose pilot could be drawn from: what `netpress bench rules` found."""
-    files = sorted((paths.results_dir() / "bench").glob("*/rules.json"))  # drawn numbers are alike on all machines
+    files = sorted((env.results_dir() / "bench").glob("*/rules.json"))  # drawn numbers are alike on all machines
     found = json.loads(files[0].read_text(encoding="utf-8"))["claims"] if files else []
     rows = [
         {
@@ -176,7 +176,7 @@ def table_earlier(shown: dict[str, str]) -> Table:
     columns: dict[str, dict[str, str]] = {}
     for paper, edition in shown.items():
         for version, name in (("version 1", "pilot.json"), ("version 2", "version-2.json")):
-            file = paths.results_dir() / edition / "claims" / name
+            file = env.results_dir() / edition / "claims" / name
             said = json.loads(file.read_text(encoding="utf-8")) if file.exists() else []
             for row in said if isinstance(said, list) else said.get("verdicts", []):
                 for claim in row.get("claims", [row["id"]]) if row["paper"] == paper else ():
