@@ -362,9 +362,7 @@ class Search:
             cut.check_asked(tried, list(cut.blocks(tried, self.example)), self.settings["blocks"])
             tried.to(self.lessons.config.device).train()
             inputs, targets = next(self.some(1))
-            began = time.perf_counter()
             self.lessons.step_loss(tried, None, inputs, targets).backward()
-            self.seconds = time.perf_counter() - began
             answer = cut.run(self.model, self.example)
             value = float(self.metric(answer, tree_map(lambda t: t.cpu()[:2] if isinstance(t, Tensor) else t, targets)))
         except (UserError, KeyboardInterrupt):
@@ -436,7 +434,7 @@ class Search:
 
     def once(self, what: list[Any], make: Callable[[str], dict[str, Any]]) -> dict[str, Any]:
         """What `make(key)` finds out, from the journal where it is there and its weights are."""
-        key = hashlib.sha256(json.dumps([self.mark, *what]).encode()).hexdigest()[:16]
+        key = self.key(what)
         found = self.journal.get(key)
         if found is None or (found.get("weights") and not self.weights(key).is_file()):
             found = {"key": key} | make(key)
@@ -444,6 +442,10 @@ class Search:
             text = "".join(json.dumps(entry) + "\n" for entry in self.journal.values())
             write_atomic(self.folder / "journal.jsonl", text.encode())
         return found
+
+    def key(self, what: list[Any]) -> str:
+        """The key of what is found out about this network with these settings."""
+        return hashlib.sha256(json.dumps([self.mark, *what]).encode()).hexdigest()[:16]
 
     def weights(self, key: str) -> Path:
         """Where a candidate's weights lie."""
@@ -574,7 +576,7 @@ class Search:
 
         def make(key: str) -> dict[str, Any]:
             net = copy.deepcopy(self.model)
-            before = self.key_of_control(depth - 1)
+            before = self.key(["control", depth - 1])
             if depth > 1 and self.weights(before).is_file():
                 net.load_state_dict(load_file(self.weights(before)))
             try:
@@ -587,10 +589,6 @@ class Search:
         if depth > 1:
             self.control(depth - 1)
         return self.once(["control", depth], make)["score"]
-
-    def key_of_control(self, depth: int) -> str:
-        """Under which key a control is kept."""
-        return hashlib.sha256(json.dumps([self.mark, "control", depth]).encode()).hexdigest()[:16]
 
     def attempt(self, move: Move, start: Candidate, epochs: int, probe: bool) -> tuple[Candidate | None, str]:
         """Do a move on a network, and train what comes out. None, and why, where that is no gain or fails."""
