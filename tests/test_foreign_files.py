@@ -201,6 +201,7 @@ def test_a_link_to_a_site_stays_a_link(tmp_path: Path, monkeypatch: pytest.Monke
     link.symlink_to(real, target_is_directory=True)
     rendered: list[Path] = []
     (tmp_path / "_toc.yml").write_text("root: chapters/index")
+    (tmp_path / "_config.yml").touch()
     monkeypatch.setattr(build.Book, "trained", True)
     monkeypatch.setattr(build.Book, "plan", lambda *_: {"index": ("demo",)})
     monkeypatch.setattr(build.Book, "publish", lambda self, plan, place: rendered.append(place))

@@ -106,6 +106,8 @@ def build(chosen: Sequence[str] = (), out: Path | None = None) -> int:
                 "--edition small` first, or build the demo with `netpress book`."
             )
         book.publish(plan, site)
+    if 'repository_url: ""' in (book.project / "_config.yml").read_text(encoding="utf-8"):
+        print("Pages have no buttons to the code: _config.yml names no repository_url.", file=sys.stderr)
     print(f"The book: {site / 'index.html'}")
     if any(names[1:] for names in plan.values()):
         print(f"What this machine has trained: {site / FURTHER / 'index.html'}")
