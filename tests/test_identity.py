@@ -14,7 +14,7 @@ from netpress.runs.run import Run, described, fingerprint, version
 from netpress.training.stage import Stage
 
 TOGETHER = {"needs", "steps", "measures", "factors"}  # put together in run.py, or no part of a run's identity
-STEPS = [Stage, *(getattr(edits, name) for name in edits.__all__)]
+STEPS = [Stage, *(kind for kind in vars(edits).values() if is_dataclass(kind) and hasattr(kind, "apply"))]
 MEASURES = [kind for kind in vars(measures).values() if is_dataclass(kind) and kind.__module__ == measures.__name__]
 STAGE = Stage("retrain", trains=("block1", "head"), epochs=4, shared=True)
 
