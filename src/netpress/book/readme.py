@@ -32,6 +32,8 @@ def section(edition: str = COMMITTED[0]) -> str:
     counted = (
         f"{words.count('held here')} of {len(words)} claims held here, {words.count('did not hold here')} did not."
     )
+    if any(verdict.provisional for verdict in verdicts):
+        counted += " All are provisional: the seeds that decide by the rules in force are not run yet."
     return "\n".join([BEGIN, "", f"![What each trick costs]({FIGURE})", "", *lines, "", counted, "", END])
 
 
