@@ -547,6 +547,7 @@ class Processes:
         worker = next((worker for worker in self.workers if worker.job is None), None)
         if not worker:
             context = get_context("spawn")
+            vars(sys.modules["__main__"]).setdefault("__spec__", None)  # a kernel that was reset has lost it
             ours, theirs = context.Pipe()
             worker = Worker(context.Process(target=serve, args=(theirs, 1 / self.slots), daemon=True), ours)
             worker.process.start()
