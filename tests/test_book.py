@@ -35,7 +35,7 @@ def page(**changes):
 def test_good_parameters_make_a_page():
     made = page()
     assert (made.edition, made.dataset, made.seeds, made.run_missing) == ("demo", "digits", [0], False)
-    assert len(made.runs) == 31
+    assert len(made.runs) == 32
     assert {run.seed for run in page(seeds=[2, 5]).runs} == {2, 5}
 
 
@@ -252,16 +252,15 @@ def test_what_differs_from_run_to_run_is_dropped():
 @pytest.mark.parametrize(
     ("changed", "chapters"),
     [
-        ("bench/cpu/step.json", ["appendix/speed", "together/scoreboard"]),
-        ("small/claims/pilot.json", ["triage/accuracy", "appendix/rules"]),
-        ("small/triage/run.json", ["triage/accuracy", "appendix/speed"]),
+        ("bench/cpu/step.json", ["appendix/rules", "together/trust"]),
+        ("small/claims/pilot.json", ["triage/result", "appendix/rules"]),
+        ("small/triage/run.json", ["triage/result", "together/trust"]),
     ],
 )
 def test_a_page_is_run_again_when_what_it_shows_has_changed(tmp_path, monkeypatch, changed, chapters):
     monkeypatch.setenv("NETPRESS_RESULTS", str(tmp_path))
-    every = {"triage/accuracy": "small", "pyramid/accuracy": "demo"} | dict.fromkeys(
-        ("appendix/speed", "appendix/rules", "together/scoreboard"), "best"
-    )
+    every = {"triage/result": "small", "pyramid/result": "demo"}
+    every |= dict.fromkeys(("together/trust", "appendix/rules"), "best")
 
     def keys():
         made = build.Book(books.ROOT)
@@ -272,7 +271,7 @@ def test_a_page_is_run_again_when_what_it_shows_has_changed(tmp_path, monkeypatc
     (tmp_path / changed).write_text("{}")
     now = keys()
     other = {name for name in every if now[name] != before[name]}
-    assert other >= set(chapters) and "pyramid/accuracy" not in other
+    assert other >= set(chapters) and "pyramid/result" not in other
 
 
 def test_a_damaged_page_is_made_again(tmp_path):
