@@ -221,7 +221,7 @@ def test_a_sweep_outside_of_a_checkout_keeps_all_in_the_home_folder(swept: Path)
     ("words", "said"),
     [
         (["--version"], f"netpress {netpress.__version__}\n"),
-        (["plan", "triage"], "31 networks; "),
+        (["plan", "triage"], "32 networks; "),
         (["status", "triage", "--edition", TINY, "--json"], '"done": 1'),
         (["results", "triage", "--edition", TINY, "--format", "csv"], f"parent,0,{TINY},done,"),
         (["claims", "--edition", "demo"], "not run"),
