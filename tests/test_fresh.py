@@ -21,10 +21,10 @@ def test_the_pilot_began_alike_on_all_data_sets_and_fresh_seeds_do_not():
 
 
 def test_an_exploration_has_no_fresh_seeds():
-    assert editions.seeds("small", "triage", "cifar10") == (0, 1, 2, 3, 4, 5, 6)
+    assert editions.seeds("small", "triage", "cifar10") == (0, 1, 2, *range(3, 7), *range(9, 17))
     assert editions.seeds("small+epochs=2", "triage", "cifar10") == (0, 1, 2)
     for edition in ("large", "large+epochs=2"):  # nothing of it was seen when the rules were made
-        assert editions.seeds(edition, "triage", "cifar10") == (3, 4, 5)
+        assert editions.seeds(edition, "triage", "cifar10") == tuple(range(9, 15))
     assert editions.seeds("demo", "triage", "digits") == (0,)
 
 

@@ -1,4 +1,4 @@
-"""Statistics against textbook examples, formulas written out in float64 and simulation."""
+"""Statistics against textbook examples and formulas written out in float64."""
 
 import math
 
@@ -6,11 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from netpress.editions import MOST_SEEDS
-from netpress.report.comparisons import Comparison
 from netpress.report.estimates import interval, unpaired
-from netpress.report.labels import WHOLE
-from netpress.report.planning import power_of, seeds_needed
 from netpress.report.statistics import holm, rank_correlation
 
 
@@ -74,43 +70,6 @@ def test_holm_textbook():
     assert holm([], 0.05) == ([], [])
     assert holm([None, 0.02, None, 0.03], 0.05) == ([None, 0.04, None, 0.04], [0.05, 0.025, 0.05, 0.05])
     assert holm([0.9, 0.8], 0.05) == ([1.0, 1.0], [0.025, 0.025])
-
-
-def seen(mean, sd, seeds=12, equal=None):
-    """A comparison with this mean and this standard deviation of one seed."""
-    values = np.tile([-1.0, 1.0], seeds // 2)
-    return Comparison(WHOLE, {"a": mean + sd * values / values.std(ddof=1)}, equal=equal)
-
-
-# n for a two-sided paired t test at 5 % and 80 % power, as G*Power prints it for these effect sizes
-@pytest.mark.parametrize(("effect", "n"), [(0.5, 34), (0.8, 15)])
-def test_seeds_needed_agrees_with_published_tables(effect, n):
-    assert seeds_needed(seen(2.0 * effect, 2.0), 0.05) == n
-
-
-def test_seeds_needed_at_the_edges():
-    assert seeds_needed(seen(0.0, 1.0), 0.05) is None
-    assert seeds_needed(seen(0.2, 1.0), 0.05) is None  # 199, more than MOST_SEEDS
-    assert MOST_SEEDS < 199
-    assert seeds_needed(seen(100.0, 1.0), 0.05) == 13  # one more than there are
-    assert seeds_needed(seen(-0.5, 1.0), 0.05) == seeds_needed(seen(0.5, 1.0), 0.05)
-
-
-def test_a_small_difference_is_decided_by_showing_that_it_is_small():
-    assert seeds_needed(seen(0.0, 0.5, equal=0.5), 0.05) == seeds_needed(seen(0.5, 0.5), 0.05)
-
-
-def test_power_agrees_with_simulation():
-    draws = np.random.default_rng(0).normal(1.0, 1.0, size=(40_000, 5))
-    found = stats.ttest_1samp(draws, 0, axis=1)
-    rejected = (found.pvalue < 0.05) & (found.statistic > 0)
-    assert power_of(math.sqrt(5), 1.0, 4, 0.05) == pytest.approx(rejected.mean(), abs=0.01)
-
-
-def test_power_far_out_agrees_with_simulation():
-    draws = np.random.default_rng(1).normal(100.0, 1.0, size=(40_000, 2))
-    rejected = stats.ttest_1samp(draws, 0, axis=1).pvalue < 0.005
-    assert power_of(100 * math.sqrt(2), 1.0, 1, 0.005) == pytest.approx(rejected.mean(), abs=0.01)
 
 
 def test_welchs_interval_by_hand():

@@ -222,14 +222,16 @@ class Evidence:
         """The comparison that decides: the one that fails most; that is least sure to be small; that holds least."""
         if word == CONTRADICTED:
             return int(np.argmin(self.family.each_p_against))
-        return int(np.nanargmax(self.family.each_p_equal if word == NO_DIFFERENCE else self.family.each_p))
+        # None where a claim holds and is broken within what it forgives
+        small = word == NO_DIFFERENCE and self.family.p_equal is not None
+        return int(np.nanargmax(self.family.each_p_equal if small else self.family.each_p))
 
 
 def decide(evidence: Evidence, level: float) -> dict[str, Any]:
     """Verdict, effect and interval of a claim at a level, as fields of Verdict."""
     found, word = evidence.found, evidence.word(level)
     if word == NOT_RUN:
-        missing = f"{found.lacking} of {found.asked} runs are missing" if found.lacking else ""
+        missing = f"{found.lacking} of {found.asked} runs are missing" if found.lacking else found.lost
         return {"verdict": word, "reason": missing}
     if evidence.exact:
         count = evidence.wrong or found.counts[0]

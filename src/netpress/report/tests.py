@@ -130,7 +130,6 @@ class Found:
     """What a test found among the runs: comparisons and counts, and the runs that it still lacks.
 
     `lacking` of `asked` runs have no record yet; `lost`: in words, those that have one and do not count (diverged).
-    `opposite`: the claim is that not all of the comparisons hold.
     """
 
     comparisons: tuple[Comparison, ...] = ()
@@ -255,8 +254,8 @@ class Family:
 
     def critical(self, alpha: float) -> float:
         """How small the smallest one-sided p against the claim must be to contradict it at level `alpha`."""
-        below = max(1, math.floor(alpha / 2 * (1 + self.draws)) - 1)  # as many draws below it as p_against allows
-        return float(np.partition(self.smallest, below - 1)[below - 1])
+        below = max(0, math.ceil(alpha / 2 * (1 + self.draws)) - 2)  # draws below it, as many as p_against allows
+        return float(np.partition(self.smallest, below)[below])
 
     @cached_property
     def smallest(self) -> np.ndarray:
@@ -264,6 +263,12 @@ class Family:
         generator = np.random.default_rng(0)
         sizes = [min(BLOCK, self.draws - begin) for begin in range(0, self.draws, BLOCK)]
         return np.concatenate([self._smallest(size, generator) for size in sizes])
+
+    @cached_property
+    def _apart(self) -> np.ndarray:
+        """Which comparisons can be at their thresholds together: of the bounds of one number, the first."""
+        seen = [[each.values[name].tobytes() for name in sorted(each.values)] for each in self.comparisons]
+        return np.array([own not in seen[:i] for i, own in enumerate(seen)])
 
     def _smallest(self, draws: int, generator: np.random.Generator) -> np.ndarray:
         mean, variance = np.zeros((2, len(self.comparisons), draws))
@@ -274,8 +279,8 @@ class Family:
             weight = self._weight(stratum)[:, None]
             mean[stratum.own] += drawn[0] / math.sqrt(stratum.n) / weight
             variance[stratum.own] += stratum.pooled(squares) / stratum.n / weight**2
-        moving = self.se > 0
-        t = mean[moving] / np.sqrt(variance[moving])
+        moving = (self.se > 0) & self._apart
+        t = self._each("sign")[moving, None] * mean[moving] / np.sqrt(variance[moving])
         return special.stdtr(self.df[moving, None], t).min(axis=0, initial=1.0)
 
 
