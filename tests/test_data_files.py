@@ -164,7 +164,8 @@ def test_a_corrupt_cache_is_noticed_and_made_again(copy: Path) -> None:
 def test_a_cache_that_cannot_be_written_costs_a_warning(
     copy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / "data").write_text("in the way")
-    monkeypatch.setenv("NETPRESS_CACHE", str(tmp_path))
+    (tmp_path / "cache").mkdir()
+    (tmp_path / "cache" / "data").write_text("in the way")
+    monkeypatch.setenv("NETPRESS_CACHE", str(tmp_path / "cache"))
     with pytest.warns(UserWarning, match="not kept"):
         assert len(data.load("mnist", "test", images=3)) == 3
