@@ -137,7 +137,7 @@ runpy.run_module("{program}", run_name="__main__")
 """
 PROGRAMS = {
     "pdf": ("netpress.book", "render", "sphinx", "nothing was printed"),
-    "readme": ("netpress.book", "readme", "written", "the same command goes on from there"),
+    "readme": ("netpress", "papers", "verdicts", "the same command goes on from there"),
 }
 
 

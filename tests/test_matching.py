@@ -57,9 +57,9 @@ def test_a_fixed_teacher_is_the_worse_variant() -> None:
     """Beyer et al. 2022, figure 3: what a teacher says of whole images does not fit the part that a student sees."""
     import torch
 
-    from netpress import data, losses, nets, seeds
+    from netpress import data, nets, seeds
     from netpress.data.views import VIEWS, normalise_of
-    from netpress.training import loop
+    from netpress.training import loop, losses
     from netpress.training.cache import Cache
     from netpress.training.compute import ComputeConfig
     from netpress.training.feed import Feed, TrainTestData
