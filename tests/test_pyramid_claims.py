@@ -109,12 +109,12 @@ def test_both_readings_of_freezing_by_hand(nothing_measured: None) -> None:
     cells = tables.table_readings(runs).cells
     assert cells.at["FitNet, CIFAR-100", "forward, thawed"].mean == pytest.approx(1, abs=0.1)
     assert cells.at["FitNet, CIFAR-100", "forward, frozen"].mean == pytest.approx(0, abs=0.1)
-    assert cells.at["Scratch, CIFAR-100", "forward, frozen"].mean == pytest.approx(2, abs=0.1)
-    assert cells.at["Scratch, CIFAR-100", "forward, thawed"].mean == pytest.approx(3, abs=0.1)
-    assert cells.at["Scratch, CIFAR-100", "backward"].mean == pytest.approx(0, abs=0.1)
+    assert cells.at[f"{tables.FINE}, CIFAR-100", "forward, frozen"].mean == pytest.approx(2, abs=0.1)
+    assert cells.at[f"{tables.FINE}, CIFAR-100", "forward, thawed"].mean == pytest.approx(3, abs=0.1)
+    assert cells.at[f"{tables.FINE}, CIFAR-100", "backward"].mean == pytest.approx(0, abs=0.1)
     assert {estimate.n for estimate in cells.to_numpy().ravel()} == {3}
     assert set(cells.index) == {
-        f"{n}, {d}" for n in ("Scratch", "FitNet", "Gram Direct") for d in ("CIFAR-10", "CIFAR-100")
+        f"{n}, {d}" for n in (tables.FINE, "FitNet", "Gram Direct") for d in ("CIFAR-10", "CIFAR-100")
     }
 
 
@@ -153,7 +153,8 @@ def test_claims_are_counted_in_the_papers_own_numbers():
         "P1a",
         "P1b",
         "P2",
-        "P3",
+        "P3a",
+        "P3b",
         "P4a",
         "P4b",
         "P5a",
