@@ -5,7 +5,6 @@ published table or figure, named after it). The first needs neither torch nor pa
 the others are imported when they are needed. CONTRIBUTING.md says how a paper is added.
 """
 
-import json
 import os
 from collections.abc import Callable, Sequence
 from fnmatch import fnmatchcase
@@ -157,22 +156,6 @@ def frame(runs: tuple[Run, ...], edition: str, results: Path | None = None) -> "
 def runs_frame(paper: str, edition: str, results: Path | None = None) -> "pd.DataFrame":
     """One row a run that tables and figures show, with the paper's own columns."""
     return frame(shown(paper, edition, results), edition, results)
-
-
-def pilot_verdicts(paper: str, edition: str, results: Path | None = None) -> "dict[str, dict]":
-    """What the first version of the rules said of the pilot's seeds, by the claims of today that each verdict is about.
-
-    Never judged anew: read from results/<edition>/claims/pilot.json.
-    """
-    path = (results or env.results_dir()) / edition / "claims" / "pilot.json"
-    try:
-        rows = json.loads(path.read_bytes())["verdicts"]
-        return {claim: verdict for verdict in rows if verdict["paper"] == paper for claim in verdict["claims"]}
-    except FileNotFoundError:
-        return {}
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        records.tell(str(path), f"is no list of verdicts ({error})")
-        return {}
 
 
 def verdicts(paper: str, edition: str, results: Path | None = None) -> "list[Verdict]":

@@ -35,8 +35,8 @@ class Paper:
     `key` is the name of its package under netpress.papers; `grid` gives its runs for an edition and seeds, needs first;
     `tidy` adds the paper's own columns to the frame of runs (runs.records.frame). `approaches`: approach -> the runs
     that stand for it. No run stands for two; one that stands for none is a step on the way or repeats another.
-    `headline`: the claims to tell in one line, of which the first that is decided is told. `called`: what the network
-    of a run is called where those of all papers stand side by side: another name for each that stands for an approach.
+    `called`: what the network of a run is called where those of all papers stand side by side: another name for each
+    that stands for an approach.
     """
 
     key: str
@@ -46,7 +46,6 @@ class Paper:
     grid: Callable[[str, tuple[int, ...]], tuple[Run, ...]]
     tidy: "Callable[[pd.DataFrame, Path | None], pd.DataFrame]"
     approaches: Mapping[str, tuple[Where, ...]]
-    headline: tuple[str, ...]
     called: Callable[[Run], str] = as_in_code
 
     @property

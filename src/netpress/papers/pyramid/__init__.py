@@ -333,5 +333,5 @@ PAPER = Paper(
         paper.DIRECT: ({"approach": ("scratch", "fitnet", "gram-direct")},),
         paper.SMALL: ({"approach": NATIVE, "level": LEVELS},),
     },
-    headline=("P5a", "P4a", "P9", "P3", "P1a", "P2", "P6"), called=called,
+    called=called,
 )  # fmt: skip
