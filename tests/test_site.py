@@ -57,6 +57,11 @@ def pages_of(site: Path) -> list[str]:
     return sorted(str(p.relative_to(site)) for p in site.rglob("*.html") if "_static" not in p.parts)
 
 
+def staying(site: Path) -> list[str]:
+    """The pages that do not lead on at once, as old addresses do."""
+    return [name for name in pages_of(site) if 'http-equiv="refresh"' not in (site / name).read_text(encoding="utf-8")]
+
+
 # without a browser
 
 
@@ -97,13 +102,13 @@ REFERENCE = re.compile(r'<a class="np-ref"[^>]*href="([^"#]*)#([\w-]+)"[^>]*>([^
 
 
 def test_cards_name_figures_and_tables_as_the_book_numbers_them(site):
-    scoreboard = site / "together" / "scoreboard.html"
-    if not scoreboard.exists():
-        pytest.skip("this site has no scoreboard")
-    found = REFERENCE.findall(scoreboard.read_text(encoding="utf-8"))
+    claims = site / "together" / "claims.html"
+    if not claims.exists():
+        pytest.skip("this site has no page of claims")
+    found = REFERENCE.findall(claims.read_text(encoding="utf-8"))
     assert len(found) > 20
     for path, label, text in found:
-        page = (scoreboard.parent / path).resolve().read_text(encoding="utf-8")
+        page = (claims.parent / path).resolve().read_text(encoding="utf-8")
         holder = page[page.index(f'id="{label}"') :]
         number = re.search(r'<span class="caption-number">(\w+ \d+) *</span>', holder)
         assert number and text == number[1], (label, text)
@@ -211,7 +216,7 @@ class Visit:
 def looked_at(chromium, site: Path, root: str, width: int, theme: str = "light", axe: str = "") -> list[str]:
     """What is wrong with the pages of a site. Some are open at a time, so that one is read while others load."""
     context = chromium.new_context(viewport={"width": width, "height": 900}, color_scheme=theme)
-    names, wrong = pages_of(site), []
+    names, wrong = staying(site), []
     for i in range(0, len(names), AT_ONCE):
         visits = [Visit(context, root, name) for name in names[i : i + AT_ONCE]]
         wrong += [line for visit in visits for line in visit.look(axe, width)]
@@ -245,7 +250,7 @@ def test_every_page_in_the_other_theme_with_axe(site, served, chromium, axe, wid
 @needs_browser
 def test_there_are_tables_to_be_seen(site, served, chromium):
     page = chromium.new_page()
-    assert any(page.goto(served + name) and page.evaluate(COLUMNS) for name in pages_of(site))
+    assert any(page.goto(served + name) and page.evaluate(COLUMNS) for name in staying(site))
     page.close()
 
 
