@@ -35,7 +35,7 @@ def copied(tree: Path) -> Path:
 def put(path: Path, name: str, lines: str) -> None:
     """Lines at the end of a file, which may be new, or at the end of what is called `name` in it.
 
-    A line that begins as one that is there, up to its first colon, takes its place.
+    A line that begins as one that is there, up to its first colon or comma, takes its place.
     """
     before = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
     own = lines.rstrip("\n").splitlines()
@@ -45,8 +45,8 @@ def put(path: Path, name: str, lines: str) -> None:
         )
         return
     first, last = span(ast.parse("\n".join(before)), name)
-    begins, colon, _ = own[0].partition(":")
-    same = [n for n in range(first - 1, last) if colon and before[n].startswith(begins + colon)]
+    begins = re.match(r"[^:,]*[:,]", own[0])
+    same = [n for n in range(first - 1, last) if begins and before[n].startswith(begins.group())]
     at, until = (same[0], same[0] + 1) if same else (last, last)
     path.write_text("\n".join([*before[:at], *own, *before[until:], ""]), encoding="utf-8")
 
