@@ -203,7 +203,7 @@ def shown_dataset(runs: pd.DataFrame) -> str:
 def learning_curves(history: pd.DataFrame, dataset: str) -> Figure:
     """Test accuracy against epoch of retraining, per block, one line a method (not in the paper)."""
     rows = rows_where(history, {"dataset": dataset, "stage": "retrain", "retraining": ONE_CYCLE})
-    rows = in_order(rows)
+    rows = in_order(rows[rows["block"].isin(list(BLOCK_NAMES))])  # the control has no block
     rows = rows.assign(
         block=rows["block"].map(BLOCK_NAMES), how=rows["initialisation"].map(BEGUN) + ", " + rows["regime"]
     )
