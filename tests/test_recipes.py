@@ -97,7 +97,7 @@ def test_a_claim_is_judged(tree: Path) -> None:
     found = told(tree, BEGIN + """
 import invented, pandas as pd
 from netpress.report.claims import judge_all
-runs, claims = papers.judged("triage", "small"), papers.get("triage").claims
+runs, claims = papers.grid("triage", "small"), papers.get("triage").claims
 def verdict(frozen, thawed):
     best = {"frozen": frozen, "thawed": thawed, None: 0.9}
     rows = [
