@@ -173,7 +173,7 @@ def files(app: Sphinx, error: Exception | None) -> None:
 
 def addresses(app: Sphinx, config: Any) -> None:
     """What follows from the address of the site and from that of the code, each of which is one setting."""
-    config.ogp_site_url = config.html_baseurl
+    config.ogp_site_url = config.html_baseurl and f"{config.html_baseurl.rstrip('/')}/"  # or its last folder is lost
     config.notfound_urls_prefix = f"{urlsplit(config.html_baseurl).path.rstrip('/')}/"
     if config.html_theme_options.get("repository_url"):
         for name in ("use_repository_button", "use_edit_page_button", "use_issues_button"):

@@ -14,6 +14,7 @@ import invented
 import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as some
+from typer.testing import CliRunner
 
 from netpress import book, cli, editions, papers
 from netpress.book import made_with, pages, parameters
@@ -64,7 +65,7 @@ def per_cent(value: float) -> str:
 
 def occurrences(pages: dict[tuple[str, str], str], number: str) -> dict[tuple[str, str], int]:
     """Where a number stands, as a number of its own, and how often."""
-    whole = re.compile(rf"(?<![\d.,]){re.escape(number)}(?![\d])")
+    whole = re.compile(rf"(?<![\d.]){re.escape(number)}(?![\d])")
     counts = {place: len(whole.findall(text)) for place, text in pages.items()}
     return {place: count for place, count in counts.items() if count}
 
@@ -201,23 +202,16 @@ def test_pages_and_the_table_of_cost_count_the_same_time(results):
         assert list(cells.loc[cells["paper"] == paper, "time"]) == [time]
 
 
-def test_a_page_says_that_it_shows_the_pilot_until_the_fresh_seeds_are_there(invent, capsys):
+def test_results_say_that_they_are_the_pilots_until_the_fresh_seeds_are_there(invent):
     runs = invent("small", ("compressing",))
-    chapter, edition = "compressing/result", "small"
-
-    def text(**given) -> str:
-        return Page(chapter=chapter, edition=edition, run_missing=False, **given).made_with().text
-
-    assert "Shown" not in text() and "Seeds: 0, 1, 2, 3" in text()
-    cli.results("compressing", edition)
-    assert not capsys.readouterr().err
-    records.path_of(runs[-1], edition).unlink()
+    words = ["results", "compressing", "--edition", "small", "--format", "csv"]
+    whole = CliRunner().invoke(cli.app, words)
+    assert not whole.stderr and len(whole.stdout.splitlines()) == 1 + len(runs)
     assert runs[-1].seed >= editions.FRESH
-    assert "Shown: the pilot, seeds 0 to 2; verdicts: fresh seeds from 3 on" in text() and "Seeds: 0, 1, 2\n" in text()
-    assert "Shown" not in text(seeds=[0])
-    assert made_with.pilots_text([("compressing", edition)], alone=False).startswith("of Compressing Neural Nets the")
-    cli.results("compressing", edition)
-    assert "shown once all of them are done" in capsys.readouterr().err
+    records.path_of(runs[-1], "small").unlink()
+    pilot = CliRunner().invoke(cli.app, words)
+    assert "shown once all of them are done" in pilot.stderr
+    assert len(pilot.stdout.splitlines()) == 1 + sum(run.seed < editions.FRESH for run in runs)
 
 
 def test_the_best_complete_edition_is_chosen(invent):

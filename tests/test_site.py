@@ -216,9 +216,12 @@ class Visit:
 
 
 def looked_at(chromium, site: Path, root: str, width: int, theme: str = "light", axe: str = "") -> list[str]:
-    """What is wrong with the pages of a site. Some are open at a time, so that one is read while others load."""
+    """What is wrong with the pages of a site. Some are open at a time, so that one is read while others load.
+
+    404.html is made for a server, which sends it for any address: its links begin at the top of the site.
+    """
     context = chromium.new_context(viewport={"width": width, "height": 900}, color_scheme=theme)
-    names, wrong = staying(site), []
+    names, wrong = [name for name in staying(site) if (root + name)[:4] == "http" or name != "404.html"], []
     for i in range(0, len(names), AT_ONCE):
         visits = [Visit(context, root, name) for name in names[i : i + AT_ONCE]]
         wrong += [line for visit in visits for line in visit.look(axe, width)]
@@ -269,7 +272,7 @@ def test_a_table_that_is_cut_shows_it_by_its_edge_and_keeps_its_first_column(tmp
     before = first.bounding_box()["x"]
     page.locator(".np-scroll").evaluate("box => { box.scrollLeft = box.scrollWidth }")
     page.wait_for_selector(".np-scroll:not(.np-more)")
-    assert abs(first.bounding_box()["x"] - before) < 2
+    assert abs(first.bounding_box()["x"] - before) < 3  # a table without the theme has 2 px between its cells
     page.close()
 
 

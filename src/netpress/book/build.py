@@ -151,9 +151,7 @@ class Book:
     @property
     def waits(self) -> bool:
         """Whether some of the demo has to be trained, which takes minutes, and a site without it is wanted first."""
-        return not self.chosen and (
-            not self.mark.exists() or any(have(p, e)[0] < have(p, e)[1] for p in self.papers for e in self.trains)
-        )
+        return not self.chosen and any(have(p, e)[0] < have(p, e)[1] for p in self.papers for e in self.trains)
 
     def demo_key(self) -> str:
         """Digest of the code and of the demo's records."""

@@ -24,6 +24,7 @@ SHOWN = 40  # lines of what Sphinx warned of
 MATHS = ("tex-chtml.js", "output/chtml/fonts")  # what a page needs of MathJax's 24 MB
 ICONS = re.compile(rb"\s*<(?:script|link)\b[^>]*fontawesome\.js[^>]*>(?:</script>)?")
 MATHJAX = re.compile(rb"\s*<script\b[^>]*mathjax/tex-chtml\.js[^>]*></script>")
+LATE = re.compile(rb"(/(?:mystnb\.\w+\.css|tex-chtml\.js))\?v=\w+")  # a checksum where an earlier build left the file
 FETCHED = re.compile(
     rb"<(?:script|img|iframe|source|video|audio|embed)\b[^>]*?\bsrc=[\"']?(?:https?:)?//[^\"'\s>]+"
     rb"|<link\b(?=[^>]*\brel=[\"']?(?:stylesheet|preload|icon|preconnect))[^>]*?\bhref=[\"']?(?:https?:)?//[^\"'\s>]+"
@@ -112,7 +113,7 @@ def prune(site: Path) -> None:
         elif file.is_dir() and not any(file.iterdir()):
             file.rmdir()
     for page in site.rglob("*.html"):
-        text = ICONS.sub(b"", page.read_bytes())
+        text = LATE.sub(rb"\1", ICONS.sub(b"", page.read_bytes()))
         page.write_bytes(text if b'class="math' in text else MATHJAX.sub(b"", text))
     (site / ".nojekyll").touch()  # or a host drops every folder that begins with _
 
