@@ -122,6 +122,14 @@ def test_one_clear_violation_among_many_is_found():
     assert decide(Evidence(Found(found.comparisons)), 0.05)["part"] == "7"
 
 
+@settings(max_examples=30, deadline=None)
+@given(st.integers(0, 10_000), st.integers(2, 4), st.integers(2, 9))
+def test_the_smallest_p_costs_no_more_than_bonferronis_correction(seed, many, seeds):
+    found = family(np.random.default_rng(seed).normal(-0.5, 1, size=(many, seeds)))
+    smallest = found.each_p_against.min()
+    assert smallest <= found.p_against <= min(1.0, many * smallest)
+
+
 def test_the_bounds_of_one_number_cannot_both_be_met():
     """Two bounds around a number cost no correction against the claim: only one of them can be broken."""
     wide = Comparison("", {"a": np.tile(A, 3)}, threshold=-1.0)

@@ -24,6 +24,8 @@ from netpress.report.tests import ClaimTest, Family, Found, Side
 RULE_VERSION = 3
 RULES_OF = "2026-12-01"  # the day on which the rules of this version were written down
 
+AMENDED = " (amended on 2026-12-01, knowing seeds 0 to 8 and before any later seed)"
+
 LEVEL = 0.05  # of wrong decisions among the claims of a paper
 SUPPORTED, CONTRADICTED, NO_DIFFERENCE, UNDECIDED, UNTESTABLE, NOT_RUN = VERDICTS = (
     "supported", "contradicted", "no difference that matters", "undecided", "cannot be tested", "not run",

@@ -68,8 +68,9 @@ class Measure:
         return math.exp(value) if self.ratio else value
 
 
-ACCURACY = Measure("best", "points", 100.0, equal=0.5)
-LAST = Measure("last", "points", 100.0, equal=0.5)
+MATTERS = 1.0  # points: the one margin for all accuracies, for "the same" and for what "not above" forgives
+ACCURACY = Measure("best", "points", 100.0, equal=MATTERS)
+LAST = Measure("last", "points", 100.0, equal=MATTERS)
 
 
 @dataclass(frozen=True)
@@ -225,19 +226,20 @@ class Family:
     @cached_property
     def p_against(self) -> float | None:
         """Small: at least one inequality does not hold."""
-        smallest = float(self.each_p_against.min(initial=1.0)) if self.n > 1 else math.nan
-        if math.isnan(smallest):
+        if self.n < 2:
             return None
-        if len(self.comparisons) == 1 or smallest == 0:
-            return smallest
-        return min(1.0, 2 * (1 + int((self.smallest <= smallest / 2).sum())) / (1 + self.draws))
+        smallest = float(self.each_p_against.min(initial=1.0))
+        most = min(1.0, self.many * smallest)
+        if self.many == 1 or smallest == 0:
+            return most
+        return float(np.clip(2 * (1 + (self.smallest <= smallest / 2).sum()) / (1 + self.draws), smallest, most))
 
     def fails(self, level: float) -> bool:
         """Whether `p_against` is below `level`; nothing is drawn where Bonferroni's bounds already tell."""
         smallest = float(self.each_p_against.min(initial=1.0))
         if self.n < 2 or smallest >= level:
             return False
-        return len(self.comparisons) * smallest < level or (self.p_against or 0.0) < level
+        return self.many * smallest < level or (self.p_against or 0.0) < level
 
     def interval(self, i: int, alpha: float, alone: bool = False) -> tuple[float, float] | None:
         """The interval of comparison `i` that decides at level `alpha`, in the unit of the test.
@@ -247,15 +249,18 @@ class Family:
         """
         if not math.isfinite(self.se[i]):
             return None
-        tail = alpha / 2 if alone or len(self.comparisons) == 1 else self.critical(alpha)
+        tail = alpha / 2 if alone else self.critical(alpha)
         one, many = (-float(special.stdtrit(self.df[i], part)) * self.se[i] for part in (alpha / 2, tail))
         down, up = (one, many) if self.comparisons[i].more else (many, one)
         return float(self.mean[i] - down), float(self.mean[i] + up)
 
     def critical(self, alpha: float) -> float:
         """How small the smallest one-sided p against the claim must be to contradict it at level `alpha`."""
+        least = alpha / 2 / self.many
+        if self.many == 1:
+            return least
         below = max(0, math.ceil(alpha / 2 * (1 + self.draws)) - 2)  # draws below it, as many as p_against allows
-        return float(np.partition(self.smallest, below)[below])
+        return float(np.clip(np.partition(self.smallest, below)[below], least, alpha / 2))
 
     @cached_property
     def smallest(self) -> np.ndarray:
@@ -269,6 +274,11 @@ class Family:
         """Which comparisons can be at their thresholds together: of the bounds of one number, the first."""
         seen = [[each.values[name].tobytes() for name in sorted(each.values)] for each in self.comparisons]
         return np.array([own not in seen[:i] for i, own in enumerate(seen)])
+
+    @property
+    def many(self) -> int:
+        """How many comparisons can be at their thresholds together."""
+        return int(self._apart.sum())
 
     def _smallest(self, draws: int, generator: np.random.Generator) -> np.ndarray:
         mean, variance = np.zeros((2, len(self.comparisons), draws))
@@ -344,19 +354,17 @@ def _largest(values: np.ndarray) -> float | None:
 
 
 def difference_test(
-    contrast: Contrast, threshold: float = 0.0, direction: str = "more", fails_at: float | None = None,
-    equal: float | None = None,
-) -> ClaimTest:  # fmt: skip
+    contrast: Contrast, threshold: float = 0.0, direction: str = "more", fails_at: float | None = None
+) -> ClaimTest:
     """Is left minus right more (or less) than `threshold`, in the measure's unit (a quotient for ratios)?
 
-    About a difference (threshold 0) it may also be found that none matters: see `Measure.equal`; `equal` states that
-    margin for another threshold. `fails_at`: where the claim begins to fail, if that is not `threshold`.
+    About a difference (threshold 0) it may also be found that none matters: see `Measure.equal`. `fails_at`: where the
+    claim begins to fail, if that is not `threshold`.
     """
     if direction not in ("more", "less"):
         raise UserError(f"direction is {direction!r}; expected 'more' or 'less'.")
     measure, more = contrast.measure, direction == "more"
-    if equal is None and threshold == 0 and not measure.ratio:
-        equal = measure.equal
+    equal = measure.equal if threshold == 0 and not measure.ratio else None
     other = "less" if more else "more"
     nothing = f", no difference that matters if within {equal:g} {measure.unit} of 0" if equal else ""
     fails = "" if fails_at is None else f" than {fails_at:g} {measure.unit}"
