@@ -78,7 +78,7 @@ SOFT = 2.5
 
 def grid(edition: str, seeds: tuple[int, ...]) -> tuple[Run, ...]:
     """All runs, needs first: per data set and seed VGG19, 46 networks and forward once more with nothing frozen; on the
-    last data set also the networks from random weights."""
+    last data set also the networks from random weights. Fresh seeds have what VGG19 teaches where it can teach."""
     chosen = editions.settings(edition, "pyramid")
     return tuple(
         run
@@ -86,15 +86,23 @@ def grid(edition: str, seeds: tuple[int, ...]) -> tuple[Run, ...]:
         for seed in seeds
         for top in [top_run(chosen, dataset, seed)]
         for more in [from_scratch(chosen, top) if dataset == chosen.datasets[-1] else ()]
-        for controls in [controlled_runs(chosen, top) if editions.controlled(chosen, dataset, seed) else ()]
-        for run in (top, *compressed_runs(chosen, top), *thawed_runs(chosen, top), *more, *controls)
+        for taught in [taught_runs(chosen, top) if seed < editions.FRESH or dataset in chosen.fresh_taught else ()]
+        for run in (top, *taught, *more)
     )
 
 
+def taught_runs(chosen: editions.Settings, top: Run) -> Iterator[Run]:
+    """The networks below VGG19, and the controls."""
+    yield from compressed_runs(chosen, top)
+    yield from thawed_runs(chosen, top)
+    if editions.controlled(chosen, top.dataset, top.seed):
+        yield from controlled_runs(chosen, top)
+
+
 def from_scratch(chosen: editions.Settings, top: Run) -> tuple[Run, ...]:
-    """Networks from random weights: at 32 px, and on some fresh seeds with the images enlarged."""
-    first = (editions.CONFIRMED, editions.FRESH)
-    enlarged = any(seed <= top.seed < seed + chosen.enlarged for seed in first)
+    """Networks from random weights: at 32 px, and on some later seeds with the images enlarged."""
+    first = {editions.CONFIRMED: chosen.enlarged, editions.FRESH: chosen.fresh_enlarged}
+    enlarged = any(seed <= top.seed < seed + count for seed, count in first.items())
     return (*native_runs(chosen, top), *(enlarged_runs(chosen, top) if enlarged else ()))
 
 

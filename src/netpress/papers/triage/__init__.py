@@ -52,8 +52,8 @@ def grid(edition: str, seeds: tuple[int, ...]) -> tuple[Run, ...]:
     """All runs: per data set and seed the parent, then 5 blocks x 3 initialisations x 2 regimes.
 
     Later seeds retrain the networks of some blocks a second time, at a constant rate until they settle, on the data
-    sets that the edition names. Fresh seeds have controls, the parent retrained for as long in each view, and retrain
-    student-teacher networks on augmented images too.
+    sets that the edition names. Fresh seeds have controls, the parent retrained for as long; some of them in each view,
+    and student-teacher networks retrained on augmented images too.
     """
     chosen = editions.settings(edition, "triage")
     return tuple(
@@ -77,7 +77,8 @@ def grid(edition: str, seeds: tuple[int, ...]) -> tuple[Run, ...]:
 
 def controlled_runs(chosen: editions.Settings, parent: Run) -> Iterator[Run]:
     """The controls, and student-teacher networks in the further views."""
-    for view in chosen.views:
+    viewed = parent.seed < editions.FRESH + editions.of(chosen.viewed, parent.dataset)
+    for view in chosen.views if viewed else (editions.PLAIN,):
         yield control_run(chosen, parent, view)
         for block in BLOCKS if view != editions.PLAIN else ():
             for regime in REGIMES:
@@ -90,9 +91,12 @@ def settling_blocks(chosen: editions.Settings, dataset: str, seed: int) -> tuple
     The first of those that confirm and of the fresh do so, and those of the search for settings, which is judged on
     validation images.
     """
-    early = any(first <= seed < first + chosen.settled_seeds for first in (editions.CONFIRMED, editions.FRESH))
-    searched = chosen.judged_on == "validation"
-    return chosen.settled_blocks if dataset in chosen.settled_on and (early or searched) else ()
+    if dataset not in chosen.settled_on:
+        return ()
+    if editions.FRESH <= seed < editions.FRESH + chosen.settled_fresh:
+        return chosen.settled_fresh_blocks
+    early = editions.CONFIRMED <= seed < editions.CONFIRMED + chosen.settled_seeds
+    return chosen.settled_blocks if early or chosen.judged_on == "validation" else ()
 
 
 def parent_run(chosen: editions.Settings, dataset: str, seed: int) -> Run:
