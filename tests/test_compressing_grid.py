@@ -14,7 +14,7 @@ MATCHED = 1 + 3 + 3 + 1 + 1
 LATER = 1 + 1 + 2 * 7 - 1, 4 + 4 + 2 + 3, 1 + 3 + 3
 CONFIRMED = 2 * BRIEF + 6 * LATER[0] + 6 * LATER[1] + 4 * LATER[2]
 # fresh ones also 10x and 20x of the small network
-FRESH = 4 * BRIEF + 12 * LATER[0] + 12 * (LATER[1] + 2) + 6 * LATER[2]
+FRESH = 6 * LATER[0] + 6 * (LATER[1] + 2) + 4 * LATER[2]
 
 
 def two_networks(ratios: int, bits: int) -> int:
