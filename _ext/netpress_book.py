@@ -8,7 +8,7 @@ import html
 import re
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 import yaml
 from docutils import nodes
@@ -17,6 +17,7 @@ from myst_nb.core.variables import RetrievalError
 from myst_nb.ext.glue.directives import PasteFigureDirective
 from myst_nb.ext.glue.utils import retrieve_glue_data
 from sphinx.application import Sphinx
+from sphinx.transforms import SphinxTransform
 from sphinx.util.docutils import SphinxDirective, SphinxTranslator
 
 from netpress.report import explorer
@@ -184,7 +185,19 @@ def addresses(app: Sphinx, config: Any) -> None:
         }  # fmt: skip
 
 
+class Unquoted(SphinxTransform):
+    """Pictures whose names hold blanks: Markdown writes them as in an address, and Sphinx looks for files."""
+
+    default_priority = 1
+
+    def apply(self) -> None:
+        for image in self.document.findall(nodes.image):
+            if "://" not in image["uri"] and not image["uri"].startswith("data:"):
+                image["uri"] = unquote(image["uri"])
+
+
 def setup(app: Sphinx) -> dict[str, Any]:
+    app.add_transform(Unquoted)
     app.add_enumerable_node(glued_table, "table", caption_of, html=(open_table, close_table))
     app.add_directive("glue-figure", GlueFigure)
     app.add_directive("glue-table", GlueTable)

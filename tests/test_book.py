@@ -476,10 +476,14 @@ PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgG
 def test_a_site_comes_before_the_demo_is_trained(project, invent, monkeypatch, capsys):
     """Ctrl-C while it is trained leaves a whole site; afterwards the demo's pages and parts join."""
     invent("small", ("triage",))
-    (project / "chapters" / "triage" / "beside.png").write_bytes(base64.b64decode(PIXEL))
+    for name in ("beside.png", "with blanks.png", "tag.png"):
+        (project / "chapters" / "triage" / name).write_bytes(base64.b64decode(PIXEL))
     part = nbformat.v4.new_code_cell("print('a walk on digits')", metadata={"tags": ["needs-demo"]})
-    picture = nbformat.v4.new_markdown_cell("![beside](beside.png) ![pasted](attachment:image.png)")
-    picture["attachments"] = {"image.png": {"image/png": PIXEL}}
+    picture = nbformat.v4.new_markdown_cell(
+        "![beside](beside.png) ![pasted](attachment:image.png) ![blanks](<with blanks.png>) "
+        '![blanks pasted](attachment:my%20own.png) <img src="tag.png" alt="tag" width="9"/>'
+    )
+    picture["attachments"] = {name: {"image/png": PIXEL} for name in ("image.png", "my own.png")}
     append(project, part)
     append(project, picture)
 
@@ -493,7 +497,8 @@ def test_a_site_comes_before_the_demo_is_trained(project, invent, monkeypatch, c
     page = first["triage/sample.html"].decode()
     assert "Open it now" in capsys.readouterr().out
     assert "make book" in page and "a walk on digits" not in page and "editions/demo/triage/sample.html" not in first
-    assert page.count('alt="beside"') == 1 == page.count('alt="pasted"') and "_images/beside.png" in first
+    assert all(page.count(f'alt="{n}"') == 1 for n in ("beside", "pasted", "blanks", "blanks pasted", "tag"))
+    assert {"_images/beside.png", "_images/with blanks.png", "_images/tag.png"} <= first.keys()
 
     def train(self):
         invent("demo", ("triage",))

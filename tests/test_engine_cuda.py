@@ -15,10 +15,10 @@ from torch import Tensor
 
 from netpress import env, papers
 from netpress.data import Images
+from netpress.errors import is_out_of_memory
 from netpress.nets import build
 from netpress.nets.network import Network
 from netpress.runs import records, sweep
-from netpress.runs.perform import is_out_of_memory
 from netpress.training import compute
 from netpress.training.cache import Cache
 from netpress.training.capture import Captured, fastest_convolutions

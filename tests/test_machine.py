@@ -171,13 +171,14 @@ def test_an_output_that_cannot_be_written_is_one_sentence(tmp_path: Path, words:
     assert done.stderr.startswith("netpress: The output cannot be written")
 
 
+@pytest.mark.parametrize("columns", ["0", "1"])
 def test_a_terminal_without_a_width_shows_tables(
     command: Command,  # noqa: F811
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setenv("COLUMNS", "0")
+    monkeypatch: pytest.MonkeyPatch, columns: str,
+) -> None:  # fmt: skip
+    monkeypatch.setenv("COLUMNS", columns)
     monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
-    assert console.printer().width > 0
+    assert console.printer().width == 200
     assert "any laptop" in command("editions").out
 
 

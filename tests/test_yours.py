@@ -1,8 +1,11 @@
 """A network of one's own: made, given weights, cut, searched, and taken away as files that say what they do."""
 
+import argparse
 import collections
+import itertools
 import json
 import math
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -62,7 +65,14 @@ def quantised():
     return torch.ao.quantization.prepare_qat(net)
 
 
+def within(wrap):
+    net = Small()
+    net.a = wrap(net.a)
+    return net
+
+
 PLAIN = {
+    "a part data parallel": lambda: within(nn.DataParallel),
     "weight_norm": lambda: weight_normed(nn.utils.weight_norm),
     "parametrised": lambda: weight_normed(nn.utils.parametrizations.weight_norm),
     "spectral": lambda: weight_normed(nn.utils.parametrizations.spectral_norm),
@@ -84,10 +94,10 @@ def test_networks_are_made_plain_and_give_the_same(kind: str) -> None:
         expected = (
             net.half()(x.half()) if kind == "half" else net._orig_mod(x) if kind == "compiled" else net(x)
         ).float()
-        made = networks.plain(networks.unwrapped(net, "it"), "it").eval()
+        made = networks.plain(networks.unwrapped(networks.copied(net, "it"), "it"), "it").eval()
         assert torch.allclose(made(x), expected, atol=1e-2 if kind == "half" else 1e-5)
     assert type(made) is Small and all(p.requires_grad and p.dtype == torch.float32 for p in made.parameters())
-    assert not any("weight_g" in n or "_orig" in n or "parametrizations" in n for n in made.state_dict())
+    assert made.state_dict().keys() == Small().state_dict().keys()
 
 
 @pytest.mark.filterwarnings("ignore")
@@ -95,6 +105,8 @@ def test_networks_are_made_plain_and_give_the_same(kind: str) -> None:
     ("make", "said"),
     [
         (lambda: torch.jit.script(nn.Linear(3, 3)), "is scripted"),
+        (lambda: torch.export.export(nn.Linear(3, 3), (torch.rand(2, 3),)).module(), "is scripted or exported"),
+        (lambda: nn.Sequential(nn.BatchNorm2d(3).to("meta")), "has no values"),
         (quantised, "is prepared for quantisation"),
         (lambda: Small().to("meta"), "has no values"),
     ],
@@ -143,6 +155,8 @@ TRAINERS = {
     "lightning": lambda s: {"state_dict": prefixed("model.", s) | {"loss.weight": torch.ones(3)}, "epoch": 3},
     "any prefix": lambda s: {"model": prefixed("module.student.", s)},
     "averaged": lambda s: {"state_dict": {n: t * 0 for n, t in s.items()}, "state_dict_ema": s},
+    "averaged beside raw": lambda s: prefixed("model.", {n: t * 0 for n, t in s.items()}) | prefixed("ema_model.", s),
+    "options": lambda s: {"model": s, "args": argparse.Namespace(lr=0.1)},
     "averaged model": lambda s: prefixed("module.", s) | {"n_averaged": torch.tensor(3)},
     "deep": lambda s: {"model": {"model": {"state_dict": s}}},
     "numbers beside": lambda s: s | {"epoch": 3},
@@ -160,7 +174,7 @@ def test_weights_as_trainers_write_them(tmp_path: Path, trainer: str) -> None:
     net = examples.small_resnet(3)
     networks.load_into(net, file, "it", said.append)
     assert all(torch.equal(tensor, state[name]) for name, tensor in net.state_dict().items())
-    assert ("averaged weights (state_dict_ema)" in " ".join(said)) == (trainer == "averaged")
+    assert ("holds averaged weights" in " ".join(said)) == (trainer in ("averaged", "averaged beside raw"))
 
 
 STRANGE = {
@@ -171,6 +185,10 @@ STRANGE = {
     "no values": (lambda s: {n: t.to("meta") for n, t in s.items()}, "has no values"),
     "complex": (lambda s: s | {"fc.bias": s["fc.bias"].to(torch.complex64)}, "fc.bias is complex"),
     "twice": (lambda s: prefixed("student.", s) | prefixed("teacher.", s), r"2 times, under student\. and teacher\."),
+    "twice, by key": (
+        lambda s: {"model": s, "best": {n: t * 0 for n, t in s.items()}},
+        "2 times, under model and best",
+    ),
     "no names": (lambda s: list(s.values()), "holds no state_dict"),
     "a whole network": (lambda s: examples.small_resnet(3), "save the network's state_dict"),
 }
@@ -255,9 +273,15 @@ def test_transformers_lose_depth_and_odd_names_are_kept() -> None:
 # Files ---------------------------------------------------------------------------------------------------------------
 
 
-def test_files_give_what_the_network_gives(tmp_path: Path) -> None:
+def normed_in_groups() -> nn.Module:
+    layers = [(nn.Conv2d(inputs, 8, 3), nn.GroupNorm(4, 8), nn.SiLU()) for inputs in (3, 8)]
+    return nn.Sequential(*itertools.chain(*layers), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 3))
+
+
+@pytest.mark.parametrize("make", [Small, normed_in_groups])
+def test_files_give_what_the_network_gives(tmp_path: Path, make) -> None:
     torch.manual_seed(0)
-    net, x = Small().eval(), torch.rand(64, 3, 12, 20)
+    net, x = make().eval(), torch.rand(64, 3, 12, 20)
     export.write_float(net, x[:2], tmp_path / "a.onnx")
     export.write_integers(tmp_path / "a.onnx", x, tmp_path / "b.onnx")
     with torch.no_grad():
@@ -356,6 +380,20 @@ def test_a_search_that_was_stopped_goes_on_with_the_same_networks(tmp_path: Path
     assert journal.stat().st_mtime_ns == changed  # nothing was trained
 
 
+def test_another_network_is_another_search(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also one that gives the same for these inputs, as ReLU6 does, and where only a file of its classes changed."""
+    monkeypatch.setenv("NETPRESS_CACHE", str(tmp_path / "cache"))
+    file, label = tmp_path / "net.py", f"{tmp_path}/net.py:build"
+    code = "from torch import nn\nclass Act(nn.{}):\n    pass\ndef build(n):\n    return nn.Sequential("
+    code += "nn.Conv2d(1, 8, 3), nn.BatchNorm2d(8, momentum={}), Act(), nn.Flatten(), nn.Linear(8 * 10 * 18, n))\n"
+    train = batches(3, (1, 12, 20))
+    same, others = ("ReLU", 0.1, ""), (("ReLU6", 0.1, ""), ("ReLU", 0.2, ""), ("ReLU", 0.1, "# new"))
+    for act, momentum, ending in (same, *others, same):
+        file.write_text(code.format(act, momentum) + ending)
+        netpress.shrink(networks.make(label, 3), train, train, plan=True, **QUIET)
+    assert len(list((tmp_path / "cache" / "shrunk").iterdir())) == 4
+
+
 def test_any_output_any_loss_any_metric(tmp_path: Path) -> None:
     class Maps(Small):
         def forward(self, x):
@@ -386,7 +424,31 @@ class Sparse(Small):
         return super().forward(x).to_sparse()
 
 
+class Locked(Small):
+    def __init__(self) -> None:
+        super().__init__(1)
+        self.lock = threading.Lock()
+
+
+def running_out():
+    """A loss whose backward pass runs out of memory, from the second batch on."""
+    calls = itertools.count()
+
+    def out_of_memory(_):
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    def loss(outputs, targets):
+        found = F.cross_entropy(outputs, targets)
+        if next(calls):
+            found.register_hook(out_of_memory)
+        return found
+
+    return loss
+
+
 REFUSED = {
+    "a lock": (Locked, {}, "cannot be copied"),
+    "memory runs out": (lambda: Small(1), {"parent_epochs": 1, "loss": running_out()}, "the memory was not enough"),
     "decides on values": (lambda: Decides(1), {}, "cannot be exported"),
     "another channel": (lambda: Small(3), {}, "cannot be trained with these inputs of 1x12x20"),
     "too few classes": (lambda: Small(1, 2), {}, "cannot be trained with these inputs"),

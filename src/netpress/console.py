@@ -22,8 +22,8 @@ def printer() -> Any:
     """Prints tables that fit the terminal or a pipe."""
     from rich.console import Console
 
-    wide = get_terminal_size((200, 24)).columns if sys.stdout.isatty() else 200  # COLUMNS=0 says nothing
-    return Console(width=wide or 200, markup=False, highlight=False)
+    wide = get_terminal_size((200, 24)).columns if sys.stdout.isatty() else 200  # COLUMNS=0 or 1 says nothing
+    return Console(width=wide if wide > 9 else 200, markup=False, highlight=False)
 
 
 def print_table(rows: list[dict[str, Any]], columns: tuple[str, ...]) -> None:

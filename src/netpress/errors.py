@@ -91,7 +91,18 @@ def sentence_of(error: Exception) -> str | None:
         return f"This needs the package {package}: install it with `pip install 'netpress[{extra}]'`."
     if isinstance(error, OSError) and error.errno is not None:
         return refused(error)
-    return "Memory ran out: use fewer workers, or smaller settings." if isinstance(error, MemoryError) else None
+    return "Memory ran out: use fewer workers, or smaller settings." if is_out_of_memory(error) else None
+
+
+def is_out_of_memory(error: Exception) -> bool:
+    """Whether memory ran out, on the device or on the host. While a step is captured it shows as another error."""
+    found: BaseException | None = error
+    while found:
+        named = isinstance(found, MemoryError) or type(found).__name__ == "OutOfMemoryError"  # torch's, of a GPU
+        if named or "can't allocate memory" in str(found):
+            return True
+        found = found.__cause__ or found.__context__
+    return False
 
 
 def plain(text: str) -> str:

@@ -19,6 +19,7 @@ from functools import cache, cached_property
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import netpress
 from netpress import data, editions, env, papers
@@ -513,7 +514,8 @@ def page_files(name: str, page: Any) -> dict[str, bytes]:
     for number, cell in enumerate(page.cells):
         for picture, kinds in cell.pop("attachments", {}).items():
             place = f"{Path(name).stem}-{number}-{picture}".replace(" ", "-")
-            cell.source = cell.source.replace(f"attachment:{picture}", place)
+            for written in (picture, quote(picture)):
+                cell.source = cell.source.replace(f"attachment:{written}", place)
             files[f"{Path(name).parent.as_posix()}/{place}"] = base64.b64decode("".join(next(iter(kinds.values()))))
     return files | {name: nbformat.writes(page).encode()}
 

@@ -18,7 +18,7 @@ import torch
 import netpress
 from netpress import data, env, nets
 from netpress.data.views import normalise_of
-from netpress.errors import CannotWrite, UserError, refused
+from netpress.errors import CannotWrite, UserError, is_out_of_memory, refused
 from netpress.nets.describe import describe
 from netpress.nets.network import Network
 from netpress.runs import records
@@ -308,16 +308,6 @@ def accuracies(trained: FinishedRun, history: list[dict]) -> dict[str, Any]:
     found = {"last": curve[-1], "best": best, "epochs_to_99": reached}
     looks = [look for row in rows for look in dict.fromkeys(map(tuple, row.get("looks", [])))]
     return found | {"curve": [list(look) for look in looks]} if looks else found
-
-
-def is_out_of_memory(error: Exception) -> bool:
-    """Whether memory ran out, on the device or on the host. While a step is captured it shows as another error."""
-    found: BaseException | None = error
-    while found:
-        if isinstance(found, MemoryError | torch.OutOfMemoryError) or "can't allocate memory" in str(found):
-            return True
-        found = found.__cause__ or found.__context__
-    return False
 
 
 def without_paths(text: str) -> str:

@@ -84,6 +84,7 @@ def write_integers(source: Path, inputs: Tensor, path: Path) -> None:
 
     CannotExport where ONNX Runtime cannot quantise it.
     """
+    import onnx
     from onnxruntime import quantization
     from onnxruntime.quantization.shape_inference import quant_pre_process
 
@@ -98,9 +99,12 @@ def write_integers(source: Path, inputs: Tensor, path: Path) -> None:
     try:
         with quiet():
             quant_pre_process(str(source), str(ready), skip_symbolic_shape=True)
+            # GroupNorm has these; their constants are shared between layers, which the quantiser does not take
+            floats = [node.name for node in onnx.load(ready).graph.node if node.op_type == "InstanceNormalization"]
             quantization.quantize_static(
                 str(ready), str(partial), Reader(), quant_format=quantization.QuantFormat.QDQ, per_channel=True,
                 weight_type=quantization.QuantType.QInt8, activation_type=quantization.QuantType.QUInt8,
+                nodes_to_exclude=floats,
                 # without VNNI the sums of 8-bit products overflow: 7 bits for the weights
                 reduce_range=not torch.cpu._is_vnni_supported(),
             )  # fmt: skip

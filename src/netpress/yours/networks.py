@@ -8,6 +8,8 @@
 | `my_net.py:build` | what `build(classes)` in that file returns: the user's own code, which is run |
 """
 
+import argparse
+import copy
 import importlib.util
 import sys
 import warnings
@@ -27,6 +29,7 @@ from netpress.yours.examples import EXAMPLES
 NAMED = 8  # tensors that do not fit, and are named in a message
 AVERAGED = ("ema", "averaged", "swa")  # words in the keys under which trainers keep averaged weights
 DEEPEST = 3  # dicts in dicts that are looked into for weights
+WRAPPERS = {"DataParallel": "module", "DistributedDataParallel": "module", "OptimizedModule": "_orig_mod"}
 Tell = Callable[[str], object]
 
 
@@ -105,19 +108,35 @@ def of_file(file: str, name: str, classes: int) -> nn.Module:
 
 
 def unwrapped(net: nn.Module, what: str) -> nn.Module:
-    """Take a network out of DataParallel and torch.compile. UserError for one that is scripted or quantised."""
-    while type(net).__name__ in ("DataParallel", "DistributedDataParallel", "OptimizedModule"):
-        net = net._orig_mod if type(net).__name__ == "OptimizedModule" else net.module  # type: ignore[assignment]
-    for name, module in net.named_modules():
+    """Take a network, and its parts, out of DataParallel and torch.compile. UserError for what is scripted, exported or
+    quantised."""
+    whole = nn.Sequential(net)
+    while wrapped := [(name, module) for name, module in whole.named_modules() if type(module).__name__ in WRAPPERS]:
+        name, module = wrapped[0]
+        whole.set_submodule(name, getattr(module, WRAPPERS[type(module).__name__]))
+    for name, module in whole[0].named_modules():
         of = f"{type(module).__module__}.{type(module).__name__}"
-        if isinstance(module, torch.jit.ScriptModule):
-            raise UserError(f"{what} is scripted: give the network as it was before torch.jit.script.")
+        if isinstance(module, torch.jit.ScriptModule) or "train" in vars(module):  # torch.export exchanges `train`
+            raise UserError(
+                f"{what} is scripted or exported: give the network as it was before torch.jit or torch.export."
+            )
         if "FakeQuantize" in of or "ao.nn." in of or "Observer" in of:
             raise UserError(
                 f"{what} is prepared for quantisation ({name} is a {type(module).__name__}): give the network as it "
                 "was before, 8-bit integers are made here."
             )
-    return net
+    return whole[0]
+
+
+def copied(net: nn.Module, what: str) -> nn.Module:
+    """A copy of a network, also where it keeps tensors that were computed, as weight normalisation does."""
+    kept = [value for module in net.modules() for value in vars(module).values() if isinstance(value, Tensor)]
+    try:
+        return copy.deepcopy(net, {id(tensor): tensor.detach().clone() for tensor in kept if not tensor.is_leaf})
+    except Exception as error:  # whatever the user's network holds
+        raise UserError(
+            f"{what} cannot be copied ({first_line(error)}): let it hold modules, tensors and plain values alone."
+        ) from error
 
 
 def plain(net: nn.Module, what: str) -> nn.Module:
@@ -136,11 +155,11 @@ def plain(net: nn.Module, what: str) -> nn.Module:
                 nn.utils.remove_weight_norm(module, str(name))
             elif type(hook).__name__ == "SpectralNorm":
                 nn.utils.remove_spectral_norm(module, str(name))
-    for name, parameter in net.named_parameters():
-        if parameter.is_meta:
+    for name, tensor in [*net.named_parameters(), *net.named_buffers()]:
+        if tensor.is_meta:
             raise UserError(f"{what} has no values in {name}: it was made on the meta device, make it on the CPU.")
-        if not isinstance(parameter, nn.UninitializedParameter):
-            parameter.requires_grad_(parameter.is_floating_point())
+        if type(tensor) is nn.Parameter:
+            tensor.requires_grad_(tensor.is_floating_point())
     return net.float()
 
 
@@ -160,12 +179,12 @@ def load_into(net: nn.Module, file: Path, what: str, tell: Tell = lambda _: None
         raise UserError(f"{file} holds no state_dict, which is tensors by name: save network.state_dict().")
 
     def fitting(option: tuple[str, str, dict[str, Tensor]]) -> tuple[int, bool]:
-        return sum(name in own for name in option[2]), any(word in option[0].lower() for word in AVERAGED)
+        return sum(name in own for name in option[2]), any(word in f"{option[:2]}".lower() for word in AVERAGED)
 
     key, prefix, tensors = max(found, key=fitting)
     most = fitting((key, prefix, tensors))
-    equal = sorted({option[1] for option in found if option[0] == key and fitting(option) == most})
-    if len(equal) > 1:
+    equal = [" ".join(filter(None, option[:2])) or "no name" for option in found if fitting(option) == most]
+    if most[0] and len(equal) > 1:
         raise UserError(f"{file} holds the network {len(equal)} times, under {' and '.join(equal)}: save one of them.")
     missing_ok = {n: own[n] for n in own if n.endswith("num_batches_tracked")}  # older files lack it
     tensors = missing_ok | {name: tensor for name, tensor in tensors.items() if prefix == "" or name in own}
@@ -178,8 +197,8 @@ def load_into(net: nn.Module, file: Path, what: str, tell: Tell = lambda _: None
         more = f"; and {len(wrong) - NAMED} more" if len(wrong) > NAMED else ""
         raise UserError(f"{file} does not fit {what}: {'; '.join(wrong[:NAMED])}{more}.")
     net.load_state_dict({name: tensor.to(own[name].dtype) for name, tensor in tensors.items()})
-    if any(word in key.lower() for word in AVERAGED):
-        tell(f"{file.name} holds averaged weights ({key}), and those are taken.")
+    if most[1]:
+        tell(f"{file.name} holds averaged weights ({key or prefix}), and those are taken.")
     if prefix:
         tell(f"The names in {file.name} begin with {prefix}, which is left out.")
 
@@ -214,7 +233,8 @@ def read(file: Path) -> object:
             raise EOFError
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            return torch.load(file, map_location="cpu", weights_only=True)
+            with torch.serialization.safe_globals([argparse.Namespace]):  # the trainer's options, which are values
+                return torch.load(file, map_location="cpu", weights_only=True)
     except Exception as error:  # pickle's errors, zip's, and torch's own, whose texts are about torch.load
         raise UserError(
             f"{file} cannot be loaded as weights alone ({type(error).__name__}): save the network's state_dict() with "

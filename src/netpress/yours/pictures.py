@@ -23,7 +23,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 from safetensors import safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
@@ -395,8 +395,10 @@ def decode(folder: Folder, px: int, skip_broken: bool, place: Path) -> tuple[dic
                     raise
                 except Exception as error:  # formats fail in ways of their own: struct.error, RuntimeError, SyntaxError
                     if not skip_broken:
+                        unknown = isinstance(error, UnidentifiedImageError)  # whose text names an object in memory
+                        reason = "its content is no picture that is known" if unknown else first_line(error)
                         raise UserError(
-                            f"{shown(str(picture.path))} cannot be decoded ({shown(first_line(error))}): mend it or "
+                            f"{shown(str(picture.path))} cannot be decoded ({shown(reason)}): mend it or "
                             "take it away, or go on without it with --skip-broken."
                         ) from error
                     broken.append(shown(str(picture.path.relative_to(folder.path))))

@@ -14,12 +14,13 @@ on where it was stopped.
 import copy
 import hashlib
 import importlib.util
+import inspect
 import json
 import math
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence, Sized
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from pathlib import Path
@@ -33,13 +34,13 @@ from torch.nn import functional as F
 from torch.utils._pytree import tree_flatten, tree_leaves, tree_map
 
 from netpress.env import cache_dir
-from netpress.errors import UserError, known
+from netpress.errors import UserError, is_out_of_memory, known
 from netpress.files import write_atomic
 from netpress.training import compute
 from netpress.training.losses import soft_targets
 from netpress.yours import ENGINES, GOALS, cut, export
 from netpress.yours.cut import Move
-from netpress.yours.networks import first_line, plain, unwrapped
+from netpress.yours.networks import copied, first_line, plain, unwrapped
 from netpress.yours.report import Report
 
 TEMPERATURE, TAUGHT = 4.0, 0.9  # of the original's logits, and their weight beside the labels
@@ -141,7 +142,7 @@ def shrink(
     if not callable(measure):
         raise UserError(f'metric={metric!r} is unknown: give "accuracy", or a function of outputs and targets.')
     what = name or type(model).__name__
-    plainly = plain(unwrapped(copy.deepcopy(model), what), what).cpu()
+    plainly = plain(unwrapped(copied(model, what), what), what).cpu()
     lessons = Lessons(train, loss or main_cross_entropy, teach or (imitation if loss else taught), fit, lr, seed)
     say = tell or partial(print, file=sys.stderr, flush=True)
     with torch.random.fork_rng():
@@ -287,10 +288,10 @@ class Lessons:
         trained = [p for p in net.parameters() if p.requires_grad]
         optimiser = torch.optim.AdamW(trained, lr=self.lr, weight_decay=0.01)
         schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, partial(one_cycle, total=total))
-        with tqdm(total=total, desc=what[:40], leave=False, disable=None, file=sys.stderr) as bar:
+        with enough_memory(), tqdm(total=total, desc=what[:40], leave=False, disable=None, file=sys.stderr) as bar:
             for _ in range(epochs):
                 value = torch.zeros(())
-                for value in guarded(losses()):
+                for value in losses():
                     optimiser.zero_grad(set_to_none=True)
                     if not torch.isfinite(value):
                         raise Failed("the loss was not finite")
@@ -303,11 +304,14 @@ class Lessons:
             raise Failed("weights are not finite")
 
 
-def guarded(losses: Iterator[Tensor]) -> Iterator[Tensor]:
-    """The same losses; memory that runs out is a training that failed."""
+@contextmanager
+def enough_memory() -> Iterator[None]:
+    """Inside, memory that runs out is a training that failed."""
     try:
-        yield from losses
-    except (torch.OutOfMemoryError, MemoryError) as error:
+        yield
+    except Exception as error:
+        if not is_out_of_memory(error):
+            raise
         raise Failed("the memory was not enough") from error
 
 
@@ -385,8 +389,15 @@ class Search:
         return answer
 
     def fingerprint(self) -> str:
-        """A hash of the network as it behaves, of the inputs and the settings: whatever changes a result changes it."""
+        """A hash of the network, of the inputs and the settings: whatever changes a result changes it.
+
+        Of the network its weights, what it gives in both modes, its layers as they print, and the files of its classes.
+        """
         digest = hashlib.sha256(json.dumps(self.settings, sort_keys=True).encode())
+        digest.update(repr(self.model).encode())
+        for kind in dict.fromkeys(type(module) for module in self.model.modules()):
+            with suppress(OSError, TypeError):  # there is none of a class that was made in a notebook
+                digest.update(Path(inspect.getfile(kind)).read_bytes())
         for name, tensor in self.model.state_dict().items():
             digest.update(name.encode())
             digest.update(tensor.contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
