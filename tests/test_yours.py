@@ -337,6 +337,8 @@ def test_what_is_said_is_what_is_delivered(found, out: Path) -> None:
         if row["file"]:
             assert row["bytes"] == (out / row["file"]).stat().st_size
     small = report.files["small"]
+    taken = [step for step in report.facts["steps"][1:] if step["became"] == "taken"]
+    assert small["score"] == pytest.approx(taken[-1]["score"], abs=0.03)  # it has the weights that were judged
     parameters = sum(p.numel() for p in found.model.parameters())
     assert small["parameters"] == parameters < report.files["original"]["parameters"]
     val = batches(3, (1, 12, 20), seed=1)

@@ -5,6 +5,7 @@ shrink.py searches; export.py writes and times files; report.py tells. In a note
 """
 
 import math
+import shlex
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -61,8 +62,9 @@ class Wanted:
             raise UserError(f"--out {self.out} cannot be made ({error.strerror}): give another folder.") from error
 
 
-def shrunk(wanted: Wanted, blocks: Sequence[str] = (), **settings: Any) -> Any:
-    """Read the pictures, make the network, and search: a `Shrunk`, or the table of `wanted.plan`."""
+def shrunk(wanted: Wanted, blocks: Sequence[str] = (), notes: Sequence[str] = (), **settings: Any) -> Any:
+    """Read the pictures, make the network, and search: a `Shrunk`, or the table of `wanted.plan`. notes: sentences
+    for the report alone."""
     from netpress.yours import networks, pictures
     from netpress.yours.shrink import shrink
 
@@ -73,14 +75,15 @@ def shrunk(wanted: Wanted, blocks: Sequence[str] = (), **settings: Any) -> Any:
         print(note, file=sys.stderr)
     return shrink(
         net, images.train, images.val, test=images.test, out=wanted.out, name=Path(wanted.model).name, plan=wanted.plan,
-        blocks=[f"network.{block}" for block in blocks], notes=images.notes,
+        blocks=[f"network.{block}" for block in blocks], notes=[*images.notes, *notes],
         parent_epochs=0 if wanted.weights else wanted.parent_epochs, **settings,
     )  # fmt: skip
 
 
 def command(wanted: Wanted, blocks: Sequence[str] = (), **settings: Any) -> None:
     """`netpress shrink`: print what was found."""
-    found = shrunk(wanted, blocks, **settings)
+    made_by = f"Made by `netpress {shlex.join(sys.argv[1:])}`."
+    found = shrunk(wanted, blocks, [made_by], **settings)
     if wanted.plan:
         return print(found)
     print(found.report())

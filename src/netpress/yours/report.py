@@ -142,7 +142,7 @@ class Report:
             "- `network.safetensors`: the weights by name, and in its header the changes; "
             "`netpress.yours.load(model, \"network.safetensors\")` makes the network of your own class again",
             "- `search/`: what the search goes on from; it may be deleted", "", "## Settings", "",
-            "```", json.dumps(self.facts["settings"]), *self.facts.get("command", ()), "```", "",
+            "```", json.dumps(self.facts["settings"]), "```", "",
         ]  # fmt: skip
         style = resources.files("netpress.yours").joinpath("report.css").read_text("utf-8")
         page = (

@@ -474,8 +474,7 @@ class Search:
             changed = cut.apply(net, move, self.example, rank=False)
             assert changed is not None, move
             net = changed
-        if self.weights(candidate.key).is_file():
-            net.load_state_dict(load_file(self.weights(candidate.key)))
+        net.load_state_dict(load_file(self.weights(candidate.key)))
         return net.eval()
 
     # Judging
@@ -624,10 +623,10 @@ class Search:
             finally:
                 for path in self.folder.glob(f"{key}.*onnx"):
                     path.unlink(missing_ok=True)
-            if not probe:
+            if epochs_done == epochs:  # of one epoch a probe is the step itself
                 self.keep(key, net)
             return {
-                "score": self.score_network(net), "integers": integers, "cost": cost, "weights": not probe,
+                "score": self.score_network(net), "integers": integers, "cost": cost, "weights": epochs_done == epochs,
                 "move": move.to_json(), "seconds": time.perf_counter() - began,
             }  # fmt: skip
 
