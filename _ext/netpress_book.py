@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-import yaml
 from docutils import nodes
 from docutils.statemachine import StringList
 from myst_nb.core.variables import RetrievalError
@@ -18,7 +17,7 @@ from myst_nb.ext.glue.directives import PasteFigureDirective
 from myst_nb.ext.glue.utils import retrieve_glue_data
 from sphinx.application import Sphinx
 from sphinx.transforms import SphinxTransform
-from sphinx.util.docutils import SphinxDirective, SphinxTranslator
+from sphinx.util.docutils import SphinxTranslator
 
 from netpress.report import explorer
 
@@ -88,23 +87,6 @@ def open_table(self: SphinxTranslator, node: nodes.Element) -> None:
 
 def close_table(self: SphinxTranslator, node: nodes.Element) -> None:
     self.body.append("</figure>\n")
-
-
-class CiteThis(SphinxDirective):
-    """`{cite-this}`: the entry for BibTeX that CITATION.cff makes."""
-
-    def run(self) -> list[nodes.Node]:
-        cff = yaml.safe_load(Path(self.env.srcdir, "CITATION.cff").read_text(encoding="utf-8"))
-        authors = " and ".join(
-            f"{{{a.get('name') or a['given-names'] + ' ' + a['family-names']}}}" for a in cff["authors"]
-        )
-        held = {"author": authors, "title": f"{{{cff['title']}}}", "version": cff["version"], "note": "Software"}
-        held |= {"year": str(cff["date-released"])[:4]} if "date-released" in cff else {}
-        held |= {"url": cff["url"]} if "url" in cff else {}
-        lines = ",\n".join(f"  {name} = {{{value}}}" for name, value in held.items())
-        block = nodes.literal_block("", f"@software{{netpress,\n{lines}\n}}")
-        block["language"] = "bibtex"
-        return [block]
 
 
 def show_executed(app: Sphinx, page: str, content: list[str]) -> None:
@@ -201,7 +183,6 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.add_enumerable_node(glued_table, "table", caption_of, html=(open_table, close_table))
     app.add_directive("glue-figure", GlueFigure)
     app.add_directive("glue-table", GlueTable)
-    app.add_directive("cite-this", CiteThis)
     app.connect("config-inited", addresses, priority=100)
     app.connect("source-read", show_executed)
     app.connect("env-get-updated", number_further, priority=LAST)

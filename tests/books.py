@@ -7,6 +7,11 @@ ROOT = Path(__file__).parent.parent
 SAMPLE = Path(__file__).parent / "sample"
 
 
+def notebooks() -> list[Path]:
+    """The book's notebooks, without the copies that JupyterLab keeps of them."""
+    return sorted(p for p in (ROOT / "chapters").rglob("*.ipynb") if ".ipynb_checkpoints" not in p.parts)
+
+
 def small_book(folder: Path) -> Path:
     """The sample's chapters with the real book's configuration, theme and extension."""
     shutil.copytree(SAMPLE, folder)

@@ -2,14 +2,12 @@
 
 import ast
 import json
-import re
 from pathlib import Path
 from typing import Any
 
 import IPython.display
 import pytest
 
-GLUED = re.compile(r"\{glue:text\}`(\w+)`")
 KEPT = "application/papermill.record/"
 
 
@@ -39,8 +37,7 @@ def run(path: Path, **parameters: Any) -> dict[str, str]:
                 if "parameters" in cell["metadata"].get("tags", []):
                     names |= parameters
     prose = {f"prose {c['id']}": "".join(c["source"]) for c in cells if c["cell_type"] == "markdown"}
-    filled = {name: GLUED.sub(lambda match: glued[match[1]].strip("'"), text) for name, text in prose.items()}
-    return {f"glued {name}": text for name, text in glued.items()} | shown | filled
+    return {f"glued {name}": text for name, text in glued.items()} | shown | prose
 
 
 def done(code: str, names: dict[str, Any]) -> Any:

@@ -84,7 +84,7 @@ def measures(run: Run, size: int) -> dict[str, Any]:
 
 def speeds(edition: str, results: Path) -> None:
     """The pyramid's times."""
-    from netpress.papers.pyramid import speed
+    from netpress.papers import speed
 
     networks = [
         {"model": model, "parameters": 10**7 // (i + 1), "multiply_adds": 10**9 // (i + 1),
@@ -92,20 +92,20 @@ def speeds(edition: str, results: Path) -> None:
         for i, model in enumerate(speed.MODELS)
     ]  # fmt: skip
     record = {
-        "name": speed.KIND, "status": "done", "edition": edition, "px": speed.PX, "classes": speed.CLASSES,
+        "name": "pyramid-speed", "status": "done", "edition": edition, "px": speed.PX, "classes": speed.CLASSES,
         "width": speed.WIDTH, "images": 8, "batch": 8, "passes": 5, "networks": networks, "made": MADE,
     }  # fmt: skip
-    write_atomic(speed.path_of(edition, results), records.encode(record))
+    write_atomic(speed.path_of(speed.LEVELS, "pyramid", edition, results), records.encode(record))
 
 
 def latencies(paper: str, edition: str, results: Path) -> None:
     """Times for one image of every network of a paper."""
-    from netpress.papers.together import latency
+    from netpress.papers import speed
 
-    keys = sorted({latency.key(run) for run in papers.grid(paper, edition)})
+    keys = sorted({speed.key(run) for run in papers.grid(paper, edition)})
     networks = [{"key": list(key), "seconds": [0.001 * (i + 1)] * 5} for i, key in enumerate(keys)]
     record = {
-        "name": latency.KIND, "status": "done", "edition": edition, "images": 10, "passes": 5, "networks": networks,
+        "name": speed.LATENCY, "status": "done", "edition": edition, "images": 10, "passes": 5, "networks": networks,
         "made": MADE,
     }  # fmt: skip
-    write_atomic(latency.path_of(paper, edition, results), records.encode(record))
+    write_atomic(speed.path_of(speed.LATENCY, paper, edition, results), records.encode(record))

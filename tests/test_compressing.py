@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from netpress import papers
-from netpress.papers.compressing import figures, tables, tidy
+from netpress.papers.compressing import figures, tidy
 from netpress.papers.compressing.claims import CLAIMS
 from netpress.report.claims import judge_all
 
@@ -107,7 +107,7 @@ def test_one_seed_decides_nothing() -> None:
 
 
 def test_table_1_sets_the_printed_numbers_beside_ours() -> None:
-    cells = tables.table_1(frame()).cells
+    cells = figures.table_1(frame()).cells
     assert {key: cells.loc[key].paper for key in TABLE_1} == TABLE_1
     ours = cells.loc["student, taught as printed", "CIFAR-10"].ours
     assert ours.n == 3 and 90 < ours.mean < 92.5
@@ -121,7 +121,7 @@ TABLE_1 = {
 
 
 def test_table_2_sets_the_printed_numbers_beside_ours() -> None:
-    cells = tables.table_2(frame()).cells
+    cells = figures.table_2(frame()).cells
     assert [cells["Flowers-102"].iloc[i].paper for i in (0, 1)] == [98.18, 81.02]
     assert all(cell.ours.n == 3 for cell in cells["Flowers-102"])
     assert len(cells) == 5
@@ -130,21 +130,21 @@ def test_table_2_sets_the_printed_numbers_beside_ours() -> None:
 def test_tables_name_our_networks_and_the_papers() -> None:
     """Ours are another size and are trained for another time: the paper's names are not theirs."""
     runs = frame()
-    cells = tables.table_2(runs.assign(parameters=152_686)).cells
+    cells = figures.table_2(runs.assign(parameters=152_686)).cells
     student = runs[(runs["way"] == "matched") & (runs["length"] == 10)].iloc[0]
     assert cells.at["student, matched", "in the paper"] == "BiT ResNet-50x1, 1,000 epochs"
     assert cells.at["student, matched", "here"] == f"{student['model']}, 152,686 weights, {student['epochs']} epochs"
-    assert not any("BiT ResNet-101x3" in name or "Teacher (" in name for name in tables.agreement(runs).cells.index)
+    assert not any("BiT ResNet-101x3" in name or "Teacher (" in name for name in figures.agreement(runs).cells.index)
 
 
 def test_sizes_count_times_smaller_against_the_parent_in_floats() -> None:
-    cells = tables.storage(frame()).cells
+    cells = figures.storage(frame()).cells
     vgg = cells[cells["network"] == "VGG16"]
     assert len(vgg) == 8 and vgg["times smaller"].iloc[0] == 1.0
     assert vgg["times smaller"].iloc[-1] == pytest.approx(vgg["KiB"].iloc[0] / vgg["KiB"].iloc[-1])
 
 
-@pytest.mark.parametrize("draw", [tables.agreement, tables.networks, tables.storage])
+@pytest.mark.parametrize("draw", [figures.agreement, figures.networks, figures.storage])
 @pytest.mark.parametrize("rows", ["full", "none"])
 def test_tables_are_made_from_any_frame(draw, rows: str) -> None:
     whole = frame()
@@ -163,8 +163,8 @@ def test_figures_are_drawn_from_any_frame(draw) -> None:
 
 def test_views_are_drawn_of_what_is_matched() -> None:
     runs = papers.grid("compressing", "demo")
-    assert "Images of digits" in figures.views(runs).measure
-    assert "Images of digits" in figures.views(()).measure
+    assert "Images of digits" in figures.views(runs).words.measure
+    assert "Images of digits" in figures.views(()).words.measure
 
 
 def test_mixtures_are_of_the_two_cuts_above_them() -> None:
@@ -175,7 +175,7 @@ def test_mixtures_are_of_the_two_cuts_above_them() -> None:
 
 
 def test_figures_say_on_what_they_rest() -> None:
-    assert "on CIFAR-10" in figures.sparsity(frame()).measure and "n = 3" in figures.sparsity(frame()).note
+    assert "on CIFAR-10" in figures.sparsity(frame()).words.measure and "n = 3" in figures.sparsity(frame()).note
     assert figures.bits(frame(seeds=1)).note == "One run each: no intervals."
 
 
@@ -191,7 +191,7 @@ def test_a_teachers_lift_and_likeness_by_hand() -> None:
 
 def test_table_1_has_weights_and_epochs_in_the_order_of_the_data_sets() -> None:
     weights = {"mnist": 20, "cifar10": 10}
-    cells = tables.table_1(frame().assign(parameters=lambda rows: rows["dataset"].map(weights))).cells
+    cells = figures.table_1(frame().assign(parameters=lambda rows: rows["dataset"].map(weights))).cells
     assert cells.at["the student alone", "here"] == "cnn-16-32, 20 or 10 weights, 25 or 10 epochs"
 
 

@@ -23,10 +23,10 @@ from netpress.report.figures import (
     Encoding,
     Row,
     Words,
-    brief,
     curves,
     diagram,
     dumbbells,
+    few_letters,
     heat,
     images,
     pareto,
@@ -145,7 +145,6 @@ def test_bytes_are_the_same_in_another_process_and_under_other_settings():
 def test_the_page_says_what_to_see_and_how_to_read_it_and_has_the_data(drawn):
     page = drawn._repr_html_()
     assert page.index("Block 1 matters") < page.index(">Accuracy<") < page.index("<svg") < page.index("How to read it")
-    assert "Nothing" in drawn.titled("Nothing matters")._repr_html_()
     if len(drawn.data):
         assert "<details><summary>Data behind this figure</summary>" in page
 
@@ -219,7 +218,7 @@ def test_unfinished_runs_are_not_drawn_and_nothing_says_so():
     for draw in (points, curves, dumbbells, heat):
         figure = draw(runs().assign(status="missing", epoch=1), Encoding("epoch", "best", "method", "dataset"), WORDS)
         assert "nothing to show yet" in figure.svg and "<details>" not in figure._repr_html_()
-        assert not figure.title
+        assert not figure.words.finding
 
 
 def test_curves_have_their_names_at_their_ends_and_a_table():
@@ -243,7 +242,7 @@ def test_pareto_agrees_with_a_loop(places):
 
 @pytest.mark.parametrize(("value", "said"), [(0.2, "0.2"), (50, "50"), (2000, "2k"), (1.5e6, "1.5M"), (1e9, "1G")])
 def test_brief_numbers(value, said):
-    assert brief(value) == said
+    assert few_letters(value) == said
 
 
 def pixels_of(figure):
@@ -291,15 +290,6 @@ def test_hostile_text_is_text_everywhere():
         page = figure._repr_html_()
         assert "<script" not in page and "&lt;script&gt;" in page and "$x^2$" in page
         ElementTree.fromstring(figure.svg)
-
-
-def test_save(tmp_path):
-    figure = ALL["points"]()
-    assert ElementTree.parse(figure.save(tmp_path / "a.svg")).getroot().tag.endswith("svg")
-    first, second = (figure.save(tmp_path / name).read_bytes() for name in ("a.png", "b.png"))
-    assert first[:4] == b"\x89PNG" and first == second
-    with pytest.raises(UserError, match=r"\.svg or \.png"):
-        figure.save(tmp_path / "a.jpg")
 
 
 def test_bad_input_is_named():

@@ -251,14 +251,13 @@ def test_a_disk_that_fills_while_publishing_leaves_the_old_site(
     ],
 )
 def test_numbers_of_the_prose(value: float, form: str, wanted: str) -> None:
-    assert glue.written("x", value, form) == wanted
+    assert glue.written(value, form) == wanted
 
 
 def test_what_pandas_has_for_missing_is_not_run() -> None:
     import pandas as pd
 
-    assert [glue.written("x", value, ".1%") for value in (pd.NA, pd.NaT)] == ["not run", "not run"]
-    glue.glue("x", pd.NA, ".1%")
+    assert [glue.written(value, ".1%") for value in (pd.NA, pd.NaT)] == ["not run", "not run"]
 
 
 def test_the_chapter_is_no_parameter(monkeypatch: pytest.MonkeyPatch) -> None:

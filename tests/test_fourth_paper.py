@@ -13,7 +13,7 @@ import recipes
 from typer.testing import CliRunner
 
 from netpress import cli, editions, papers
-from netpress.book import claims_page, readme
+from netpress.book import pages, readme
 from netpress.book.page import Page
 from netpress.papers import together
 from netpress.report.explorer import Explorer
@@ -67,7 +67,7 @@ def test_a_setting_of_its_own_can_be_changed(followed: Path) -> None:
 
 def test_the_board_of_claims_has_it(followed: Path) -> None:
     page = Page(chapter="together/claims", edition="demo", run_missing=False)
-    html = claims_page.board(page, ["H1"], facts=True).html
+    html = pages.board(page, ["H1"], facts=True).html
     assert 'id="claim-H1"' in html and "Half of the weights can go." in html
 
 

@@ -19,8 +19,7 @@ def climb(results, cost, rungs=ladder.IMAGES):
     """Records of some rungs: on every one, the network of a block is `cost(images, block)` points below its parent."""
     for images in rungs:
         edition = ladder.rung("small", images)
-        runs = papers.grid("triage", edition, (ladder.DATASET,), ladder.SEEDS)
-        for run in filter(ladder.belongs, runs):
+        for run in ladder.runs_of("small", images):
             parent = 0.6 + 0.01 * run.seed
             lost = 0.0 if run.method == "parent" else cost(images or ladder.EVERY, run) / 100
             records.write(run, edition, invented.content(run, round(parent - lost, 6)), results)
@@ -59,7 +58,7 @@ def test_points_follow_the_records(results, monkeypatch):
     assert [round(value.mean, 6) for value in (few, many, less)] == [9.0, 3.0, 6.0] and round(less.half, 3) == 0.497
     drawn = ladder.figure_ladder(rungs, "small")
     assert "50k" in drawn.svg and "block 5" in drawn.svg
-    assert drawn.title == "Replaced blocks and the number of training images"  # thawed, nothing changes
+    assert drawn.words.finding == "Replaced blocks and the number of training images"  # thawed, nothing changes
     frozen = drawn.to_frame().query("block == 'block 1' and regime == 'frozen'")
     assert frozen[1000].iloc[0] == pytest.approx(-9.0)
 
@@ -67,7 +66,10 @@ def test_points_follow_the_records(results, monkeypatch):
 def test_the_finding_follows_the_records(results, monkeypatch):
     shown_whole(monkeypatch)
     climb(results, lambda images, run: images / 10_000 + 0.01 * run.seed * (images > 1000))
-    assert ladder.figure_ladder(ladder.frame("small"), "small").title == "Block 1 matters more the more images are seen"
+    assert (
+        ladder.figure_ladder(ladder.frame("small"), "small").words.finding
+        == "Block 1 matters more the more images are seen"
+    )
 
 
 @pytest.mark.parametrize("edition", ["demo", "small+epochs=2", "small"])

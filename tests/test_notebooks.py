@@ -12,12 +12,14 @@ import books
 import invented
 import nbformat
 import pytest
+import yaml
 
+import netpress
 from netpress import editions, papers
 from netpress.book import build, parameters
 
 CHAPTERS = books.ROOT / "chapters"
-FOUND = parameters.notebooks_in(CHAPTERS)
+FOUND = books.notebooks()
 NAMES = [parameters.chapter_of(path) for path in FOUND]
 SAMPLE = books.SAMPLE / "chapters" / "triage" / "sample.ipynb"
 every_notebook = pytest.mark.parametrize("path", [*FOUND, SAMPLE], ids=[*NAMES, "sample"])
@@ -83,11 +85,10 @@ def test_the_second_code_cell_checks_them(path):
     notebook = read(path)
     first, second = code(notebook)[:2]
     calls = [node for node in ast.walk(ast.parse(second.source)) if isinstance(node, ast.Call)]
-    pages = [call for call in calls if ast.unparse(call.func).endswith(("Page", "start"))]
+    pages = [call for call in calls if ast.unparse(call.func).endswith("Page")]
     assert len(pages) == 1
     passed = {word.arg: word.value for word in pages[0].keywords}
-    chapter = pages[0].args[0] if pages[0].args else passed.pop("chapter")
-    assert ast.literal_eval(chapter) == parameters.chapter_of(path)
+    assert ast.literal_eval(passed.pop("chapter")) == parameters.chapter_of(path)
     assert set(passed) == set(parameters.literals(first.source))
     assert all(ast.unparse(value) == name for name, value in passed.items())
 
@@ -161,8 +162,8 @@ def parameters_of(chapter: str, results: Path) -> dict[str, object]:
     return {"edition": edition, "run_missing": False}
 
 
-LONG = ("compressing/distillation", "pyramid/accuracy")  # a minute or two of training each, which `make book` does too
-MARKED = [pytest.param(name, marks=pytest.mark.slow) if name in LONG else name for name in NAMES]
+QUICK = ("triage/result", "yours/shrink")  # `make book` runs all of them, and test_content.py, without a kernel
+MARKED = [name if name in QUICK else pytest.param(name, marks=pytest.mark.slow) for name in NAMES]
 
 
 @pytest.mark.timeout(900)
@@ -181,3 +182,10 @@ def test_old_addresses_lead_to_pages_that_are_there():
     moved = json.loads((books.ROOT / "_redirects.json").read_text(encoding="utf-8"))
     listed = {name.removeprefix("chapters/") for name in build.pages_of(build.read_toc(books.ROOT))}
     assert {new.partition("#")[0] for new in moved.values()} <= listed and not listed & set(moved)
+
+
+def test_the_book_is_cited_as_citation_cff_says():
+    cff = yaml.safe_load((books.ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    entry = (CHAPTERS / "appendix" / "references.md").read_text(encoding="utf-8")
+    for value in (cff["title"], cff["authors"][0]["name"], cff["version"], netpress.__version__):
+        assert f"{{{value}}}" in entry, value

@@ -9,8 +9,8 @@ from pyramids import BACKWARD, FORWARD, frame
 from netpress import papers
 from netpress.nets import levels
 from netpress.papers import pyramid
-from netpress.papers.pyramid import NAMES, claims, own_numbers, tables
-from netpress.papers.pyramid.training_cost import computation
+from netpress.papers.pyramid import NAMES, claims, tables
+from netpress.papers.pyramid.tables import computation
 from netpress.report.claims import judge_all
 from netpress.report.tables import NOTHING
 from netpress.runs.cost import work
@@ -146,7 +146,7 @@ def test_networks_from_random_weights_include_vgg19_once(nothing_measured: None)
 def test_claims_are_counted_in_the_papers_own_numbers():
     """By hand from Tables 1-4. P1: Gram is below 2 stages at SVGG14 on STL10. P3: a tie at SVGG8, two cells of
     CIFAR-100. P4: a tie at SVGG17, and SVGG14 on CIFAR-100. P5: four cells of Table 1, four of 2, one of 4."""
-    counted = {name: count() for name, count in own_numbers.COUNTS.items()}
+    counted = {name: count() for name, count in tables.COUNTS.items()}
     assert counted == {"P1": (7, 8), "P2": (10, 10), "P3": (13, 16), "P4": (34, 36), "P5": (59, 68)}
     known = {claim.id: claim.own() for claim in claims.CLAIMS if claim.own}
     assert known["P1a"] == known["P1b"] == (7, 8) and set(known) == {

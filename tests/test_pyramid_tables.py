@@ -8,9 +8,9 @@ import pytest
 from pyramids import BACKWARD, FORWARD, frame
 
 from netpress.nets import levels
-from netpress.papers import printed, pyramid
+from netpress.papers import printed, pyramid, speed
 from netpress.papers.pyramid import FORWARD as FORWARD_
-from netpress.papers.pyramid import figures, speed, tables
+from netpress.papers.pyramid import figures, tables
 from netpress.papers.pyramid.tables import FINE, SHOWN
 from netpress.report.estimates import Estimate
 from netpress.training.compute import plain
@@ -29,7 +29,7 @@ def test_tidy_names_level_and_direction_and_the_margin_over_scratch(nothing_meas
 @pytest.mark.parametrize("number", tables.TABLES)
 def test_every_cell_has_its_number_beside_ours(number: int, nothing_measured: None) -> None:
     direction, place = tables.TABLES[number]
-    table = getattr(tables, f"table_{number}")(pyramid.tidy(frame({(f"svgg11-{direction}", "fitnet"): 0.8})))
+    table = tables.printed_beside(pyramid.tidy(frame({(f"svgg11-{direction}", "fitnet"): 0.8})), number)
     paper = printed.table(f"pyramid_table_{number}")
     assert list(table.cells.index) == list(paper.index)
     literal = ["2 stages, section 3.1", "Gram, section 3.1"] if direction == FORWARD_ else []
@@ -64,7 +64,20 @@ def test_both_readings_of_forward_by_hand(nothing_measured: None) -> None:
         row = drawn[(drawn["depth"] == "8") & (drawn["taught by"] == "Gram") & drawn["panel"].str.endswith("forward")]
         assert row["mean"].round().eq(points).all() and len(row) == 2
         assert all("gram-thawed" in names for names in row["runs"]) == (reading == "thawed")
-    assert figures.figure_readings(runs).title == "Frozen against thawed"  # less than two points
+    assert figures.figure_readings(runs).words.finding == "Frozen against thawed"  # less than two points
+
+
+def test_the_retrained_parent_stands_beside_the_original_where_it_was_run(nothing_measured: None) -> None:
+    """Fresh seeds have it: VGG19 at 70 %, retrained 72, everything else 50."""
+    said = {("vgg19", "parent"): 0.7, ("vgg19", "control"): 0.72}
+    runs = pyramid.tidy(frame(said, seeds=12))
+    without = pyramid.tidy(frame(said, seeds=3))
+    for draw, column in ((figures.figure_levels, "taught by"), (figures.figure_readings, "reading")):
+        drawn = draw(runs).to_frame().groupby(column)["mean"].agg(["min", "max"]).round()
+        assert drawn.loc["VGG19"].tolist() == [20, 20] and drawn.loc["VGG19, retrained as long"].tolist() == [22, 22]
+        assert not draw(without).to_frame()[column].str.startswith("VGG19").any()
+    names = figures.figure_levels(runs).to_frame().query("`taught by` == 'VGG19, retrained as long'")["runs"]
+    assert all("control-s9" in name and "augmented" not in name for name in names)
 
 
 def test_the_papers_own_numbers_have_their_own_signs(nothing_measured: None) -> None:
@@ -76,7 +89,7 @@ def test_the_papers_own_numbers_have_their_own_signs(nothing_measured: None) -> 
 
 def test_tables_of_nothing_say_so(nothing_measured: None) -> None:
     runs = pyramid.tidy(frame({}).iloc[:1])  # VGG19 alone
-    assert tables.table_1(runs).cells.at["SVGG14", FINE].ours.n == 0
+    assert tables.printed_beside(runs, 1).cells.at["SVGG14", FINE].ours.n == 0
     assert "not run" in repr(tables.table_native(runs))
     assert "not run" in repr(tables.order_agreement(runs))
 
@@ -119,7 +132,7 @@ def test_order_of_methods_leaves_the_levels_out(nothing_measured: None) -> None:
 
 
 def test_figures_are_drawn_from_the_levels_data(nothing_measured: None) -> None:
-    for figure, models in ((figures.figure_1(), FORWARD), (figures.figure_2(), BACKWARD)):
+    for figure, models in ((figures.scheme("forward"), FORWARD), (figures.scheme("backward"), BACKWARD)):
         parts = figure.to_frame()
         compressed = parts[parts["state"] == "compressed"]
         assert list(compressed["part"]) == [levels.compressed(model)[-1] for model in models]
@@ -137,15 +150,15 @@ def tiny_speed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("NETPRESS_RESULTS", str(tmp_path))
     monkeypatch.setattr(speed, "WIDTH", 1 / 32)
     monkeypatch.setattr(speed, "PX", 32)
-    return speed.measure_speed("demo", config=plain())
+    speed.ensure_levels("demo", config=plain())
+    return tmp_path / "demo" / "pyramid" / "speed.json"
 
 
-def test_speed_is_measured_and_kept(tiny_speed: Path, tmp_path: Path) -> None:
-    assert tiny_speed == tmp_path / "demo" / "pyramid" / "speed.json"
+def test_speed_is_measured_and_kept(tiny_speed: Path) -> None:
     record = json.loads(tiny_speed.read_bytes())
     assert record["passes"] == 5 and record["made"]["device"]
     assert all(len(one["seconds"]) == len(one["single_seconds"]) == 5 for one in record["networks"])
-    table = speed.frame("demo")
+    table = speed.of_levels("demo")
     assert list(table["model"]) == ["vgg19", *FORWARD, *BACKWARD]
     first = record["networks"][0]
     median = sorted(first["seconds"])[2]
@@ -153,20 +166,19 @@ def test_speed_is_measured_and_kept(tiny_speed: Path, tmp_path: Path) -> None:
     assert table["latency"][0] == pytest.approx(sorted(first["single_seconds"])[2] * 1000)
     assert (table["seconds_fastest"] <= table["seconds_13000"]).all()
     assert (table["seconds_13000"] <= table["seconds_slowest"]).all()
-    assert "5 passes" in speed.conditions("demo") and "Nothing was measured" in speed.conditions("small")
+    said, nothing = (speed.conditions(speed.LEVELS, {"pyramid": edition}) for edition in ("demo", "small"))
+    assert "5 passes" in said and nothing == "not measured yet"
 
 
 def test_a_damaged_measurement_counts_as_none(tiny_speed: Path) -> None:
     tiny_speed.write_bytes(tiny_speed.read_bytes()[:99])
-    assert speed.frame("demo").empty
+    assert speed.of_levels("demo").empty
 
 
 def test_figure_3_shows_what_was_measured(tiny_speed: Path) -> None:
-    speeds = speed.frame("demo")
-    for size in ("parameters", "multiply_adds"):
-        for time in ("seconds_13000", "latency"):
-            figure = figures.figure_3(speeds, size, time)
-            assert "<svg" in figure.svg and len(figure.to_frame()) == 11
+    speeds = speed.of_levels("demo")
+    figure = figures.figure_3(speeds)
+    assert "<svg" in figure.svg and len(figure.to_frame()) == 11
     faster = tables.table_speed(speeds).cells["times faster"]
     assert faster["VGG19"] == 1 and len(faster) == 11
     runs = pyramid.tidy(frame({}, "demo", 1))

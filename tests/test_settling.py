@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 import sweeps
 
-from netpress.papers.triage import convergence
+from netpress.papers.triage import first_steps, with_settling
 from netpress.runs import records, sweep
 from netpress.training.stage import Stage
 
@@ -20,27 +20,19 @@ def curve(accuracies, step=10):
 FLAT = curve([0.1, 0.3, 0.5, 0.7] + [0.8] * 16)
 
 
-def test_the_final_level_is_the_mean_of_the_last_fifth():
-    rising = curve(np.linspace(0.1, 1.0, 10))
-    assert convergence.final_level(rising) == pytest.approx((0.9 + 1.0) / 2)
-
-
-def test_first_passage_is_at_99_percent_of_the_final_level():
+def test_first_passage_is_at_99_percent_of_the_mean_of_the_last_fifth():
     # smoothed: 0.167, 0.3, 0.5, 0.667, 0.767, 0.8, ... and 99 % of 0.8 is 0.792
-    assert convergence.smoothed(FLAT)[:6] == pytest.approx([0.5 / 3, 0.3, 0.5, 2 / 3, 2.3 / 3, 0.8])
-    assert convergence.passage(FLAT) == 60
-    assert convergence.passage(curve([0.8] * 10 + [0.6] + [0.8] * 9)) == 10  # a later dip is no convergence
-
-
-def test_the_parents_level_less_a_point():
-    assert convergence.reached(FLAT, 0.81) == 60
-    assert convergence.reached(FLAT, 0.5) == 30
-    assert math.isnan(convergence.reached(FLAT, 0.9))
+    assert first_steps(FLAT, 0.81) == (60, 60)
+    assert first_steps(FLAT, 0.5)[1] == 30
+    assert math.isnan(first_steps(FLAT, 0.9)[1])
+    assert first_steps(curve([0.8] * 10 + [0.6] + [0.8] * 9), 0)[0] == 10  # a later dip is no convergence
+    rising = curve(np.linspace(0.1, 1.0, 10))  # its final level is 0.95, smoothed 0.967 at the end
+    assert first_steps(rising, 0)[0] == 100
 
 
 def test_the_frame_counts_in_epochs():
     runs = pd.DataFrame({"curve": [FLAT, None], "final_epochs": [4, 4], "baseline": [0.81, 0.81]})
-    found = convergence.with_settling(runs)
+    found = with_settling(runs)
     assert found["passage"].tolist()[0] == pytest.approx(60 / 50)  # 200 steps in 4 epochs
     assert found["rate"].tolist()[0] == pytest.approx(50 / 60)
     assert found["passage"].isna().tolist() == [False, True]

@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from netpress.report.estimates import interval, unpaired
-from netpress.report.statistics import holm, rank_correlation
+from netpress.report.estimates import holm, interval, rank_correlation, unpaired
 
 
 def test_interval_is_students():

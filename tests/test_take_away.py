@@ -8,7 +8,9 @@ import pandas as pd
 import pytest
 from filelock import FileLock, Timeout
 
-from netpress.book import build, glue, pdf, render
+from netpress.book import build, pdf, render
+from netpress.book.page import Page
+from netpress.errors import UserError
 from netpress.report.tables import Table, listing
 
 REPOSITORY, ADDRESS = "https://github.com/someone/netpress", "https://example.org/book"
@@ -72,13 +74,17 @@ def test_pages_can_be_shared_and_found(site):
     assert (site / ".nojekyll").exists() and 'href="/book/index.html"' in (site / "404.html").read_text()
 
 
-def test_values_in_a_file_have_all_their_digits():
-    table = listing([{"network": "a, b", "accuracy": 76.123456789}, {"network": "c", "accuracy": None}], "A table.")
-    text = glue.csv_of(table)
-    assert text == 'network,accuracy\n"a, b",76.123456789\nc,\n'
-    two = pd.DataFrame({("x", "ours"): [1.5], ("x", "paper"): [2]})
-    assert glue.csv_of(Table(two, "Two rows of heads.")) == '"x, ours","x, paper"\n1.5,2\n'
-    assert glue.csv_of(Table(pd.DataFrame(), "Empty.")) == "" and glue.csv_of("a word") == ""
+def test_values_in_a_file_have_all_their_digits(monkeypatch):
+    shown = []
+    monkeypatch.setattr("IPython.display.display", lambda value, **more: shown.append(more["metadata"]))
+    page = Page(chapter="triage/result", edition="demo")
+    rows = [{"network": "a, b", "accuracy": 76.123456789}, {"network": "c", "accuracy": None}]
+    page.glue("t", listing(rows, "A table."))
+    page.glue("t", Table(pd.DataFrame(), "Empty."))
+    texts = [said["netpress"]["csv"] for said in shown if "scrapbook" in said]
+    assert texts == ['network,accuracy\n"a, b",76.123456789\nc,\n', ""]
+    with pytest.raises(UserError, match="a figure or a table is expected"):
+        page.glue("t", 0.5)
 
 
 def test_the_printed_book_has_the_main_pages(tmp_path):

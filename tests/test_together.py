@@ -10,7 +10,6 @@ import pytest
 from netpress import env, papers
 from netpress.papers import together
 from netpress.papers.paper import INTEGERS, UNCOMPRESSED, facts_of, meets
-from netpress.papers.together import figures
 from netpress.runs import records
 
 EDITIONS = dict.fromkeys(papers.PAPERS, "demo")
@@ -115,7 +114,7 @@ MADE = [
 
 
 def test_each_network_is_compared_with_the_one_that_it_came_from():
-    means = figures.points(small(MADE)).set_index("network")
+    means = together.points(small(MADE)).set_index("network")
     assert "elsewhere" not in means.index and "big" not in means.index  # other images; nothing to compare with
     cut, low, other = (means.loc[name] for name in ("cut", "low", "other"))
     assert (round(cut["against_own"], 6), cut["times_bytes"], cut["n"], cut["runs"]) == (-1.0, 4.0, 2, "cut-s0 cut-s1")
@@ -125,23 +124,29 @@ def test_each_network_is_compared_with_the_one_that_it_came_from():
 
 def test_what_to_ship():
     frame = small(MADE)
-    assert set(figures.best_of(frame, "bytes")["network"]) == {"cut", "low", "other"}  # nobody ships what another beats
-    assert figures.advice(frame, 1.0 + 1e-9, "parameters") == ("low (shallower)", 6.25)
-    assert figures.advice(frame, 0.1, "bytes") == ("not run", None)
-    table = figures.table_allowed(frame).cells
+    assert set(together.best_of(frame, "bytes")["network"]) == {
+        "cut",
+        "low",
+        "other",
+    }  # nobody ships what another beats
+    assert together.advice(frame, 1.0 + 1e-9, "parameters") == ("low (shallower)", 6.25)
+    assert together.advice(frame, 0.1, "bytes") == ("not run", None)
+    table = together.table_allowed(frame).cells
     assert table.loc["small, alone", "fewer bytes, −5"] is None and table.loc["pruned", "fewer bytes, −2"] == 4.0
-    chart = figures.tradeoff(frame, "bytes")
-    assert chart.title == "Shallower: 5.0 times fewer bytes within a point" and "cut-s1" in " ".join(chart.data["runs"])
+    chart = together.tradeoff(frame, "bytes")
+    assert chart.words.finding == "Shallower: 5.0 times fewer bytes within a point" and "cut-s1" in " ".join(
+        chart.data["runs"]
+    )
 
 
 def test_networks_far_below_are_not_drawn_and_none_are_no_error():
     ruined = ("pruned", "ruined", "ruined-s0", "big-s0", 0, None, 0.1, 5, 10, 50, 4.0)
-    figure = figures.tradeoff(small([*MADE, ruined]))
+    figure = together.tradeoff(small([*MADE, ruined]))
     assert "ruined" in set(figure.data["network"]) and "ruined" not in figure.svg
     empty = small(MADE[:0])
-    assert "nothing to show yet" in figures.tradeoff(empty).svg
-    assert figures.advice(empty, 1.0, "bytes") == ("not run", None)
-    assert len(figures.table_allowed(empty).cells) == 0
+    assert "nothing to show yet" in together.tradeoff(empty).svg
+    assert together.advice(empty, 1.0, "bytes") == ("not run", None)
+    assert len(together.table_allowed(empty).cells) == 0
 
 
 def test_our_parents_stand_beside_published_ones():
@@ -149,10 +154,10 @@ def test_our_parents_stand_beside_published_ones():
         "dataset": ["cifar10", "cifar10", "dogs"], "model": "vgg16", "method": "parent", "seed": [0, 1, 0],
         "best": [0.76, 0.78, 0.1], "status": "done", "name": ["a", "b", "c"],
     })  # fmt: skip
-    table = figures.table_parents(runs)
+    table = together.table_parents(runs)
     assert list(table.cells.index) == ["VGG16, CIFAR-10"] and table.to_frame()["runs"].iloc[0] == "a b"
     assert table.cells["published, %"].iloc[0] == 92.64 and table.cells["ours, %"].iloc[0].mean == pytest.approx(77)
-    assert figures.figure_parents(runs).title == "Our networks are up to 17 points below published ones"
+    assert together.figure_parents(runs).words.finding == "Our networks are up to 17 points below published ones"
 
 
 # --- answers --------------------------------------------------------------------------------------------------------

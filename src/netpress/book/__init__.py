@@ -1,11 +1,9 @@
 """From notebooks to a site: what a chapter uses, and what `netpress book` does with it.
 
-A chapter's second cell makes a page of the parameters in its first (`start`); everything it shows goes through that.
+A chapter's second cell makes a page of the parameters in its first (`Page`); everything it shows goes through that.
 `netpress.book.build` runs every chapter and renders the site.
 """
 
-from netpress.book.chapter import check_parameters, start
-from netpress.book.page import Page
-from netpress.book.your_page import YourPage
+from netpress.book.page import Page, YourPage, check_parameters
 
-__all__ = ["Page", "YourPage", "check_parameters", "start"]
+__all__ = ["Page", "YourPage", "check_parameters"]

@@ -16,7 +16,6 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import chdir, contextmanager
 from dataclasses import dataclass, field
 from functools import cache, cached_property
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -24,15 +23,14 @@ from urllib.parse import quote
 import netpress
 from netpress import data, editions, env, papers
 from netpress.book import render
-from netpress.book.chapter import check_parameters
 from netpress.book.glue import HERE
+from netpress.book.page import check_parameters
 from netpress.book.parameters import BEST, DEMO, defaults, has_tag, have, notebook, papers_of, text_of
 from netpress.compat import quick_jsonschema
 from netpress.errors import UserError
 from netpress.files import digest_of_folder, temporary_file, write_atomic
 from netpress.runs import records
 
-TOOLS = ("papermill", "nbclient", "ipykernel", "matplotlib", "altair", "pandas", "numpy", "scipy", "pydantic")
 KERNEL = 600 * 2**20  # bytes of memory that one takes
 HIDDEN = ("parameters", "injected-parameters")  # the box "made with" says what they say
 NEEDS_DEMO = "needs-demo"  # tag of the cells that are left out as long as the demo is not trained
@@ -123,14 +121,15 @@ class Book:
         self.toc = read_toc(project)
         # before kernels import the code: what is edited from here on, the next build shows
         code = digest_of_folder(Path(netpress.__file__).parent, (".py", ".csv", ".css", ".js"))
-        self.shared = json.dumps([code, versions(), {name: data.checksum(name) for name in data.DATASETS}])
+        self.shared = json.dumps([code, render.packages(), {name: data.checksum(name) for name in data.DATASETS}])
         self.trains = [e for e in chosen or (DEMO,) if editions.parse(e)[0] == DEMO]
 
     @cached_property
-    def chapters(self) -> list[str]:
-        """The notebooks of the book, in reading order, such as "triage/accuracy"."""
+    def chapters(self) -> dict[str, Path]:
+        """The notebooks of the book, in reading order: "triage/result" -> where it is."""
         names = [name.removeprefix("chapters/") for name in pages_of(self.toc)]
-        return [name for name in names if (self.project / "chapters" / f"{name}.ipynb").exists()]
+        found = {name: self.project / "chapters" / f"{name}.ipynb" for name in names}
+        return {name: path for name, path in found.items() if path.exists()}
 
     @cached_property
     def papers(self) -> tuple[str, ...]:
@@ -161,8 +160,7 @@ class Book:
 
     def train(self) -> int:
         """Train and measure what the demo lacks for the papers that have chapters; the number of runs that failed."""
-        from netpress.papers import together
-        from netpress.papers.pyramid import speed
+        from netpress.papers import speed, together
         from netpress.runs import sweep
 
         failed = 0
@@ -170,12 +168,13 @@ class Book:
             runs = [run for paper in self.papers for run in papers.grid(paper, edition)]  # no core waits for a paper
             failed += len(sweep.ensure(runs, edition).failures)
             if "pyramid" in self.papers:
-                speed.ensure(edition)
+                speed.ensure_levels(edition)
             if self.papers == papers.PAPERS:
-                together.measure(dict.fromkeys(papers.PAPERS, edition))
-            for chapter in self.chapters:
+                shown = dict.fromkeys(papers.PAPERS, edition)
+                speed.ensure_latencies(shown, together.common(shown))
+            for chapter, source in self.chapters.items():
                 if papers_of(chapter) == (editions.YOURS,):
-                    check_parameters(self.project / "chapters" / f"{chapter}.ipynb", {"edition": edition}).records()
+                    check_parameters(source, {"edition": edition}).records()
         if not failed:
             write_atomic(self.mark, self.demo_key().encode())
         return failed
@@ -190,10 +189,10 @@ class Book:
         order = sorted(candidates, key=lambda name: -editions.EDITIONS.index(editions.parse(name)[0]))
         states = {paper: {edition: have(paper, edition) for edition in order} for paper in self.papers}
         made: dict[str, tuple[str, ...]] = {}
-        for chapter in self.chapters:
+        for chapter, source in self.chapters.items():
             names = [paper for paper in papers_of(chapter) if paper in states]
             with_some = [e for e in order if any(states[paper][e][0] for paper in names)]
-            if defaults(self.source(chapter)).get("edition") == BEST:
+            if defaults(source).get("edition") == BEST:
                 made[chapter] = (self.chosen[0] if len(self.chosen) == 1 else BEST,)  # one page for all editions
                 if not with_some:
                     return {}
@@ -206,10 +205,6 @@ class Book:
             else:
                 return {}
         return made
-
-    def source(self, chapter: str) -> Path:
-        """The committed notebook of a chapter."""
-        return self.project / "chapters" / f"{chapter}.ipynb"
 
     def publish(self, plan: Mapping[str, tuple[str, ...]], site: Path) -> None:
         """Run what is outdated of the planned pages, and put the site in its place."""
@@ -232,7 +227,7 @@ class Book:
     def job(self, chapter: str, edition: str, trained: bool, digest: Callable[..., str] = digest_of_folder) -> Job:
         """A chapter in an edition, with the key of everything that can change its page. `trained`: whether the demo
         is."""
-        source = self.source(chapter)
+        source = self.chapters[chapter]
         wanted = {"edition": edition, "run_missing": False}
         parameters = {name: value for name, value in wanted.items() if name in defaults(source)}
         needs_demo = any(has_tag(cell, NEEDS_DEMO) for cell in notebook(source)["cells"])
@@ -257,6 +252,8 @@ class Book:
 
     def assemble(self, plan: Mapping[str, tuple[str, ...]], made: Mapping[tuple[str, str], Path]) -> Path:
         """The folder that Sphinx renders. Files that are the same stay untouched, so that it reads only the others."""
+        import nbformat
+
         home, files = self.project / "chapters", dict[str, bytes]()
         texts = {path.relative_to(home).as_posix(): path for path in home.rglob("*") if path.is_file()}
         listed = {f"{name.removeprefix('chapters/')}.md" for name in pages_of(self.toc)} | {f"{FURTHER}/index.md"}
@@ -270,13 +267,13 @@ class Book:
         for name in ("CITATION.cff", "_redirects.json"):
             if (self.project / name).exists():
                 files[name] = (self.project / name).read_bytes()
-        config = (self.project / "_config.yml").read_text(encoding="utf-8")
-        config = config.replace("chapters/", "").replace("only_build_toc_files: true", "only_build_toc_files: false")
-        files["_config.yml"] = config.encode()
-        files["_toc.yml"] = json.dumps(moved(self.toc, "chapters/"), indent=1).encode()  # JSON is YAML
+        for name in ("_config.yml", "_toc.yml"):  # the landing page is the site's index.html
+            text = (self.project / name).read_text(encoding="utf-8").replace("chapters/", "")
+            files[name] = text.replace("only_build_toc_files: true", "only_build_toc_files: false").encode()
         for chapter, names in plan.items():
-            files[f"{render.NOTEBOOKS}/{chapter}.ipynb"] = self.source(chapter).read_bytes()  # to be taken away
-            files |= page_files(f"{chapter}.ipynb", read(made[names[0], chapter]))
+            files[f"{render.NOTEBOOKS}/{chapter}.ipynb"] = self.chapters[chapter].read_bytes()  # to be taken away
+            page = nbformat.read(made[names[0], chapter], as_version=4)
+            files |= page_files(f"{chapter}.ipynb", page)
         files |= self.further(plan, made, {n: c for n, c in files.items() if n.lower().endswith(PICTURES)})
         book = self.project / "_build" / "book"
         sync(book, files)
@@ -289,10 +286,13 @@ class Book:
 
         They stand outside of the sidebar, the reading order and the search.
         """
+        import nbformat
+
         files: dict[str, bytes] = {}
         lists = []
         for edition in dict.fromkeys(e for names in plan.values() for e in names[1:]):
-            pages = {chapter: read(made[edition, chapter]) for chapter, names in plan.items() if edition in names[1:]}
+            paths = {chapter: made[edition, chapter] for chapter, names in plan.items() if edition in names[1:]}
+            pages = {chapter: nbformat.read(path, as_version=4) for chapter, path in paths.items()}
             known = {label for page in pages.values() for label in labels(page)}
             folder = f"{FURTHER}/{slug(edition)}"
             lists += [f"## Edition {edition}", f"{editions.MEANT_FOR[editions.parse(edition)[0]]}:".capitalize()]
@@ -328,17 +328,17 @@ def run_all(todo: Sequence[Job]) -> None:
     def work(kernel: AsyncKernelManager) -> None:
         try:
             while waiting:
-                perform(waiting.popleft(), kernel)
+                execute(waiting.popleft(), kernel)
                 bar.update()
         finally:
             waiting.clear()  # where one fails, no other begins
             if kernel.has_kernel:
                 run_sync(kernel.shutdown_kernel)(now=True)
 
-    with kernels(todo[0].project) as place, tqdm(total=len(todo), unit="page", file=sys.stderr) as bar:
+    with kernels(todo[0].project, number) as ready, tqdm(total=len(todo), unit="page", file=sys.stderr) as bar:
         pool = ThreadPoolExecutor(number)
         try:
-            for done in as_completed([pool.submit(work, manager(place, n)) for n in range(number)]):
+            for done in as_completed([pool.submit(work, kernel) for kernel in ready]):
                 done.result()
         except BaseException as error:  # whoever asked for the end ends the kernels: nobody waits for them here
             waiting.clear()
@@ -348,34 +348,29 @@ def run_all(todo: Sequence[Job]) -> None:
 
 
 @contextmanager
-def kernels(project: Path) -> Iterator[Path]:
-    """Inside, kernels begin in the project's folder and know nothing of the user's own set-up.
+def kernels(project: Path, number: int) -> Iterator[list[Any]]:
+    """Managers of `number` kernels, which inside begin in the project's folder and know nothing of the user's set-up.
 
-    Gives a folder for their sockets, whose name is short enough for one. It is the whole process that is changed.
+    It is the whole process that is changed.
     """
     from ipykernel.kernelspec import write_kernel_spec
+    from jupyter_client.manager import AsyncKernelManager
 
     with tempfile.TemporaryDirectory(dir=env.short_folder(), ignore_cleanup_errors=True) as folder:
-        place = Path(folder)
-        write_kernel_spec(place / "kernels" / "python3")  # a `python3` of the user or the system may be another Python
+        write_kernel_spec(Path(folder) / "kernels" / "python3")  # one of the user or the system may be another Python
         ours = dict.fromkeys(("JUPYTER_PATH", "JUPYTER_RUNTIME_DIR", "IPYTHONDIR"), folder)
         same = {"PYTHONHASHSEED": "0", "OMP_NUM_THREADS": "1"}  # so that a page comes out the same
         with env.changed(ours | same | env.absolute()), chdir(project):
-            yield place
+            ready = []
+            for place in range(number):  # sockets of its own: over TCP, anyone on the machine could connect
+                own = Path(folder) / str(place)  # short enough for the name of a socket
+                own.mkdir()
+                names = {"ip": f"{own}/kernel", "connection_file": f"{own}/connection.json"}
+                ready.append(AsyncKernelManager(kernel_name="python3", transport="ipc", **names))
+            yield ready
 
 
-def manager(place: Path, number: int) -> Any:
-    """Manager of a kernel that has sockets of its own: over TCP, anyone on the machine could connect."""
-    from jupyter_client.manager import AsyncKernelManager
-
-    own = place / str(number)
-    own.mkdir()
-    return AsyncKernelManager(
-        kernel_name="python3", transport="ipc", ip=f"{own}/kernel", connection_file=f"{own}/connection.json"
-    )
-
-
-def perform(job: Job, kernel: Any) -> Path:
+def execute(job: Job, kernel: Any) -> Path:
     """Run a notebook in a kernel through papermill, and put the cleaned copy in its target.
 
     Raises UserError where a cell fails. The target is the whole new notebook or what it was before.
@@ -446,16 +441,14 @@ def read_toc(project: Path) -> dict[str, Any]:
     path = project / "_toc.yml"
     try:
         found = yaml.safe_load(path.read_text(encoding="utf-8"))
+        return dict(found) if found["root"] else {}
     except FileNotFoundError:
         raise UserError(
             f"There is no book in {project}: run this in the project's folder, where _toc.yml is."
         ) from None
-    except (UnicodeDecodeError, yaml.YAMLError) as error:
+    except (UnicodeDecodeError, yaml.YAMLError, TypeError, KeyError) as error:
         reason = " ".join(str(error).split())
         raise UserError(f"{path} is no table of contents ({reason}): restore it with `git checkout`.") from None
-    if not isinstance(found, dict) or "root" not in found:
-        raise UserError(f"{path} is no table of contents, as it names no root: restore it with `git checkout`.")
-    return found
 
 
 def pages_of(toc: Mapping[str, Any]) -> list[str]:
@@ -464,26 +457,6 @@ def pages_of(toc: Mapping[str, Any]) -> list[str]:
     for key in ("parts", "chapters", "sections"):
         for entry in toc.get(key, ()):
             found += pages_of(entry)
-    return found
-
-
-def moved(toc: object, folder: str) -> Any:
-    """A table of contents without a folder in front of the pages: the landing page is the site's index.html."""
-    if isinstance(toc, dict):
-        return {key: moved(value, folder) for key, value in toc.items()}
-    if isinstance(toc, list):
-        return [moved(value, folder) for value in toc]
-    return toc.removeprefix(folder) if isinstance(toc, str) else toc
-
-
-def versions() -> dict[str, str]:
-    """Versions of the tools that a page depends on."""
-    found = {}
-    for name in TOOLS:
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            found[name] = ""
     return found
 
 
@@ -497,13 +470,6 @@ def sync(folder: Path, files: Mapping[str, bytes]) -> None:
         if name not in there or there[name].read_bytes() != content:
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             (folder / name).write_bytes(content)
-
-
-def read(path: Path) -> Any:
-    """An executed notebook."""
-    import nbformat
-
-    return nbformat.read(path, as_version=4)
 
 
 def page_files(name: str, page: Any) -> dict[str, bytes]:

@@ -60,7 +60,7 @@ class Live:
 
     def stages(self, run: Run) -> Table:
         """What a run does, step by step: its edits, and of each `Stage` the fields that one may want to change."""
-        rows = [row_of(step) for step in run.steps]
+        rows = [fields_of(step) for step in run.steps]
         return listing(
             rows, f"What {run.model}-{run.method} does, in order. Fields that are not shown have their default."
         )
@@ -72,7 +72,7 @@ class Live:
         left out. `seeds`: the run's own where none is given. Raises UserError for too many epochs, and where a run
         fails.
         """
-        names = {each: spoken(run, each) for each in (run, *others)}
+        names = {each: changes_of(run, each) for each in (run, *others)}
         wanted = {replace(each, seed=seed): name for each, name in names.items() for seed in seeds or (run.seed,)}
         if sum(each.epochs for each in wanted) > MOST_EPOCHS:
             raise UserError(f"More than {MOST_EPOCHS} epochs: take fewer for a look, or `netpress run` for a study.")
@@ -85,7 +85,9 @@ class Live:
                 f"Not run here: open this notebook and run this cell. It trains {', '.join(names.values())} in seconds."
             )
             return Html(f'<p class="np-note">{text}</p>', text)
-        return drawn(shown, "" if len(names) > len(others) else " Nothing was changed: two of them are the same run.")
+        return learning(
+            shown, "" if len(names) > len(others) else " Nothing was changed: two of them are the same run."
+        )
 
     def find(self, wanted: Mapping[Run, str]) -> None:
         """Read the records of the `wanted` runs, in the demo under whatever name, and train those that have none."""
@@ -129,7 +131,7 @@ class Live:
         return Workspace(choose(), WeightStore())
 
 
-def row_of(step: object) -> dict[str, Any]:
+def fields_of(step: object) -> dict[str, Any]:
     """A step of a run as a row of a table."""
     if not isinstance(step, Stage):
         return {"step": repr(step)} | dict.fromkeys((*SHOWN, "more"), "–")
@@ -144,7 +146,7 @@ def row_of(step: object) -> dict[str, Any]:
     return {"step": step.name} | shown | {"more": more or "–"}
 
 
-def spoken(run: Run, other: Run) -> str:
+def changes_of(run: Run, other: Run) -> str:
     """What was changed in a run, as it is written: "as it is", "retrain: epochs=8, lr=0.02"."""
     if run == other:
         return "as it is"
@@ -157,7 +159,7 @@ def spoken(run: Run, other: Run) -> str:
     return "; ".join(changes) or f"{other.model}-{other.method}"
 
 
-def drawn(found: Sequence[tuple[str, records.Record]], note: str = "") -> Figure:
+def learning(found: Sequence[tuple[str, records.Record]], note: str = "") -> Figure:
     """Test accuracy by epoch of the last stage of (name, record) pairs, of one name with several seeds; `note` ends the
     caption."""
     import pandas as pd

@@ -3,7 +3,6 @@
 import ast
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -96,18 +95,12 @@ def check_names(given: Iterable[str], names: Iterable[str]) -> None:
         known(name, takes, "parameter")
 
 
-def notebooks_in(home: Path) -> list[Path]:
-    """The notebooks in a folder and below, without the copies that JupyterLab keeps of them."""
-    return sorted(path for path in home.rglob("*.ipynb") if ".ipynb_checkpoints" not in path.parts)
-
-
 def chapter_of(path: Path) -> str:
     """chapters/triage/accuracy.ipynb -> triage/accuracy."""
     *_, last = path.with_suffix("").as_posix().rpartition("chapters/")
     return last if "chapters" in path.parts else path.stem
 
 
-@cache
 def papers_of(chapter: str) -> tuple[str, ...]:
     """The papers whose records a chapter shows: the one of its folder, or all; "yours" of a reader's own network."""
     folder = chapter.split("/")[0]
@@ -148,19 +141,3 @@ def runs(paper: str, edition: str, dataset: str, seeds: Sequence[int]) -> tuple[
 def proper_edition(value: str, chapter: str) -> str:
     """An edition as its folder is named; UserError for an unknown one. A chapter of all papers also takes "best"."""
     return value if value == BEST and len(papers_of(chapter)) > 1 else editions.proper(value)
-
-
-def check_dataset(value: str, edition: str, chapter: str) -> None:
-    """Raise UserError unless `value` is "all", or a data set that the chapter's papers use in the edition."""
-    shown = editions_of(edition, papers_of(chapter)).items() if value != "all" else ()
-    of_papers = [(paper, name) for paper, name in shown if paper in papers.PAPERS]
-    used = sorted({dataset for paper, name in of_papers for dataset in editions.settings(name, paper).datasets})
-    known(value, ["all", *used], f"data set in edition {edition}")
-
-
-def check_seeds(value: Sequence[int]) -> None:
-    """Raise UserError unless `value` holds different whole numbers from 0."""
-    if len(set(value)) != len(value):
-        raise UserError("a seed is named twice: name each once.")
-    if any(not 0 <= seed < editions.MOST_SEEDS for seed in value):
-        raise UserError(f"a seed is a whole number from 0 to {editions.MOST_SEEDS - 1}: give such numbers alone.")

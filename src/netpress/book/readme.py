@@ -6,7 +6,7 @@ python -m netpress.book.readme      writes the section between the marks anew
 import re
 
 from netpress import env, errors, papers
-from netpress.book import claims_page
+from netpress.book import pages
 from netpress.editions import COMMITTED
 from netpress.errors import UserError
 from netpress.files import write_atomic
@@ -23,8 +23,7 @@ def section(edition: str = COMMITTED[0]) -> str:
     """The section of the README, its marks included."""
     verdicts = [verdict for paper in papers.PAPERS for verdict in papers.verdicts(paper, edition)]
     lines = [
-        f"- *{papers.get(v.claim.paper).title}*: “{v.claim.statement}” "
-        f"**{held(v).capitalize()}**: {claims_page.effect(v)}."
+        f"- *{papers.get(v.claim.paper).title}*: “{v.claim.statement}” **{held(v).capitalize()}**: {pages.effect(v)}."
         for v in verdicts
         if v.claim.id in TOLD
     ]
@@ -40,25 +39,19 @@ def section(edition: str = COMMITTED[0]) -> str:
 def picture(edition: str = COMMITTED[0]) -> str:
     """The figure as a file of its own: times smaller against points lost."""
     from netpress.papers import together
-    from netpress.papers.together import figures
 
-    drawn = figures.tradeoff(together.networks(dict.fromkeys(papers.PAPERS, edition)), "bytes").svg
+    drawn = together.tradeoff(together.networks(dict.fromkeys(papers.PAPERS, edition)), "bytes").svg
     return drawn.replace('style="', f'style="{ON_PAPER}', 1) + "\n"
-
-
-def written(text: str) -> str:
-    """The README with its section made anew; UserError where the marks are missing."""
-    if not MARKED.search(text):
-        raise UserError(f"README.md lacks the marks {BEGIN} and {END}: put them where the results belong.")
-    return MARKED.sub(lambda _: section(), text)
 
 
 def main() -> None:
     """Write README.md and its figure: each is whole, whenever this is stopped."""
     readme, figure = env.root() / "README.md", env.root() / FIGURE
     with errors.stoppable("the same command goes on from there"):
-        text, drawn = written(readme.read_text(encoding="utf-8")), picture()
-        write_atomic(readme, text.encode())
+        text, drawn = readme.read_text(encoding="utf-8"), picture()
+        if not MARKED.search(text):
+            raise UserError(f"README.md lacks the marks {BEGIN} and {END}: put them where the results belong.")
+        write_atomic(readme, MARKED.sub(lambda _: section(), text).encode())
         write_atomic(figure, drawn.encode())
 
 

@@ -8,7 +8,8 @@ import re
 import shutil
 import subprocess
 import sys
-from importlib.metadata import version
+from functools import cache
+from importlib.metadata import distributions
 from pathlib import Path
 
 from netpress import env
@@ -17,8 +18,6 @@ from netpress.files import digest_of_files
 
 NOTEBOOKS = "_notebooks"  # where a site has the notebooks of its pages, as they were committed
 MARK = ".netpress-site"  # says that a folder was made here and may be replaced; holds the key of what it was made from
-TOOLS = ("sphinx", "jupyter-book", "myst-nb", "myst-parser", "sphinx-book-theme", "pydata-sphinx-theme",
-         "sphinxcontrib-bibtex", "vl-convert-python", "sphinxext-opengraph")  # fmt: skip
 COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 SHOWN = 40  # lines of what Sphinx warned of
 MATHS = ("tex-chtml.js", "output/chtml/fonts")  # what a page needs of MathJax's 24 MB
@@ -38,6 +37,12 @@ MOVED = (
 )
 
 
+@cache
+def packages() -> str:
+    """Every installed package with its version: what a page comes from, beside code and records."""
+    return " ".join(sorted({f"{one.name} {one.version}" for one in distributions()}))
+
+
 def replaceable(site: Path) -> None:
     """Raise UserError where `site` is something that was not made here: it would be lost."""
     own = env.root() / "_build" / "html"  # which `jupyter-book build .` makes too, without our mark
@@ -50,7 +55,7 @@ def replaceable(site: Path) -> None:
 def render(book: Path, site: Path) -> None:
     """Make `site` from `book`, unless it has been made from the same files. Raises UserError for any warning."""
     files = (file for file in book.rglob("*") if file.is_file() and book / "_build" not in file.parents)
-    key = " ".join([digest_of_files(files, book), platform.python_version(), *map(version, TOOLS)])
+    key = f"{digest_of_files(files, book)} {platform.python_version()} {packages()}"
     if (site / MARK).exists() and (site / MARK).read_text() == key:
         print("The site is up to date.", file=sys.stderr)
         return
@@ -82,8 +87,8 @@ def sphinx(book: Path, builder: str = "html") -> Path:
     """
     state = book / "_build"
     tied = [book / name for name in ("_config.yml", "_toc.yml", "_redirects.json")]  # of which Sphinx would not see all
-    key = digest_of_files([*(f for f in tied if f.exists()), *(book / "_ext").rglob("*.py")], book)
-    if not (state / "key").exists() or (state / "key").read_text() != key + "".join(map(version, TOOLS)):
+    key = digest_of_files([*(f for f in tied if f.exists()), *(book / "_ext").rglob("*.py")], book) + packages()
+    if not (state / "key").exists() or (state / "key").read_text() != key:
         shutil.rmtree(state, ignore_errors=True)
     program = (  # jsonschema would build grammars for addresses, in two seconds, that nothing here checks
         "import sys; sys.modules.setdefault('rfc3987_syntax', None); from jupyter_book.cli.main import main; main()"
@@ -100,7 +105,7 @@ def sphinx(book: Path, builder: str = "html") -> Path:
         raise UserError(
             "The site was not built: Sphinx warns, and here a warning is an error.\n" + "\n".join(noted[-SHOWN:])
         )
-    (state / "key").write_text(key + "".join(map(version, TOOLS)))
+    (state / "key").write_text(key)
     return state / builder
 
 

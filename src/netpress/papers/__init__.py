@@ -101,10 +101,10 @@ def judged(paper: str, edition: str, results: Path | None = None) -> tuple[tuple
     Those with fresh seeds, where the edition has any; until all of these have a result, those before them: what the
     rules say of runs that were known when they were stated is no decision.
     """
-    known = tuple(run for run in shown(paper, edition, results) if run.seed < FRESH)
-    if known and pilot_alone(paper, edition, results):
+    runs, now = grid(paper, edition), shown(paper, edition, results)
+    known = tuple(run for run in now if run.seed < FRESH)
+    if known and len(now) < len(runs):  # fresh seeds are planned and not shown yet: some of their runs lack a result
         return known, True
-    runs = grid(paper, edition)
     return tuple(run for run in runs if run.seed >= FRESH) or runs, False
 
 
@@ -114,11 +114,6 @@ def shown(paper: str, edition: str, results: Path | None = None) -> tuple[Run, .
     found = states(paper, edition, results)
     pilot = tuple(run for run in found if run.seed < FRESH)
     return pilot if pilot and not set(found.values()) <= set(records.RESULTS) else tuple(found)
-
-
-def pilot_alone(paper: str, edition: str, results: Path | None = None) -> bool:
-    """Whether fresh seeds are planned and not shown yet, because some of their runs lack a result."""
-    return len(shown(paper, edition, results)) < len(states(paper, edition, results))
 
 
 def states(paper: str, edition: str, results: Path | None = None) -> dict[Run, str]:
@@ -151,11 +146,6 @@ def matching(runs: tuple[Run, ...], pattern: str) -> tuple[Run, ...]:
 def frame(runs: tuple[Run, ...], edition: str, results: Path | None = None) -> "pd.DataFrame":
     """One row a run of one paper, with the paper's own columns."""
     return get(runs[0].paper).tidy(records.frame(runs, edition, results), results)
-
-
-def runs_frame(paper: str, edition: str, results: Path | None = None) -> "pd.DataFrame":
-    """One row a run that tables and figures show, with the paper's own columns."""
-    return frame(shown(paper, edition, results), edition, results)
 
 
 def verdicts(paper: str, edition: str, results: Path | None = None) -> "list[Verdict]":

@@ -53,11 +53,6 @@ class Paper:
         """CLAIMS of the package's claims.py, which is imported now: it needs pandas."""
         return import_module(f"netpress.papers.{self.key}.claims").CLAIMS
 
-    @property
-    def source(self) -> str:
-        """Who wrote it, and when."""
-        return f"{self.authors}, {self.year}"
-
     def approach(self, run: Run) -> str:
         """The approach by which a run's network was made small; "" where it stands for none."""
         facts = facts_of(run)

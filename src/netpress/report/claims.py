@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from netpress.report.estimates import holm
 from netpress.report.frames import one_edition
-from netpress.report.statistics import holm
 from netpress.report.tables import number
 from netpress.report.tests import ClaimTest, Family, Found, Side
 

@@ -1,4 +1,4 @@
-"""Charts: points with intervals, curves, dumbbells, heat maps, images. One import for all: diagrams are here too.
+"""Charts: points with intervals, curves, dumbbells, heat maps, images, and networks drawn as rows of boxes.
 
 Every chart takes a tidy frame, an Encoding (which column goes where) and Words, and returns a Figure of one panel for
 each value of the encoding's `panel`. Means and intervals are over seeds.
@@ -16,7 +16,6 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from netpress.errors import UserError
-from netpress.report.diagrams import Box, Row, diagram
 from netpress.report.estimates import interval
 from netpress.report.frames import balanced, finished, one_edition, require_columns
 from netpress.report.tables import RUNS, number, run_names
@@ -30,7 +29,6 @@ from netpress.report.theme import (
     Figure,
     Panel,
     Words,
-    checked,
     colour,
     figure,
     hover,
@@ -41,25 +39,6 @@ from netpress.report.theme import (
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure as Canvas
-
-__all__ = [
-    "Box",
-    "Encoding",
-    "Figure",
-    "Panel",
-    "Row",
-    "Words",
-    "curves",
-    "diagram",
-    "dumbbells",
-    "figure",
-    "heat",
-    "images",
-    "nothing",
-    "pareto",
-    "points",
-    "summary",
-]
 
 MOST_NAMED = 12  # points of a chart that all have their names beside them
 DASHES = ("╌", "╍", "┈")  # as the key has the dashed lines
@@ -174,7 +153,10 @@ class _Chart:
         if len(self.dashed):
             shown = pd.concat([shown, self.dashed])
         shown = shown.reset_index(drop=True)
-        return checked(self.words, shown, panels, key=marks, note=intervals(self.points))
+        least, most = int(self.points["n"].min()), int(self.points["n"].max())
+        n = most if least == most else f"{least} to {most}"
+        note = "One run each: no intervals." if most == 1 else f"Intervals: 95 %, Student's t, n = {n}."
+        return Figure(self.words, shown, panels, marks, note)
 
     def hovers(self, axes: Axes, across: Sequence[Any] | pd.Series, up: Sequence[Any] | pd.Series, rows: pd.DataFrame,
                name: object) -> None:  # fmt: skip
@@ -208,16 +190,6 @@ def _chart(runs: pd.DataFrame, encoding: Encoding, words: Words, lines: Runs | N
     if len(found) and encoding.panel:
         found = found.assign(panel_of=found[encoding.panel])
     return _Chart(summary(runs, encoding), encoding, words, found)
-
-
-def intervals(found: pd.DataFrame) -> str:
-    """What the intervals are and over how many seeds."""
-    if found.empty:
-        return ""
-    least, most = int(found["n"].min()), int(found["n"].max())
-    if most == 1:
-        return "One run each: no intervals."
-    return f"Intervals: 95 %, Student's t, n = {most if least == most else f'{least} to {most}'}."
 
 
 def points(runs: pd.DataFrame, encoding: Encoding, words: Words, lines: Runs | None = None) -> Figure:
@@ -343,10 +315,10 @@ def _logarithmic(axes: Axes, values: list[float]) -> None:
     axes.set_xscale("log")
     axes.xaxis.set_major_locator(FixedLocator(values) if len(values) <= 7 else LogLocator(subs=(1, 2, 5)))
     axes.xaxis.set_minor_locator(NullLocator())
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: brief(value)))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: few_letters(value)))
 
 
-def brief(value: float) -> str:
+def few_letters(value: float) -> str:
     """A number in few letters: 0.2, 50, 2k, 5M, 1G."""
     for unit, letter in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
         if value >= unit:
@@ -418,13 +390,12 @@ def heat(runs: pd.DataFrame, encoding: Encoding, words: Words) -> Figure:
 
 
 def images(
-    pixels: object, words: Words, rows: Sequence[str] = (), columns: Sequence[str] = (), each: bool = True,
-    data: pd.DataFrame | None = None,
-) -> Figure:  # fmt: skip
+    pixels: object, words: Words, rows: Sequence[str] = (), columns: Sequence[str] = (), each: bool = True
+) -> Figure:
     """Images side by side: `pixels` of shape (rows, columns, h, w) or (rows, columns, h, w, 3).
 
     `each` stretches every image from its own least to its greatest value (filters); without it values are taken
-    as they are, from 0 to 1. `data`: numbers to show behind the figure.
+    as they are, from 0 to 1.
     """
     grid = np.asarray(pixels, dtype=np.float64)
     if grid.ndim not in (4, 5) or (grid.ndim == 5 and grid.shape[-1] != 3) or not grid.size:
@@ -451,4 +422,90 @@ def images(
 
     room = SINGLE - (max(map(len, rows)) * 8 if rows else 10)
     height = round(down * room / across * high / wide) + (30 if columns else 10)
-    return figure(paint, (SINGLE, height), words, pd.DataFrame() if data is None else data)
+    return figure(paint, (SINGLE, height), words, pd.DataFrame())
+
+
+# Networks as rows of boxes -------------------------------------------------------------------------------------------
+
+TITLE, HIGH, SPACE = 24, 46, 12  # CSS pixels: a row's title, its boxes, the room below them
+# A state is never told by colour alone. fill and hatching: the share of the edge's colour.
+STATES: dict[str, dict[str, Any]] = {
+    "plain": {"edge": INK, "ls": "-", "lw": 1.0, "fill": 0.0, "hatch": 0.0},
+    "trained": {"edge": PALETTE["green"], "ls": "-", "lw": 1.8, "fill": 0.18, "hatch": 0.0},
+    "frozen": {"edge": PALETTE["blue"], "ls": "-", "lw": 1.2, "fill": 0.0, "hatch": 0.35},
+    "compressed": {"edge": PALETTE["vermillion"], "ls": "-", "lw": 2.8, "fill": 0.22, "hatch": 0.0},
+}
+
+
+@dataclass(frozen=True)
+class Box:
+    """A part of a network: a name, smaller words under it, and its state."""
+
+    label: str
+    detail: str = ""
+    state: str = "plain"
+
+
+@dataclass(frozen=True)
+class Row:
+    """A network from left to right, under its title."""
+
+    title: str
+    boxes: tuple[Box, ...]
+
+
+def diagram(rows: Sequence[Row], words: Words) -> Figure:
+    """Networks as rows of boxes, one below the other, columns in line; the states that occur are explained."""
+    found = {box.state for row in rows for box in row.boxes}
+    if found - set(STATES) or not found:
+        raise UserError(
+            f"A diagram needs rows of boxes in the states {', '.join(STATES)}; got "
+            f"{', '.join(sorted(found - set(STATES))) or 'no boxes'}."
+        )
+    states = [state for state in STATES if state in found] if found != {"plain"} else []
+    step = TITLE + HIGH + SPACE
+    width = SINGLE / max(len(row.boxes) for row in rows)
+    height = step * len(rows) + (26 if states else 0)
+
+    def paint(canvas: Canvas) -> None:
+        canvas.set_layout_engine("none")
+        axes = canvas.add_axes((0, 0, 1, 1))
+        axes.set(xlim=(0, SINGLE), ylim=(height, 0))
+        axes.set_axis_off()
+        for i, row in enumerate(rows):
+            top = i * step + TITLE
+            axes.text(3, top - 6, row.title, va="bottom", fontsize=14.5, fontweight="bold")
+            for j, box in enumerate(row.boxes):
+                _box(axes, (j * width + 3, top), (width - 6, HIGH), box.state)
+                middle: dict[str, Any] = {"ha": "center", "va": "center", "fontsize": 14.2}
+                weight = "bold" if box.state == "compressed" else "normal"
+                axes.text(
+                    (j + 0.5) * width, top + HIGH * (0.32 if box.detail else 0.5), box.label, weight=weight, **middle
+                )
+                axes.text((j + 0.5) * width, top + HIGH * 0.72, box.detail, **middle)
+        left = 6.0
+        for state in states:
+            _box(axes, (left, height - 20), (22, 14), state)
+            axes.text(left + 28, height - 13, state, va="center", fontsize=14.5)
+            left += 46 + 8 * len(state)
+
+    parts = [
+        {"network": row.title, "part": box.label, "detail": box.detail, "state": box.state}
+        for row in rows
+        for box in row.boxes
+    ]
+    return figure(paint, (SINGLE, height), words, pd.DataFrame(parts))
+
+
+def _box(axes: Axes, at: tuple[float, float], size: tuple[float, float], state: str) -> None:
+    from matplotlib.colors import to_rgba
+    from matplotlib.patches import FancyBboxPatch
+
+    look = STATES[state]
+    styles: list[dict[str, Any]] = [{"fc": "none", "ec": look["edge"], "ls": look["ls"], "lw": look["lw"]}]
+    if look["fill"]:
+        styles.insert(0, {"fc": to_rgba(look["edge"], look["fill"]), "ec": "none"})
+    if look["hatch"]:
+        styles.insert(0, {"fc": "none", "ec": to_rgba(look["edge"], look["hatch"]), "lw": 0, "hatch": "///"})
+    for style in styles:
+        axes.add_patch(FancyBboxPatch(at, *size, boxstyle="round,pad=0,rounding_size=5", **style))

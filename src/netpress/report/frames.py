@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
+from functools import partial
 from typing import Any
 
 import pandas as pd
@@ -43,16 +44,12 @@ def rows_where(runs: pd.DataFrame, where: Where) -> pd.DataFrame:
     require_columns(runs, list(where))
     chosen = pd.Series(True, index=runs.index)
     for column, wanted in where.items():
-        chosen &= _which(runs[column], wanted)
+        listed = wanted if isinstance(wanted, list | tuple | set | frozenset) else [wanted]
+        if all(isinstance(one, str) and not GLOB.search(one) for one in listed):  # no pattern: compared in one go
+            chosen &= runs[column].isin(listed)
+        else:
+            chosen &= runs[column].map(partial(_meets, wanted=wanted)).astype(bool)
     return runs[chosen]
-
-
-def _which(values: pd.Series, wanted: object) -> pd.Series:
-    """Which values meet a condition; what is no pattern is compared in one go."""
-    listed = wanted if isinstance(wanted, list | tuple | set | frozenset) else [wanted]
-    if all(isinstance(one, str) and not GLOB.search(one) for one in listed):
-        return values.isin(listed)
-    return values.map(lambda value: _meets(value, wanted)).astype(bool)
 
 
 def _meets(value: object, wanted: object) -> bool:
@@ -78,8 +75,7 @@ def by_seed(runs: pd.DataFrame, column: str, over: Sequence[str] = ()) -> pd.Dat
     """
     require_columns(runs, [column, "seed", *over])
     rows = finished(runs)
-    if "edition" in rows and rows["edition"].nunique() > 1:
-        raise UserError(f"Runs of {rows['edition'].nunique()} editions are never averaged; choose one edition.")
+    one_edition(rows)
     rows = rows.assign(value=pd.to_numeric(rows[column], errors="coerce").astype("float64"))
     rows = balanced(rows.dropna(subset=["value"]), over)
     if not over:

@@ -84,11 +84,6 @@ def held(verdict: Verdict | None) -> str:
     return words[verdict.verdict].format(within=within, of=of)
 
 
-def listed(words: Sequence[str]) -> str:
-    """ "a", "a and b", "a, b and c"."""
-    return " and ".join(filter(None, (", ".join(words[:-1]), words[-1]))) if words else ""
-
-
 def by(verdict: Verdict | None) -> str:
     """By what a claim is decided: "−1.2 points (against FitNet, CIFAR-10)"."""
     if verdict is None or verdict.effect is None:

@@ -66,13 +66,20 @@ def number(value: float, digits: int = 1, sign: bool = False) -> str:
 
 
 def shown(value: object, digits: int = 1, bare: bool = False) -> str:
-    """What a cell shows: "93.1 ± 0.4 (n = 3)", "93.1 (one run)", "not run", a number, or the text itself.
+    """What a cell shows: "93.1 ± 0.4 (n = 3)", "93.1 [92.5, 93.3] (n = 3)" where that is lopsided, "93.1 (one run)",
+    "not run", a number, or the text itself.
 
     `bare`: Estimates without their n.
     """
     if isinstance(value, Estimate):
-        runs = "" if bare else f" ({_runs(value.n)})"
-        return f"{_interval(value, digits)}{runs}" if value.n else "not run"
+        if not value.n:
+            return "not run"
+        text, runs = number(value.mean, digits), "" if bare else f" ({_runs(value.n)})"
+        if value.n == 1 or value.low is None or value.high is None or value.half is None:
+            return text + runs
+        if math.isclose(value.mean - value.low, value.half, rel_tol=1e-6, abs_tol=1e-12):
+            return f"{text} ± {number(value.half, digits)}{runs}"
+        return f"{text} [{number(value.low, digits)}, {number(value.high, digits)}]{runs}"
     if isinstance(value, Beside):
         return BETWEEN.join(value.parts(digits, bare))
     if value is None or value is pd.NaT or value is pd.NA:
@@ -88,16 +95,6 @@ def shown(value: object, digits: int = 1, bare: bool = False) -> str:
 
 def _runs(n: int) -> str:
     return "one run" if n == 1 else f"n = {n}"
-
-
-def _interval(value: Estimate, digits: int) -> str:
-    """An estimate without its n: "93.1 ± 0.4", "93.1 [92.5, 93.3]" where that is lopsided, "93.1" of one run."""
-    mean = number(value.mean, digits)
-    if value.n == 1 or value.low is None or value.high is None or value.half is None:
-        return mean
-    if math.isclose(value.mean - value.low, value.half, rel_tol=1e-6, abs_tol=1e-12):
-        return f"{mean} ± {number(value.half, digits)}"
-    return f"{mean} [{number(value.low, digits)}, {number(value.high, digits)}]"
 
 
 @dataclass(frozen=True, eq=False)
@@ -135,7 +132,10 @@ class Table:
         return "\n".join(part for part in (self.caption, body, self.note) if part)
 
     def _repr_html_(self) -> str:
-        caption, n = html.escape(self.caption), _shared_n(self.cells)
+        caption = html.escape(self.caption)
+        own = (value.ours if isinstance(value, Beside) else value for value in self.cells.to_numpy().flat)
+        counts = [value.n for value in own if isinstance(value, Estimate) and value.n]
+        n = counts[0] if len(counts) > 1 and len(set(counts)) == 1 else None  # said once, below the table
         frame = self.cells.drop(columns=RUNS, errors="ignore")
         named = not (isinstance(frame.index, pd.RangeIndex) and frame.index.name is None)
         if named:
@@ -162,13 +162,6 @@ class Table:
         notes = " ".join(note for note in (self.note, f"Every cell: {_runs(n)}." if n else "") if note)
         note = f'<p class="np-note">{html.escape(notes)}</p>' if notes else ""
         return f'<div class="np-scroll" tabindex="0" role="region" aria-label="Table: {caption}">{made}</div>{note}'
-
-
-def _shared_n(frame: pd.DataFrame) -> int | None:
-    """The n of all Estimates that rest on runs, where there are several and it is the same."""
-    own = (value.ours if isinstance(value, Beside) else value for value in frame.to_numpy().flat)
-    found = [value.n for value in own if isinstance(value, Estimate) and value.n]
-    return found[0] if len(found) > 1 and len(set(found)) == 1 else None
 
 
 def _content(value: object, digits: int, bare: bool) -> str:

@@ -14,7 +14,6 @@ import textwrap
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -139,19 +138,10 @@ class Figure:
     key: Sequence[tuple[str, str, str]] = ()
     note: str = ""  # follows the caption: what intervals are, how many seeds
 
-    @property
-    def title(self) -> str:
-        """What to see."""
-        return self.words.finding
-
-    @property
-    def measure(self) -> str:
-        """What is drawn."""
-        return self.words.measure
-
-    def titled(self, finding: str) -> Figure:
-        """The same figure under another finding."""
-        return replace(self, words=replace(self.words, finding=finding))
+    def __post_init__(self) -> None:
+        """Raise UserError where the alternative text or the caption is missing."""
+        if not self.words.alt.strip() or not self.words.caption.strip():
+            raise UserError("A figure needs alternative text and a caption: Words(alt=..., caption=...).")
 
     @cached_property
     def drawn(self) -> list[str]:
@@ -162,8 +152,8 @@ class Figure:
     def svg(self) -> str:
         """The whole figure as one SVG, with finding and key: panels two beside each other."""
         wide = self.panels[0].width * min(2, len(self.panels))
-        lines = [(line, 17, "bold") for line in textwrap.wrap(self.title, wide // 10)]
-        lines += [(line, 13, "normal") for line in textwrap.wrap(self.measure, wide // 7)]
+        lines = [(line, 17, "bold") for line in textwrap.wrap(self.words.finding, wide // 10)]
+        lines += [(line, 13, "normal") for line in textwrap.wrap(self.words.measure, wide // 7)]
         head, body, top, left = "", "", 0.0, float(wide)
         for text, size, weight in lines:
             top += size * 1.35
@@ -188,29 +178,14 @@ class Figure:
         """The numbers behind the figure, with the names of the runs where these are known."""
         return self.data
 
-    def save(self, path: str | Path) -> Path:
-        """Write the figure as .svg (follows the reader's colours) or .png (on white, twice the size)."""
-        path = Path(path)
-        if path.suffix == ".svg":
-            path.write_text(self.svg + "\n", encoding="utf-8")
-        elif path.suffix == ".png":
-            import vl_convert
-
-            plain = re.sub(r"var\(--[\w-]+, ([^)]+)\)", r"\1", self.svg).replace("currentColor", "#222832")
-            path.write_bytes(
-                vl_convert.svg_to_png(re.sub('font-family:[^"]*', "font-family:sans-serif", plain), scale=2)
-            )
-        else:
-            raise UserError(f"A figure cannot be saved as {path.name!r}; expected a name ending in .svg or .png.")
-        return path
-
     def __repr__(self) -> str:
-        parts = (self.title, f"Figure: {self.words.caption}", self.note, self.words.alt)
+        parts = (self.words.finding, f"Figure: {self.words.caption}", self.note, self.words.alt)
         return "\n".join(part for part in parts if part)
 
     def _repr_html_(self) -> str:
-        said = f'<p class="np-finding"><strong>{html.escape(self.title)}</strong></p>' if self.title else ""
-        said += f'<p class="np-measure">{html.escape(self.measure)}</p>' if self.measure else ""
+        finding, measure = html.escape(self.words.finding), html.escape(self.words.measure)
+        said = f'<p class="np-finding"><strong>{finding}</strong></p>' if finding else ""
+        said += f'<p class="np-measure">{measure}</p>' if measure else ""
         marks = (
             '<span style="white-space:nowrap;margin-right:1em"><span aria-hidden="true" '
             f'style="color:{coloured(shade)}">{glyph}</span> {html.escape(name)}</span> '
@@ -231,14 +206,7 @@ def figure(
     paint: Callable[[Canvas], None], size: tuple[int, int], words: Words, data: pd.DataFrame, note: str = ""
 ) -> Figure:
     """A Figure of one panel of `size`."""
-    return checked(words, data, [Panel(paint, size[1], size[0])], note=note)
-
-
-def checked(words: Words, data: pd.DataFrame, panels: Sequence[Panel], **more: Any) -> Figure:
-    """A Figure; UserError where the alternative text or the caption is missing."""
-    if not words.alt.strip() or not words.caption.strip():
-        raise UserError("A figure needs alternative text and a caption: Words(alt=..., caption=...).")
-    return Figure(words, data, panels, **more)
+    return Figure(words, data, [Panel(paint, size[1], size[0])], note=note)
 
 
 def hover(axes: Axes, at: tuple[Any, Any], text: str) -> None:
@@ -255,7 +223,7 @@ def nothing(words: Words) -> Figure:
     def paint(canvas: Canvas) -> None:
         canvas.text(0.5, 0.5, "nothing to show yet", ha="center", va="center")
 
-    return checked(replace(words, finding=""), pd.DataFrame(), [Panel(paint, 60)])
+    return Figure(replace(words, finding=""), pd.DataFrame(), [Panel(paint, 60)])
 
 
 def themed(svg: str, alt: str, size: tuple[int, int]) -> str:
@@ -269,7 +237,13 @@ def themed(svg: str, alt: str, size: tuple[int, int]) -> str:
     body = re.sub(r'(?<=\s)(?:d|x|y|transform)="[^"]*"', _rounded, body)
     body = re.sub(r">\s+<", "><", body).strip().replace("<g/>", "")
     body = re.sub(rf'<g id="{HOVER}([^"]*)">', r'<g class="np-hover"><title>\1</title>', body)
-    return framed(_own_ids(coloured(body)), alt, size)
+    body = coloured(body)
+    # ids that nothing refers to go; the others get the figure's own beginning, so that pages have no doubles
+    used = set(re.findall(r"(?:url\(#|href=\"#)([\w-]+)", body))
+    own = "np" + hashlib.sha256(body.encode()).hexdigest()[:8]
+    body = re.sub(r'\sid="([^"]+)"', lambda m: f' id="{own}{m[1]}"' if m[1] in used else "", body)
+    body = re.sub(r"(url\(#|href=\"#)([\w-]+)", rf"\g<1>{own}\g<2>", body)
+    return framed(body, alt, size)
 
 
 def framed(body: str, alt: str, size: tuple[int, int]) -> str:
@@ -297,11 +271,3 @@ def coloured(body: str) -> str:
     for name, shade in PALETTE.items():
         body = body.replace(shade, f"var(--np-{name}, {shade})")
     return body
-
-
-def _own_ids(body: str) -> str:
-    """Drop ids that nothing refers to; give the others the figure's own beginning, so that pages have no doubles."""
-    used = set(re.findall(r"(?:url\(#|href=\"#)([\w-]+)", body))
-    own = "np" + hashlib.sha256(body.encode()).hexdigest()[:8]
-    body = re.sub(r'\sid="([^"]+)"', lambda m: f' id="{own}{m[1]}"' if m[1] in used else "", body)
-    return re.sub(r"(url\(#|href=\"#)([\w-]+)", rf"\g<1>{own}\g<2>", body)

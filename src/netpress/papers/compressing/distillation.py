@@ -4,6 +4,8 @@ Per data set and seed a teacher, the student alone and the student as the paper 
 edition sweeps also every temperature and every weight, with and without the factor T^2.
 """
 
+from collections.abc import Iterator
+
 from netpress.editions import FRESH, Settings, confirms, of
 from netpress.papers.paper import Kind
 from netpress.runs.measures import Agreement
@@ -39,34 +41,19 @@ ROWS: dict[str, Kind] = {
 # GRID ----------------------------------------------------------------------------------------------------------------
 
 
-def runs(chosen: Settings, seeds: tuple[int, ...]) -> tuple[Run, ...]:
-    """All runs of this part, needs first."""
-    return tuple(
-        run
-        for dataset in chosen.distilled_on
-        for seed in seeds
-        for teacher in [run_of(chosen, (dataset, seed), TEACHER, "teacher", None)]
-        for run in (
-            teacher,
-            *(
-                run_of(chosen, (dataset, seed), STUDENT, method, teacher)
-                for method in methods(sweeps(chosen, dataset, seed))
-            ),
-        )
-    )
-
-
-def sweeps(chosen: Settings, dataset: str, seed: int) -> tuple[str, ...]:
-    """What is swept on a data set with a seed: temperatures and weights; with fresh seeds what claims are about."""
-    count = of(chosen.swept_seeds, dataset)
-    if confirms(chosen, seed):
-        return ("temperature",) if count else ()
-    return ("temperature", "alpha") if seed < count + (0 if chosen.seeds else FRESH) else ()
-
-
-def named(temperature: int, alpha: float, scaled: bool) -> str:
-    """The method's name: distilled-t10-a0.9, distilled-t10-a0.9-squared."""
-    return f"distilled-t{temperature}-a{alpha}{'-squared' if scaled else ''}"
+def runs(chosen: Settings, seeds: tuple[int, ...]) -> Iterator[Run]:
+    """All runs of this part, needs first. With fresh seeds, what claims are about."""
+    for dataset in chosen.distilled_on:
+        count = of(chosen.swept_seeds, dataset)
+        for seed in seeds:
+            early = seed < count + (0 if chosen.seeds else FRESH)
+            swept: tuple[str, ...] = ("temperature", "alpha") if early else ()
+            if confirms(chosen, seed):
+                swept = ("temperature",) if count else ()
+            teacher = run_of(chosen, (dataset, seed), TEACHER, "teacher", None)
+            yield teacher
+            for method in methods(swept):
+                yield run_of(chosen, (dataset, seed), STUDENT, method, teacher)
 
 
 def methods(swept: tuple[str, ...]) -> dict[str, dict]:
@@ -77,7 +64,7 @@ def methods(swept: tuple[str, ...]) -> dict[str, dict]:
     if "alpha" in swept:
         points |= {(TEMPERATURE, a): None for a in ALPHAS}
     distilled = {
-        named(t, a, scaled): {"temperature": float(t), "alpha": a, "scaled": scaled}
+        f"distilled-t{t}-a{a}{'-squared' if scaled else ''}": {"temperature": float(t), "alpha": a, "scaled": scaled}
         for t, a in points
         for scaled in ((False, True) if t > 1 else (False,))  # 1^2 is 1
     }

@@ -5,6 +5,8 @@ Per seed a teacher; students matched over schedules of several lengths; the same
 each network with a view of its own; on the longest schedule also without mixing, and without a teacher.
 """
 
+from collections.abc import Iterator
+
 from netpress.compress.edits import Pretrained
 from netpress.data.registry import DATASETS
 from netpress.editions import Settings, confirms
@@ -41,50 +43,30 @@ JUDGED = ("matched", "alone")  # what claims are about: with fresh seeds these a
 # GRID ----------------------------------------------------------------------------------------------------------------
 
 
-def runs(chosen: Settings, seeds: tuple[int, ...]) -> tuple[Run, ...]:
-    """All runs of this part, needs first."""
-    return tuple(
-        run
-        for dataset in chosen.matched_on
-        for seed in seeds
-        for teacher in [teacher_run(chosen, dataset, seed)]
-        for run in (
-            teacher,
-            *(
-                student_run(chosen, teacher, way, length)
-                for way in (JUDGED if confirms(chosen, seed) else WAYS)
-                for length in (LENGTHS if way in ALWAYS or confirms(chosen, seed) else (LONGEST,))
-            ),
-        )
-    )
-
-
-def teacher_run(chosen: Settings, dataset: str, seed: int) -> Run:
-    """The large BiT network, trained here or tuned from published weights."""
-    model, width = chosen.matched_teacher
-    begin: tuple[Edit, ...] = (Pretrained(model),) if chosen.weights == "pretrained" else ()
-    learn = stage(chosen.teacher_epochs, chosen.teacher_rate, chosen.batch, {"view": DATASETS[dataset].view})
-    return Run(
-        paper="compressing", dataset=dataset, model=model, method="teacher", seed=seed, width=width,
-        steps=(*begin, learn), factors=(("part", "matching"), ("role", "teacher")), **scale(chosen),
-    )  # fmt: skip
-
-
-def student_run(chosen: Settings, teacher: Run, way: str, length: int) -> Run:
-    """The small BiT network; the one trained alone has a teacher too, to be compared with."""
-    model, width = chosen.matched_student
-    learn = stage(chosen.matched_epochs * length, chosen.matched_rate, chosen.batch, told(way, teacher.dataset))
-    return Run(
-        paper="compressing", dataset=teacher.dataset, model=model, method=f"{way}-{length}x", seed=teacher.seed,
-        width=width, steps=(learn,), needs=(("teacher", teacher),), measures=(Agreement(),),
-        factors=(("part", "matching"), ("role", "student"), ("way", way), ("length", length)),
-        **scale(chosen),
-    )  # fmt: skip
-
-
-def scale(chosen: Settings) -> dict:
-    """What an edition sets for every run."""
-    return {"px": chosen.matched_px, "images": chosen.images, "judged_on": chosen.judged_on}
+def runs(chosen: Settings, seeds: tuple[int, ...]) -> Iterator[Run]:
+    """All runs of this part, needs first: per data set and seed the large BiT network, trained here or tuned from
+    published weights, and the small one taught in each way. The one trained alone has a teacher too, to be compared
+    with."""
+    (large, width), (small, narrow) = chosen.matched_teacher, chosen.matched_student
+    begin: tuple[Edit, ...] = (Pretrained(large),) if chosen.weights == "pretrained" else ()
+    scale = {"px": chosen.matched_px, "images": chosen.images, "judged_on": chosen.judged_on}
+    for dataset in chosen.matched_on:
+        learn = stage(chosen.teacher_epochs, chosen.teacher_rate, chosen.batch, {"view": DATASETS[dataset].view})
+        for seed in seeds:
+            place = {"paper": "compressing", "dataset": dataset, "seed": seed, **scale}
+            factors: tuple[tuple[str, object], ...] = (("part", "matching"), ("role", "teacher"))
+            teacher = Run(model=large, method="teacher", width=width, steps=(*begin, learn), factors=factors, **place)
+            yield teacher
+            deciding = confirms(chosen, seed)
+            for way in JUDGED if deciding else WAYS:
+                for length in LENGTHS if way in ALWAYS or deciding else (LONGEST,):
+                    epochs = chosen.matched_epochs * length
+                    yield Run(
+                        model=small, method=f"{way}-{length}x", width=narrow, needs=(("teacher", teacher),),
+                        steps=(stage(epochs, chosen.matched_rate, chosen.batch, told(way, dataset)),),
+                        measures=(Agreement(),), **place,
+                        factors=(("part", "matching"), ("role", "student"), ("way", way), ("length", length)),
+                    )  # fmt: skip
 
 
 # STAGES --------------------------------------------------------------------------------------------------------------

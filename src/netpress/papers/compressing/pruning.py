@@ -58,11 +58,11 @@ def runs(chosen: Settings, seeds: tuple[int, ...]) -> tuple[Run, ...]:
         for model in NETWORKS
         for parent in [run_of(chosen, (dataset, seed), model, Method("parent", "parent"), (train(chosen, dataset),))]
         for run in (parent, *compressed(chosen, parent), *(narrow(chosen, parent) if model == LARGE else ()))
-        if not confirms(chosen, seed) or judged(run)
+        if not confirms(chosen, seed) or claimed(run)
     )
 
 
-def judged(run: Run) -> bool:
+def claimed(run: Run) -> bool:
     """Whether a claim is about a run: with fresh seeds these alone are done."""
     factors = dict(run.factors)
     pruned = factors["role"] == "pruned" and factors["how"] == "global"
@@ -75,6 +75,10 @@ def judged(run: Run) -> bool:
 def compressed(chosen: Settings, parent: Run) -> Iterator[Run]:
     """The parent pruned by every method, and with shared weights."""
     place = (parent.dataset, parent.seed)
+    tune = Stage(
+        "tune", epochs=chosen.tune_epochs, batch_size=chosen.batch, optimiser="adam", lr=chosen.tune_rate,
+        schedule="cosine", weight_decay=0.0, view=DATASETS[parent.dataset].view,
+    )  # fmt: skip
     pruned = [
         run_of(chosen, place, parent.model, method, steps, parent)
         for method, steps in pruning(chosen, parent.dataset).items()
@@ -83,7 +87,8 @@ def compressed(chosen: Settings, parent: Run) -> Iterator[Run]:
     (cut,) = (run for run in pruned if meets(facts_of(run), AT_PRINTED))
     for name, before, against in ((DENSE, parent, "parent"), (CUT, cut, "pruned")):
         for bits in chosen.bits:
-            for finish, steps in sharing(chosen, parent.dataset, bits).items():
+            share = (Inherit(), ShareWeights(bits))  # as k-means leaves them, and with their centroids tuned
+            for finish, steps in (("untuned", share), ("tuned", (*share, tune))):
                 method = Method(
                     f"shared-{bits}b-{name}-{finish}", "shared", bits=bits, base=name, finish=finish,
                     against=against,
@@ -92,12 +97,17 @@ def compressed(chosen: Settings, parent: Run) -> Iterator[Run]:
 
 
 def narrow(chosen: Settings, parent: Run) -> Iterator[Run]:
-    """Narrow networks, each as large on disk as the parent is when pruned, trained as long as both together."""
+    """Narrow networks, each as large on disk as the parent is when pruned, trained as long as both together: taught by
+    the parent, or by the labels alone."""
+    alone = replace(train(chosen, parent.dataset), epochs=chosen.parent_epochs + chosen.retrain_epochs)
+    distilled = replace(
+        alone, loss="distillation", teacher="parent", temperature=TEMPERATURE, alpha=ALPHA, scaled=True,
+    )  # fmt: skip
     for ratio in sorted(set(MATCHED) & set(chosen.ratios)):
-        for finish, steps in from_scratch(chosen, parent.dataset).items():
+        for finish, stage in (("distilled", distilled), ("alone", alone)):
             method = Method(f"narrow-{ratio}x-{finish}", "narrow", ratio=ratio, finish=finish)
             yield run_of(
-                chosen, (parent.dataset, parent.seed), parent.model, method, steps, parent, sqrt(POSITIONS / ratio)
+                chosen, (parent.dataset, parent.seed), parent.model, method, (stage,), parent, sqrt(POSITIONS / ratio)
             )
 
 
@@ -189,25 +199,6 @@ def pruning(chosen: Settings, dataset: str) -> dict[Method, tuple[Stage | Edit, 
             stepwise += [Prune(part), *([retrain(chosen, dataset, share, f"retrain-{step}")] if share else [])]
         methods[pruned(ratio, "gradual", "retrained")] = tuple(stepwise)
     return methods
-
-
-def sharing(chosen: Settings, dataset: str, bits: int) -> dict[str, tuple[Stage | Edit, ...]]:
-    """Shared weights as k-means leaves them, and with their centroids tuned."""
-    share = (Inherit(), ShareWeights(bits))
-    tune = Stage(
-        "tune", epochs=chosen.tune_epochs, batch_size=chosen.batch, optimiser="adam", lr=chosen.tune_rate,
-        schedule="cosine", weight_decay=0.0, view=DATASETS[dataset].view,
-    )  # fmt: skip
-    return {"untuned": share, "tuned": (*share, tune)}
-
-
-def from_scratch(chosen: Settings, dataset: str) -> dict[str, tuple[Stage, ...]]:
-    """A narrow network taught by the parent, or by the labels alone."""
-    alone = replace(train(chosen, dataset), epochs=chosen.parent_epochs + chosen.retrain_epochs)
-    distilled = replace(
-        alone, loss="distillation", teacher="parent", temperature=TEMPERATURE, alpha=ALPHA, scaled=True,
-    )  # fmt: skip
-    return {"distilled": (distilled,), "alone": (alone,)}
 
 
 # RECORDS -------------------------------------------------------------------------------------------------------------

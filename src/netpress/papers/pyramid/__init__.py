@@ -77,54 +77,63 @@ SOFT = 2.5
 
 
 def grid(edition: str, seeds: tuple[int, ...]) -> tuple[Run, ...]:
-    """All runs, needs first: per data set and seed VGG19, 46 networks and forward once more with nothing frozen; on the
-    last data set also the networks from random weights. Fresh seeds have what VGG19 teaches where it can teach."""
+    """All runs of an edition, needs first."""
     chosen = editions.settings(edition, "pyramid")
-    return tuple(
-        run
-        for dataset in chosen.datasets
-        for seed in seeds
-        for top in [top_run(chosen, dataset, seed)]
-        for more in [from_scratch(chosen, top) if dataset == chosen.datasets[-1] else ()]
-        for taught in [taught_runs(chosen, top) if seed < editions.FRESH or dataset in chosen.fresh_taught else ()]
-        for run in (top, *taught, *more)
-    )
+    return tuple(run for dataset in chosen.datasets for seed in seeds for run in runs(chosen, dataset, seed))
 
 
-def taught_runs(chosen: editions.Settings, top: Run) -> Iterator[Run]:
-    """The networks below VGG19, and the controls."""
-    yield from compressed_runs(chosen, top)
-    yield from thawed_runs(chosen, top)
+def runs(chosen: editions.Settings, dataset: str, seed: int) -> Iterator[Run]:
+    """VGG19 on a data set with a seed; what it teaches, with fresh seeds where it can teach; random weights."""
+    px, step = editions.of(chosen.px, dataset), whole(chosen, dataset)
+    begin: tuple[Edit, ...] = (Pretrained(TOP),) if chosen.weights == "pretrained" else ()
+    top = run_of(chosen, Cell(TOP, "", PARENT), (*begin, step), (), (dataset, seed, px))
+    yield top
+    if seed < editions.FRESH or dataset in chosen.fresh_taught:
+        yield from taught(chosen, top)
+    # VGG19 and the forward levels from random weights at 32 px, each trained as VGG19 is; on some seeds also with the
+    # images enlarged, which the paper says removes the anomaly (section 5). VGG19 is left out where it is the grid's.
+    counts = {editions.CONFIRMED: chosen.enlarged, editions.FRESH: chosen.fresh_enlarged}
+    enlarged = any(seed in range(first, first + count) for first, count in counts.items())
+    kinds = ((NATIVE, NATIVE_PX), *(((ENLARGED, chosen.enlarged_px),) if enlarged else ()))
+    for approach, side in kinds if dataset == chosen.datasets[-1] else ():
+        for place in SHALLOWER:
+            made_already = approach == NATIVE and place == (TOP, "") and (px, top.steps) == (NATIVE_PX, (step,))
+            if not made_already:
+                yield run_of(chosen, Cell(*place, approach), (step,), (), (dataset, seed, side))
+
+
+def taught(chosen: editions.Settings, top: Run) -> Iterator[Run]:
+    """The networks below VGG19: both pyramids and what they are compared with; forward once more; the controls."""
+    for direction in DIRECTIONS:  # five levels, five approaches, without the cells that are not defined: 46 runs
+        above = dict.fromkeys(NAMES, top)
+        for level in LEVELS:
+            made = {
+                approach: level_run(
+                    chosen, Cell(level, direction, approach, usual_regime(approach, direction)), above[approach]
+                )
+                for approach in NAMES
+                if (level, direction, approach) not in UNDEFINED
+            }
+            yield from made.values()
+            above |= {approach: made.get(approach, made[INSTEAD]) for approach in PYRAMID}
+    # Forward once more, earlier compressed layers trained in stage 2 (section 4 has no frozen layers): 4 levels, 2
+    # approaches. At the first level nothing was compressed before, and the run is the grid's own.
+    for approach in PYRAMID:
+        teacher = level_run(chosen, Cell(LEVELS[0], FORWARD, INSTEAD, FROZEN), top)
+        for level in LEVELS[1:]:
+            teacher = level_run(chosen, Cell(level, FORWARD, approach, THAWED), teacher)
+            yield teacher
+    # The controls: VGG19 retrained for as long, in each view; with fresh seeds also FitNet without its hint.
     if editions.controlled(chosen, top.dataset, top.seed):
-        yield from controlled_runs(chosen, top)
-
-
-def from_scratch(chosen: editions.Settings, top: Run) -> tuple[Run, ...]:
-    """Networks from random weights: at 32 px, and on some later seeds with the images enlarged."""
-    first = {editions.CONFIRMED: chosen.enlarged, editions.FRESH: chosen.fresh_enlarged}
-    enlarged = any(seed <= top.seed < seed + count for seed, count in first.items())
-    return (*native_runs(chosen, top), *(enlarged_runs(chosen, top) if enlarged else ()))
-
-
-def controlled_runs(chosen: editions.Settings, top: Run) -> Iterator[Run]:
-    """The controls, VGG19 retrained for as long in each view; with fresh seeds also FitNet without its hint."""
-    for view in chosen.views:
-        usual = view == editions.PLAIN
-        stage = replace(retrain(chosen, ()), view="plain" if usual else DATASETS[top.dataset].view)
-        cell = Cell(TOP, "", CONTROL, "" if usual else view)
         at = (top.dataset, top.seed, top.px)
-        yield run_of(chosen, cell, (Inherit("teacher"), stage), (("teacher", top),), at)
-    if confirms(chosen, top.seed):
-        for direction in DIRECTIONS:
+        for view in chosen.views:
+            usual = view == editions.PLAIN
+            stage = replace(retrain(chosen, ()), view="plain" if usual else DATASETS[top.dataset].view)
+            control = Cell(TOP, "", CONTROL, "" if usual else view)
+            yield run_of(chosen, control, (Inherit("teacher"), stage), (("teacher", top),), at)
+        for direction in DIRECTIONS if confirms(chosen, top.seed) else ():
             for level in LEVELS:
                 yield level_run(chosen, Cell(level, direction, SOFT_TARGETS), top)
-
-
-def top_run(chosen: editions.Settings, dataset: str, seed: int) -> Run:
-    """VGG19."""
-    begin: tuple[Edit, ...] = (Pretrained(TOP),) if chosen.weights == "pretrained" else ()
-    px = editions.of(chosen.px, dataset)
-    return run_of(chosen, Cell(TOP, "", PARENT), (*begin, whole(chosen, dataset)), (), (dataset, seed, px))
 
 
 @dataclass(frozen=True)
@@ -154,53 +163,6 @@ class Cell:
 def usual_regime(approach: str, direction: str) -> str:
     """What Tables 1-4 have: forward frozen (section 3.1), backward thawed; "" where an approach is no pyramid."""
     return {FORWARD: FROZEN, BACKWARD: THAWED}[direction] if approach in PYRAMID else ""
-
-
-def compressed_runs(chosen: editions.Settings, top: Run) -> Iterator[Run]:
-    """Both directions, five levels, five approaches, without the cells that are not defined: 46 runs."""
-    for direction in DIRECTIONS:
-        above = dict.fromkeys(NAMES, top)
-        for level in LEVELS:
-            cells = [
-                Cell(level, direction, approach, usual_regime(approach, direction))
-                for approach in NAMES
-                if (level, direction, approach) not in UNDEFINED
-            ]
-            runs = {cell.approach: level_run(chosen, cell, above[cell.approach]) for cell in cells}
-            yield from runs.values()
-            above |= {approach: runs.get(approach, runs[INSTEAD]) for approach in PYRAMID}
-
-
-def thawed_runs(chosen: editions.Settings, top: Run) -> Iterator[Run]:
-    """The variant of forward in which earlier compressed layers train in stage 2 (section 4 has no frozen layers).
-
-    Its first level is the grid's own, where nothing was compressed before: 4 levels x 2 approaches.
-    """
-    first, *rest = LEVELS
-    begin = level_run(chosen, Cell(first, FORWARD, INSTEAD, FROZEN), top)
-    for approach in PYRAMID:
-        above = begin
-        for level in rest:
-            above = level_run(chosen, Cell(level, FORWARD, approach, THAWED), above)
-            yield above
-
-
-def native_runs(chosen: editions.Settings, top: Run) -> Iterator[Run]:
-    """VGG19 and the forward levels from random weights at 32 px, each trained as VGG19 is.
-
-    VGG19 is left out where the grid's own is that very network.
-    """
-    step = whole(chosen, top.dataset)
-    for place in SHALLOWER:
-        if place != (TOP, "") or (top.px, top.steps) != (NATIVE_PX, (step,)):
-            yield run_of(chosen, Cell(*place, NATIVE), (step,), (), (top.dataset, top.seed, NATIVE_PX))
-
-
-def enlarged_runs(chosen: editions.Settings, top: Run) -> Iterator[Run]:
-    """The same with the images enlarged, which the paper says removes the anomaly (section 5)."""
-    for place in SHALLOWER:
-        at = (top.dataset, top.seed, chosen.enlarged_px)
-        yield run_of(chosen, Cell(*place, ENLARGED), (whole(chosen, top.dataset),), (), at)
 
 
 def level_run(chosen: editions.Settings, cell: Cell, above: Run) -> Run:
@@ -291,26 +253,20 @@ def tidy(runs: "pd.DataFrame", results: Path | None = None) -> "pd.DataFrame":
 
     level ("vgg19", "svgg17", ...), direction ("" for VGG19), approach, regime; over_scratch: best accuracy less that of
     Scratch on the same data set, level, direction and seed, a fraction; seconds_13000, passes_13000 and latency of the
-    network at the paper's size, missing where nothing was measured (speed.frame).
+    network at the paper's size, missing where nothing was measured (speed.of_levels).
     """
-    from netpress.papers.pyramid import speed
+    from netpress.papers import speed
 
     rows = runs.reindex(columns=list(dict.fromkeys([*runs.columns, *FACTORS])))
     keys = ["dataset", "model", "seed"]
     scratch = rows[rows["approach"] == "scratch"].set_index(keys)["best"]
     plain = rows[keys].join(scratch, on=keys)["best"] if len(scratch) else float("nan")
     rows = rows.assign(over_scratch=rows["best"] - plain)
-    timed = speed.frame(rows["edition"].iloc[0], results) if len(rows) else rows
+    timed = speed.of_levels(rows["edition"].iloc[0], results) if len(rows) else rows
     measured = ["seconds_13000", "passes_13000", "latency"]
     if timed.empty:
         return rows.assign(**dict.fromkeys(measured, float("nan")))
     return rows.join(timed.set_index("model")[measured], on="model")
-
-
-def as_in_tables(runs: "pd.DataFrame") -> "pd.DataFrame":
-    """VGG19 and the networks of Tables 1-4: five approaches, forward frozen in stage 2 and backward not."""
-    usual = [usual_regime(row.approach, row.direction) for row in runs.itertuples()]
-    return runs[runs["approach"].isin([PARENT, *NAMES]) & (runs["regime"] == usual)]
 
 
 def from_random(runs: "pd.DataFrame") -> "pd.DataFrame":

@@ -18,9 +18,8 @@ from netpress.nets.levels import NAMES as NETWORKS
 from netpress.nets.vgg import VGG19
 from netpress.papers.pyramid import ENLARGED, from_random
 from netpress.papers.pyramid import NAMES as APPROACHES
-from netpress.papers.pyramid.own_numbers import COUNTS
-from netpress.papers.pyramid.speed import CLASSES, PX, WIDTH
-from netpress.papers.pyramid.training_cost import computation
+from netpress.papers.pyramid.tables import COUNTS, computation
+from netpress.papers.speed import CLASSES, PX, WIDTH
 from netpress.report.claims import AMENDED, Claim, granted
 from netpress.report.frames import finished
 from netpress.report.tests import (

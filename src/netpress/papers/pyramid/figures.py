@@ -4,31 +4,42 @@ Where a figure has a `reading`, "thawed" is the pyramid with nothing frozen in s
 speak, and "frozen" is its section 3.1 taken literally.
 """
 
+from dataclasses import replace
+
 import pandas as pd
 
 from netpress.data.registry import DATASETS, titles
 from netpress.nets import levels
-from netpress.nets.levels import LEVELS, SETS
-from netpress.papers.pyramid import BACKWARD, DIRECTIONS, FORWARD, FROZEN, NAMES, PYRAMID, REGIMES, THAWED
+from netpress.nets.levels import LEVELS, SETS, TOP
+from netpress.papers.pyramid import (
+    BACKWARD,
+    CONTROL,
+    DIRECTIONS,
+    FORWARD,
+    FROZEN,
+    NAMES,
+    PARENT,
+    PYRAMID,
+    REGIMES,
+    THAWED,
+)  # fmt: skip
 from netpress.papers.pyramid.tables import FINE, TABLES, TAUGHT, cells_of, depth_text, read_as
 from netpress.report.figures import Box, Encoding, Figure, Row, Words, curves, diagram, dumbbells, points
 from netpress.report.frames import finished, ordered
 
-KINDS = (FINE, *TAUGHT.values())  # the order of colours in all figures of this paper
+ORIGINALS = {PARENT: "VGG19", CONTROL: "VGG19, retrained as long"}
+KINDS = (FINE, *TAUGHT.values(), *ORIGINALS.values())  # the order of colours in all figures of this paper
 
 
-def figure_1() -> Figure:
-    """Figure 1: the forward scheme."""
-    return scheme(FORWARD, "from the head to the image; what was compressed earlier is frozen")
+SCHEMES = {
+    FORWARD: "from the head to the image; what was compressed earlier is frozen",
+    BACKWARD: "from the image to the head; everything trains in stage 2",
+}
 
 
-def figure_2() -> Figure:
-    """Figure 2: the backward scheme."""
-    return scheme(BACKWARD, "from the image to the head; everything trains in stage 2")
-
-
-def scheme(direction: str, words: str) -> Figure:
-    """VGG19 and the five levels of a direction, one below the other."""
+def scheme(direction: str) -> Figure:
+    """Figures 1 and 2: VGG19 and the five levels of a direction, one below the other."""
+    words = SCHEMES[direction]
     rows = [Row("VGG19", tuple(Box(name, layers_text(name, count)) for name, count in SETS.items()))]
     for level in LEVELS:
         model = levels.NAMES[level, direction]
@@ -59,47 +70,40 @@ def layers_text(name: str, count: int) -> str:
     return f"{count} {'linear' if name == 'F' else 'conv.'}"
 
 
-def figure_3(speeds: pd.DataFrame, size: str = "parameters", time: str = "seconds_13000") -> Figure:
-    """Figure 3: time to classify 13,000 images against size. `size`: parameters or multiply_adds; `time`: seconds_13000
-    or latency (of a single image)."""
-    sizes = {"parameters": ("parameters, millions", 1e6), "multiply_adds": ("multiply-adds an image, billions", 1e9)}
-    times = {"seconds_13000": "Seconds for 13,000 images of 96 px", "latency": "Milliseconds for one image of 96 px"}
-    axis, unit = sizes[size]
-    rows = speeds.assign(**{size: speeds[size] / unit, "scheme": speeds["direction"].replace("", "VGG19")})
+def figure_3(speeds: pd.DataFrame) -> Figure:
+    """Figure 3: time to classify 13,000 images against size."""
+    rows = speeds.assign(parameters=speeds["parameters"] / 1e6, scheme=speeds["direction"].replace("", "VGG19"))
     rows["name"] = rows["level"].str.removeprefix("svgg").where(rows["direction"] != "", "")
-    related = float(rows[size].corr(rows[time])) if len(rows) else 0.0
-    word = axis.partition(" an")[0].partition(",")[0]
+    related = float(rows["parameters"].corr(rows["seconds_13000"])) if len(rows) else 0.0
+    measure = "Seconds for 13,000 images of 96 px"
     made = curves(
         rows,
-        Encoding(x=size, y=time, series="scheme", label="name"),
+        Encoding(x="parameters", y="seconds_13000", series="scheme", label="name"),
         Words(
             alt=(
-                f"Eleven points: {times[time].lower()} against {axis}, for VGG19 and the five levels forward and "
-                "backward."
+                f"Eleven points: {measure.lower()} against parameters, millions, for VGG19 and the five levels forward "
+                "and backward."
             ),
             caption=(
                 "VGG19 and every level of both directions, named by its layers. Medians over the passes, on one "
                 "processor."
             ),
-            x=axis,
-            y=times[time],
-            finding=(
-                f"Time follows {word} (r = {related:.2f})"
-                if related > 0.9
-                else f"Time against {word} (r = {related:.2f})"
-            ),
-            measure=times[time],
+            x="parameters, millions",
+            y=measure,
+            finding=f"Time {'follows' if related > 0.9 else 'against'} parameters (r = {related:.2f})",
+            measure=measure,
         ),
         height=320,
         ends=False,
     )
-    return Figure(made.words, made.data, made.panels, made.key)
+    return replace(made, note="")
 
 
 def figure_levels(runs: pd.DataFrame, reading: str = THAWED) -> Figure:
     """Tables 1-4 drawn: points over plain fine-tuning by level, one series a kind of teacher, one panel a data set and
     direction."""
     rows = taught(runs, reading)
+    rows = pd.concat([rows, originals(runs, rows)])
     rows = rows.assign(panel=rows["dataset"].map(titles()) + ", " + rows["direction"])
     wins = rows[rows["approach"].isin(PYRAMID)].groupby(["panel", "model", "approach"])["points"].mean() > 0
     return points(
@@ -139,13 +143,26 @@ def taught(runs: pd.DataFrame, reading: str) -> pd.DataFrame:
     return rows.assign(points=100 * rows["over_scratch"], depth=depth, **{"taught by": rows["approach"].map(TAUGHT)})
 
 
+def originals(runs: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:
+    """VGG19 and VGG19 retrained for as long beside each network of `rows`, those of `taught`: `points` above the plain
+    fine-tuning of that network, same seed. Nothing where VGG19 was not retrained: alone it would say too little."""
+    keys = ["dataset", "seed"]
+    tops = finished(runs[(runs["level"] == TOP) & (runs["regime"] == "") & runs["approach"].isin(ORIGINALS)])
+    both = tops.groupby(keys)["approach"].transform("nunique") == len(ORIGINALS)
+    tops = tops[both].set_index(keys)[["approach", "best", "name"]].add_prefix("top_")
+    plain = rows.assign(plain=rows["best"] - rows["over_scratch"]).drop_duplicates(["dataset", "model", "seed"])
+    beside = plain.join(tops, on=keys, how="inner").reset_index(drop=True)
+    beside = beside.drop(columns=["approach", "name"]).rename(columns={"top_approach": "approach", "top_name": "name"})
+    points = 100 * (beside["top_best"] - beside["plain"])
+    beside = beside.assign(points=points, **{"taught by": beside["approach"].map(ORIGINALS)})
+    return ordered(beside, **{"taught by": tuple(ORIGINALS.values())})
+
+
 def figure_slopes(runs: pd.DataFrame, reading: str = THAWED) -> Figure:
     """Points over plain fine-tuning in the paper's tables and in ours, a point a cell."""
     found = []
     for place, (direction, _) in TABLES.items():
-        pairs = (
-            cells_of(runs, place, reading=reading) if len(finished(runs)) else pd.DataFrame(columns=["level", "method"])
-        )
+        pairs = cells_of(runs, place, reading) if len(finished(runs)) else pd.DataFrame(columns=["level", "method"])
         alone = pairs[pairs["method"] == FINE].set_index("level")
         for row in pairs[pairs["method"] != FINE].itertuples():
             if row.level in alone.index:
@@ -175,20 +192,21 @@ def figure_slopes(runs: pd.DataFrame, reading: str = THAWED) -> Figure:
         ends=False,
         equal=True,
     )
-    return Figure(made.words, cells.drop(columns="seed"), made.panels, made.key)
+    return replace(made, data=cells.drop(columns="seed"), note="")
 
 
 def figure_readings(runs: pd.DataFrame) -> Figure:
     """Forward in both readings: points over plain fine-tuning with what was compressed earlier frozen and thawed."""
-    parts = [taught(runs, reading).assign(reading=reading) for reading in REGIMES]
-    rows = pd.concat(parts)
+    rows = pd.concat([taught(runs, reading).assign(reading=reading) for reading in REGIMES])
     rows = rows[(rows["direction"] == FORWARD) & rows["approach"].isin(PYRAMID) & (rows["level"] != LEVELS[0])]
     rows = rows.assign(network=rows["level"].str.upper() + ", " + rows["taught by"], data=rows["dataset"].map(titles()))
+    beside = originals(runs, rows)
+    rows = pd.concat([rows, beside.assign(reading=beside["taught by"])])
     means = rows.groupby("reading")["points"].mean()
     lost = float(means.get(THAWED, 0.0) - means.get(FROZEN, 0.0))
     return dumbbells(
         rows,
-        Encoding("network", "points", series="reading", panel="data", all_series=REGIMES),
+        Encoding("network", "points", series="reading", panel="data", all_series=(*REGIMES, *ORIGINALS.values())),
         Words(
             alt=(
                 "One row a network of the forward pyramid: points over plain fine-tuning, frozen and thawed in stage 2."

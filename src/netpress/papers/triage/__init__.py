@@ -49,90 +49,48 @@ NAMES = {
 
 
 def grid(edition: str, seeds: tuple[int, ...]) -> tuple[Run, ...]:
-    """All runs: per data set and seed the parent, then 5 blocks x 3 initialisations x 2 regimes.
-
-    Later seeds retrain the networks of some blocks a second time, at a constant rate until they settle, on the data
-    sets that the edition names. Fresh seeds have controls, the parent retrained for as long; some of them in each view,
-    and student-teacher networks retrained on augmented images too.
-    """
+    """All runs of an edition, needs first."""
     chosen = editions.settings(edition, "triage")
-    return tuple(
-        run
-        for dataset in chosen.datasets
-        for seed in seeds
-        for parent in [parent_run(chosen, dataset, seed)]
-        for run in (
-            parent,
-            *(
-                compressed_run(chosen, parent, block, initialisation, regime, retraining)
-                for retraining, blocks in ((ONE_CYCLE, BLOCKS), (CONSTANT, settling_blocks(chosen, dataset, seed)))
-                for block in blocks
-                for initialisation in INITIALISATIONS
-                for regime in REGIMES
-            ),
-            *(controlled_runs(chosen, parent) if editions.controlled(chosen, dataset, seed) else ()),
-        )
-    )
+    return tuple(run for dataset in chosen.datasets for seed in seeds for run in runs(chosen, dataset, seed))
 
 
-def controlled_runs(chosen: editions.Settings, parent: Run) -> Iterator[Run]:
-    """The controls, and student-teacher networks in the further views."""
-    viewed = parent.seed < editions.FRESH + editions.of(chosen.viewed, parent.dataset)
-    for view in chosen.views if viewed else (editions.PLAIN,):
-        yield control_run(chosen, parent, view)
-        for block in BLOCKS if view != editions.PLAIN else ():
-            for regime in REGIMES:
-                yield compressed_run(chosen, parent, block, INITIALISATIONS[-1], regime, view)
-
-
-def settling_blocks(chosen: editions.Settings, dataset: str, seed: int) -> tuple[str, ...]:
-    """The blocks whose networks are also retrained until they settle, on a data set with a seed.
-
-    The first of those that confirm and of the fresh do so, and those of the search for settings, which is judged on
-    validation images.
-    """
-    if dataset not in chosen.settled_on:
-        return ()
-    if editions.FRESH <= seed < editions.FRESH + chosen.settled_fresh:
-        return chosen.settled_fresh_blocks
-    early = editions.CONFIRMED <= seed < editions.CONFIRMED + chosen.settled_seeds
-    return chosen.settled_blocks if early or chosen.judged_on == "validation" else ()
-
-
-def parent_run(chosen: editions.Settings, dataset: str, seed: int) -> Run:
-    """The uncompressed VGG16, augmented as is usual for the data set. Compressed networks see no augmentation."""
+def runs(chosen: editions.Settings, dataset: str, seed: int) -> Iterator[Run]:
+    """The parent on a data set with a seed, augmented as is usual there; 5 blocks x 3 initialisations x 2 regimes on
+    plain images; some blocks again at a constant rate until they settle; the controls."""
     begin: tuple[Edit, ...] = (Pretrained("vgg16"),) if chosen.weights == "pretrained" else ()
     train = Stage(
         "train", epochs=chosen.parent_epochs, lr=chosen.parent_rate, schedule=chosen.parent_schedule,
         batch_size=chosen.batch, view=DATASETS[dataset].view,
     )  # fmt: skip
-    return Run(
-        paper="triage",
-        dataset=dataset,
-        model="vgg16",
-        method="parent",
-        seed=seed,
-        steps=(*begin, train),
-        measures=(Filters("block1"),),
-        **scale(chosen, dataset),
-    )
-
-
-def control_run(chosen: editions.Settings, parent: Run, view: str) -> Run:
-    """The parent retrained for as long as the compressed networks, in the same view: what retraining alone gains."""
-    retraining = ONE_CYCLE if view == editions.PLAIN else view
-    whole = retrain(chosen, "", DATASETS[parent.dataset].view if retraining == AUGMENTED else "plain")["thawed"]
-    return Run(
-        paper="triage",
-        dataset=parent.dataset,
-        model="vgg16",
-        method="control" if retraining == ONE_CYCLE else f"control-{view}",
-        seed=parent.seed,
-        steps=(Inherit(), whole),
-        needs=(("parent", parent),),
-        factors=(("retraining", retraining),),
-        **scale(chosen, parent.dataset),
-    )
+    place = {"paper": "triage", "dataset": dataset, "model": "vgg16", "seed": seed, **scale(chosen, dataset)}
+    parent = Run(method="parent", steps=(*begin, train), measures=(Filters("block1"),), **place)
+    yield parent
+    # Retrained until they settle: networks of the first seeds that confirm, of the first fresh ones, and those of the
+    # search for settings, which is judged on validation images.
+    settled: tuple[str, ...] = ()
+    if editions.FRESH <= seed < editions.FRESH + chosen.settled_fresh:
+        settled = chosen.settled_fresh_blocks
+    elif editions.CONFIRMED <= seed < editions.CONFIRMED + chosen.settled_seeds or chosen.judged_on == "validation":
+        settled = chosen.settled_blocks
+    for retraining, blocks in ((ONE_CYCLE, BLOCKS), (CONSTANT, settled if dataset in chosen.settled_on else ())):
+        for block in blocks:
+            for initialisation in INITIALISATIONS:
+                for regime in REGIMES:
+                    yield compressed_run(chosen, parent, block, initialisation, regime, retraining)
+    # The parent retrained for as long: what retraining alone gains. Of some seeds in each view, and student-teacher
+    # networks in the further views too.
+    views = chosen.views if seed < editions.FRESH + editions.of(chosen.viewed, dataset) else (editions.PLAIN,)
+    for view in views if editions.controlled(chosen, dataset, seed) else ():
+        retraining = ONE_CYCLE if view == editions.PLAIN else view
+        whole = retrain(chosen, "", DATASETS[dataset].view if retraining == AUGMENTED else "plain")["thawed"]
+        method = "control" if retraining == ONE_CYCLE else f"control-{view}"
+        yield Run(
+            method=method, steps=(Inherit(), whole), needs=(("parent", parent),),
+            factors=(("retraining", retraining),), **place,
+        )  # fmt: skip
+        for block in BLOCKS if view != editions.PLAIN else ():
+            for regime in REGIMES:
+                yield compressed_run(chosen, parent, block, INITIALISATIONS[-1], regime, view)
 
 
 def compressed_run(
@@ -232,10 +190,8 @@ def tidy(runs: "pd.DataFrame", results: Path | None = None) -> "pd.DataFrame":
 
     over_parent: best accuracy less the parent's of the same data set and seed, a fraction; control, control_augmented:
     best accuracy of the control in either view, missing where there is none; passage, reached, rate: see
-    `convergence.with_settling`.
+    `with_settling`.
     """
-    from netpress.papers.triage import convergence
-
     runs = runs.reindex(columns=list(dict.fromkeys([*runs.columns, "curve", *FACTORS, *MEASURED])))
     runs = runs.assign(**{name: runs[name].astype("object").fillna("") for name in FACTORS})
     keys = ["dataset", "seed"]
@@ -243,7 +199,49 @@ def tidy(runs: "pd.DataFrame", results: Path | None = None) -> "pd.DataFrame":
     for method, name in columns.items():
         own = runs[runs["method"] == method].drop_duplicates(keys).set_index(keys)["best"]
         runs = runs.join(own.rename(name), on=keys)
-    return convergence.with_settling(runs.assign(over_parent=runs["best"] - runs["baseline"]))
+    return with_settling(runs.assign(over_parent=runs["best"] - runs["baseline"]))
+
+
+# How fast a network converges: the paper counts epochs to 99 % of the best accuracy. Where retraining is short and its
+# rate falls to zero, accuracy rises to the last epoch, and all networks "converge" there. So networks are also
+# retrained at a constant rate until they are as good as they get, and what is counted is when they are first at 99 % of
+# their final level. (When they last came within a point of it, the rule of version 2, tells of overfitting: thawed
+# networks mostly come from above.)
+SHARE = 0.99  # of the final level
+TAIL = 0.8  # the final level is the mean over what comes after this share of the steps
+NEAR = 0.01 + 1e-9  # within a point, whatever rounding makes of a point
+
+
+def with_settling(runs: "pd.DataFrame") -> "pd.DataFrame":
+    """The frame of runs (columns curve, final_epochs, baseline) with how fast they settle, in epochs.
+
+    passage: until 99 % of the final level; reached: until the parent's level less a point, missing where that never
+    is; rate: one over `passage`. All are missing where no curve was kept.
+    """
+    nan = float("nan")
+    runs = runs.assign(passage=nan, reached=nan)
+    known = runs["curve"].map(lambda curve: isinstance(curve, list) and len(curve) > 2)
+    if known.any():
+        runs.loc[known, ["passage", "reached"]] = [
+            [steps * row.final_epochs / row.curve[-1][0] for steps in first_steps(row.curve, row.baseline)]
+            for row in runs[known].itertuples()
+        ]
+    return runs.assign(rate=1 / runs["passage"])
+
+
+def first_steps(curve: list[list[float]], baseline: float) -> tuple[float, float]:
+    """Steps until accuracy is first at 99 % of its final level, and at `baseline` less a point; nan where it never is.
+
+    `curve`: pairs of steps done and test accuracy, which is smoothed: each with the one before and the one after it.
+    """
+    import numpy as np
+
+    steps, accuracy = np.array(curve).T
+    smooth = np.convolve(np.concatenate([accuracy[:1], accuracy, accuracy[-1:]]), np.ones(3) / 3, "valid")
+    final = accuracy[steps > TAIL * steps[-1]].mean()
+    level, parents = (np.flatnonzero(smooth >= bound) for bound in (SHARE * final - 1e-9, baseline - NEAR))
+    first, reached = (float(steps[there[0]]) if len(there) else float("nan") for there in (level, parents))
+    return first, reached
 
 
 def called(run: Run) -> str:

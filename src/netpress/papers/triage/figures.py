@@ -3,6 +3,8 @@
 Every function takes the frame of `tidy` (or the history of epochs) and returns what a chapter shows.
 """
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 
@@ -76,24 +78,22 @@ def in_order(rows: pd.DataFrame) -> pd.DataFrame:
     return ordered(rows, dataset=DATASETS, block=("", *BLOCKS), initialisation=("", *BEGUN), regime=("", *REGIMES))
 
 
-def compressed(runs: pd.DataFrame) -> pd.DataFrame:
-    """The runs without the parents."""
-    return runs[runs["block"] != ""]
-
-
-def parents(runs: pd.DataFrame) -> pd.DataFrame:
-    """The uncompressed networks as they were first trained."""
-    return runs[runs["method"] == "parent"]
+def replaced(runs: pd.DataFrame) -> pd.DataFrame:
+    """The runs of the figures without the parents, with the names that these show."""
+    rows = named(runs)
+    return rows[rows["block"] != ""]
 
 
 def gains(runs: pd.DataFrame) -> pd.DataFrame:
     """The compressed runs of the figures with `gain` and `last_gain`: points above the parent of the same data set and
     seed, the best against the best and the last against the last."""
     rows = named(runs)
-    whole = parents(rows).drop_duplicates(["dataset", "seed"]).set_index(["dataset", "seed"])
-    rows = compressed(rows).join(whole[["best", "last"]].add_prefix("parent_"), on=["dataset", "seed"])
+    whole = rows[rows["block"] == ""].drop_duplicates(["dataset", "seed"]).set_index(["dataset", "seed"])
+    rows = rows[rows["block"] != ""].join(whole[["best", "last"]].add_prefix("parent_"), on=["dataset", "seed"])
     return rows.assign(
-        gain=100 * (rows["best"] - rows["parent_best"]), last_gain=100 * (rows["last"] - rows["parent_last"])
+        gain=100 * (rows["best"] - rows["parent_best"]),
+        last_gain=100 * (rows["last"] - rows["parent_last"]),
+        number=rows["compressed"].str.removeprefix("block "),
     )
 
 
@@ -118,10 +118,7 @@ def critical(rows: pd.DataFrame, neutral: str) -> str:
 def figure_2(runs: pd.DataFrame) -> Figure:
     """Figure 2: best accuracy per compressed block, method and data set, as points against the parent, on one axis for
     all data sets, the last epoch beside the best."""
-    rows = gains(runs)
-    rows = rows.assign(
-        number=rows["compressed"].str.removeprefix("block "), **{"after the last epoch": rows["last_gain"]}
-    )
+    rows = gains(runs).rename(columns={"last_gain": "after the last epoch"})
     return points(
         rows,
         Encoding(
@@ -151,7 +148,6 @@ def figure_2(runs: pd.DataFrame) -> Figure:
 def heat_map(runs: pd.DataFrame) -> Figure:
     """Points above the parent, block by method by data set (not in the paper)."""
     rows = gains(runs)
-    rows = rows.assign(number=rows["compressed"].str.removeprefix("block "))
     return heat(
         rows,
         Encoding(x="number", y="gain", series="how", panel="data set"),
@@ -171,7 +167,7 @@ def heat_map(runs: pd.DataFrame) -> Figure:
 
 def figure_3(runs: pd.DataFrame) -> Figure:
     """Figure 3: epochs of retraining until 99 % of the run's best accuracy, averaged over blocks."""
-    rows = compressed(named(runs))
+    rows = replaced(runs)
     longest = int(rows["final_epochs"].max()) if len(rows) else 0
     ceiling = float((rows["epochs_to_99"] == rows["final_epochs"]).mean()) if len(rows) else 0.0
     rows = ordered(rows, how=METHODS)
@@ -264,9 +260,8 @@ def filters(runs: pd.DataFrame, dataset: str, seed: int = 0) -> Figure:
         columns = [f"{value:.2f}" for value in cosines[BEGUN[begun]]]
         panels += images(pixels, words, rows=("parent", BEGUN[begun]), columns=columns).panels
     every = [value for values in cosines.values() for value in values]
-    return Figure(words, pd.DataFrame(cosines).rename_axis("pair").reset_index(), panels).titled(
-        f"The best-matched filters have cosines of {min(every):.2f} to {max(every):.2f}"
-    )
+    finding = f"The best-matched filters have cosines of {min(every):.2f} to {max(every):.2f}"
+    return Figure(replace(words, finding=finding), pd.DataFrame(cosines).rename_axis("pair").reset_index(), panels)
 
 
 LIKENESS = {
@@ -278,7 +273,7 @@ LIKENESS = {
 
 def similarity(runs: pd.DataFrame) -> Table:
     """How alike the replacement and the parent's block became: filters and output (not in the paper; claim T9)."""
-    rows = compressed(named(runs))
+    rows = replaced(runs)
     found = [
         estimates(rows.assign(quantity=title), "how", "quantity", column, 1.0) for title, column in LIKENESS.items()
     ]
@@ -307,10 +302,10 @@ def criticality(runs: pd.DataFrame) -> Table:
 def cost(runs: pd.DataFrame) -> Table:
     """What each block's compression saves: parameters and multiply-adds of the network, beside the parent's."""
     rows = named(runs).drop_duplicates(["dataset", "model"])
-    caption = "What the compression of one block saves."
-    if parents(rows).empty:
+    caption, whole = "What the compression of one block saves.", rows[rows["block"] == ""]
+    if whole.empty:
         return Table(pd.DataFrame(), caption)
-    parent = parents(rows).iloc[0]
+    parent = whole.iloc[0]
     rows = rows[rows["dataset"] == parent["dataset"]]
     share = {
         heading: values

@@ -9,8 +9,9 @@ from pathlib import Path
 import pandas as pd
 
 from netpress import editions, papers
+from netpress.papers.paper import facts_of, meets
 from netpress.papers.triage import BLOCK_NAMES, ONE_CYCLE, REGIMES, tidy
-from netpress.papers.triage.figures import compressed, named
+from netpress.papers.triage.figures import replaced
 from netpress.report.estimates import Estimate, interval
 from netpress.report.figures import Encoding, Figure, Words, curves
 from netpress.runs import records
@@ -32,33 +33,28 @@ def rung(edition: str, images: int | None) -> str:
     return editions.with_changes(edition, [f"images={editions.shown(images)}"])
 
 
-def climbed(edition: str) -> bool:
-    """Whether an edition has a ladder: it uses CIFAR-10, and nothing of it was changed."""
-    return papers.uses("triage", edition, DATASET) and not editions.parse(edition)[1]
-
-
 def runs_of(edition: str, images: int | None) -> tuple[Run, ...]:
-    """The runs of a rung. Of the edition itself, fresh seeds are shown once all of them are there."""
+    """The runs of a rung with their parents. Of the edition itself, fresh seeds are shown once all are there."""
     own = rung(edition, images)
     runs = papers.shown("triage", edition) if own == edition else papers.grid("triage", own, (DATASET,), SEEDS)
-    return tuple(run for run in runs if belongs(run))
-
-
-def belongs(run: Run) -> bool:
-    """Whether a run is one of a rung, or its parent."""
-    facts = dict(run.factors)
-    wanted = {"initialisation": BEGIN, "retraining": ONE_CYCLE}
-    kept = facts.get("block") in BLOCKS and all(facts[name] == value for name, value in wanted.items())
-    return (kept or run.method == "parent") and run.dataset == DATASET and run.seed in SEEDS
+    wanted = {"initialisation": BEGIN, "retraining": ONE_CYCLE, "block": BLOCKS}
+    return tuple(
+        run for run in runs
+        if (run.method == "parent" or meets(facts_of(run), wanted)) and run.dataset == DATASET and run.seed in SEEDS
+    )  # fmt: skip
 
 
 def frame(edition: str, results: Path | None = None) -> pd.DataFrame:
-    """One row a finished compressed network: name, images, block, regime, seed, and `over_parent` in points."""
+    """One row a finished compressed network: name, images, block, regime, seed, and `over_parent` in points.
+
+    Empty where an edition has no ladder: it does not use CIFAR-10, or something of it was changed.
+    """
     found, columns = [], ["name", "images", "block", "regime", "seed", "over_parent"]
-    for images in IMAGES if climbed(edition) else ():
+    climbed = papers.uses("triage", edition, DATASET) and not editions.parse(edition)[1]
+    for images in IMAGES if climbed else ():
         runs = runs_of(edition, images)
         own = rung(edition, images)
-        rows = compressed(named(tidy(records.frame(runs, own, results), results))) if runs else pd.DataFrame()
+        rows = replaced(tidy(records.frame(runs, own, results), results)) if runs else pd.DataFrame()
         if len(rows):
             rows = rows.assign(images=images or EVERY, over_parent=100 * rows["over_parent"])
             found.append(rows[columns])
@@ -68,7 +64,7 @@ def frame(edition: str, results: Path | None = None) -> pd.DataFrame:
 def figure_ladder(rungs: pd.DataFrame, edition: str) -> Figure:
     """Points against the parent over the number of training images, a line for each block, frozen and thawed apart."""
     held = "" if len(rungs) else f" Not run in the edition {edition}."
-    less = [found[2] for regime in REGIMES if (found := change(rungs, regime))]
+    less = [found[2] for regime in REGIMES if (found := by_size(rungs, regime))]
     finding = "Replaced blocks and the number of training images"
     for word, sign in (("less", 1), ("more", -1)):  # all means on one side, and one interval clear of zero
         bounds = [value.low if sign > 0 else value.high for value in less]
@@ -96,7 +92,7 @@ def figure_ladder(rungs: pd.DataFrame, edition: str) -> Figure:
     )
 
 
-def change(rungs: pd.DataFrame, regime: str) -> tuple[Estimate, Estimate, Estimate] | None:
+def by_size(rungs: pd.DataFrame, regime: str) -> tuple[Estimate, Estimate, Estimate] | None:
     """What block 1 costs with fewest and with most images, in points, and by how much less with most; pairs of seeds.
 
     None where either end has not been run.

@@ -60,7 +60,8 @@ class Explorer:
         measured: dict[tuple[str, ...], int] = {}
         measures: list[list[Any]] = []
         for row in self.rows[names].to_dict("records"):
-            own = tuple(name for name in names if is_shown(row[name]))
+            held = {name: row[name] for name in names if isinstance(row[name], str | int | float)}
+            own = tuple(name for name, value in held.items() if value != "" and plain(value, 5) is not None)
             measures.append([measured.setdefault(own, len(measured)), *(plain(row[name], 5) for name in own)])
         histories = dict(list(self.history.groupby("name", sort=False))) if len(self.history) else {}
         curves = [
@@ -91,18 +92,20 @@ class Explorer:
 
     def _repr_html_(self) -> str:
         data = json.dumps(self.data, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+        for sign in "<\u2028\u2029":  # which could end the script element that it stands in
+            data = data.replace(sign, f"\\u{ord(sign):04x}")
         columns = [self.column(name)[:PLAIN] for name in SHOWN]
         head = "".join(f'<th scope="col">{html.escape(text)}</th>' for text in SHOWN.values())
+        texts = [[f"{v:,}" if isinstance(v, int | float) else str(v or "–") for v in column] for column in columns]
         body = "".join(
-            f"<tr>{''.join(f'<td>{html.escape(cell_text(value))}</td>' for value in row)}</tr>"
-            for row in zip(*columns, strict=True)
+            f"<tr>{''.join(f'<td>{html.escape(text)}</td>' for text in row)}</tr>" for row in zip(*texts, strict=True)
         )
         first = f"<p>The first {PLAIN} of {len(self.rows):,} runs.</p>" if len(self.rows) > PLAIN else ""
         return (
             f'<div id="{ELEMENT}" class="{ELEMENT}" data-runs="{len(self.rows)}"><div class="{ELEMENT}-plain">{first}'
             '<div class="np-scroll" tabindex="0" role="region" aria-label="Table: runs"><table class="dataframe '
             f'np-table"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div></div>'
-            f"{OPEN}{in_script(data)}{CLOSE}</div>"
+            f"{OPEN}{data}{CLOSE}</div>"
         )
 
 
@@ -116,11 +119,6 @@ def split(page: str) -> tuple[str, str]:
     return (before + after, f"window.npExplorer={data};\n") if opened else (page, "")
 
 
-def cell_text(value: object) -> str:
-    """A cell of the plain table."""
-    return "–" if value is None else f"{value:,}" if isinstance(value, int | float) else str(value)
-
-
 def plain(value: Any, digits: int, factor: float = 1) -> Any:
     """A value as JSON has it: rounded, whole where nothing is behind the point, None where it is missing."""
     if value is None or value is pd.NA or isinstance(value, str):
@@ -132,11 +130,6 @@ def plain(value: Any, digits: int, factor: float = 1) -> Any:
     return int(rounded) if digits == 0 or rounded == int(rounded) else rounded
 
 
-def is_shown(value: object) -> bool:
-    """Whether a measure is a single number or word."""
-    return bool(value) if isinstance(value, str) else isinstance(value, int | float) and math.isfinite(value)
-
-
 def coded(values: list[Any]) -> dict[str, Any]:
     """A column as its different values and, for each row, which of them; as it is where most differ."""
     different = list(dict.fromkeys(values))
@@ -144,11 +137,6 @@ def coded(values: list[Any]) -> dict[str, Any]:
         return {"values": values}
     place = {value: i for i, value in enumerate(different)}
     return {"different": different, "codes": [place[value] for value in values]}
-
-
-def in_script(text: str) -> str:
-    """JSON that cannot end the script element it stands in."""
-    return text.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
 
 
 @cache

@@ -1,18 +1,47 @@
-"""FIGURES and TABLES of the page that sets all approaches side by side. Each takes the frame of `networks`."""
+"""What none of the papers has: all their approaches side by side, on the same data.
 
+An approach is what a reader chooses between: replace a block, build a pyramid, prune, share weights, distil. Each
+network has one accuracy (after the last epoch: none of them was chosen on the test images) and four sizes: weights
+that are not zero, multiply-adds, bytes on disk, measured time for one image. It is compared with the network it came
+from, of the same seed.
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import pandas as pd
 
+from netpress import papers
 from netpress.data.registry import titles
-from netpress.papers import paper, printed
-from netpress.papers.paper import UNCOMPRESSED
-from netpress.papers.together import SIZES, same_images
+from netpress.papers import printed, speed
+from netpress.papers.paper import (
+    BLOCK,
+    DIRECT,
+    DISTILLED,
+    INTEGERS,
+    PRUNED,
+    PYRAMID,
+    SHARED,
+    SMALL,
+    UNCOMPRESSED,
+)  # fmt: skip
 from netpress.report.estimates import interval
 from netpress.report.figures import Encoding, Figure, Words, curves, dumbbells, pareto
 from netpress.report.frames import finished, ordered
 from netpress.report.tables import RUNS, Table, listing, number, run_names
+from netpress.runs import records
+from netpress.runs.run import Run
 
+COMMON = ("cifar10", "digits")  # the data sets that most papers are run on
+FORMS = ("dense32", "sparse32", "shared", "shared+huffman")  # of storage; the smallest that was written counts
+FLOAT = 4  # bytes of a weight in a file without tricks
+SIZES = {
+    "parameters": "weights that are not zero",
+    "multiply_adds": "multiply-adds of an image",
+    "bytes": "bytes on disk",
+    "latency": "time for one image, ms",
+}
 FLOOR = -15.0  # points: networks that lose more are not drawn
 ROUNDED = 1e-9  # points: what adding up may make of a whole one
 ALLOWED = (1.0, 2.0, 5.0)  # points that one may be ready to lose
@@ -24,21 +53,100 @@ GAIN = {
 }
 # what a reader chooses between, in one or two words, and the approaches that it covers
 METHODS = {
-    "one block out": (paper.BLOCK,),
-    "shallower": (paper.PYRAMID, paper.DIRECT),
-    "pruned": (paper.PRUNED,),
-    "fewer bits": (paper.SHARED, paper.INTEGERS),
-    "small, alone": (paper.SMALL,),
-    "small, taught": (paper.DISTILLED,),
+    "one block out": (BLOCK,),
+    "shallower": (PYRAMID, DIRECT),
+    "pruned": (PRUNED,),
+    "fewer bits": (SHARED, INTEGERS),
+    "small, alone": (SMALL,),
+    "small, taught": (DISTILLED,),
 }
+
+
+def approach(run: Run) -> str:
+    """The approach by which a run's network was made small; "" for what is a step or a repetition."""
+    return papers.get(run.paper).approach(run)
+
+
+def order() -> tuple[str, ...]:
+    """Every approach once, in the order in which the papers have them."""
+    return tuple(dict.fromkeys(name for paper in papers.PAPERS for name in papers.get(paper).approaches))
+
+
+def common(editions: Mapping[str, str]) -> str:
+    """The data set on which most of the papers are run in these editions."""
+    used = [{run.dataset for run in papers.shown(paper, edition)} for paper, edition in editions.items()]
+    return max(COMMON, key=lambda dataset: sum(dataset in datasets for datasets in used))
+
+
+def networks(editions: Mapping[str, str], dataset: str = "") -> pd.DataFrame:
+    """One row a finished run on the data set (the common one where none is named) that stands for an approach.
+
+    Columns: paper, edition, approach, network, name (of the run), origin (the network it came from), seed, images,
+    accuracy (after the last epoch, 0..1), parameters (not zero), multiply_adds, bytes, latency (ms); `times_` before a
+    size: how many times smaller than the origin; against_own: points above (negative: below) the origin.
+    """
+    name = dataset or common(editions)
+    rows: list[dict[str, Any]] = []
+    for paper, edition in editions.items():
+        runs = tuple(run for run in papers.shown(paper, edition) if run.dataset == name and approach(run))
+        times = speed.latencies(paper, edition)
+        for run, record in records.fresh(runs, edition).items():
+            rows += rows_of(run, record, times) if record["status"] == "done" else []
+    columns = ["paper", "edition", "approach", "network", "name", "origin", "seed", "images", "accuracy", *SIZES]
+    frame = pd.DataFrame(rows, columns=columns)
+    return against_own(frame).sort_values("approach", key=lambda held: held.map(order().index), kind="stable")
+
+
+def against_own(frame: pd.DataFrame) -> pd.DataFrame:
+    """The frame with `times_` each size and `against_own`. What began from nothing is compared with the largest
+    uncompressed network of its paper and seed; an uncompressed network that is smaller than that one counts as small
+    from the start."""
+    whole = frame[frame["approach"] == UNCOMPRESSED].sort_values("parameters", kind="stable")
+    largest = (
+        whole.drop_duplicates(["paper", "seed"], keep="last").set_index(["paper", "seed"])["name"].rename("largest")
+    )
+    joined = frame.join(largest, on=["paper", "seed"])
+    origin = frame["origin"].where(frame["origin"] != "", joined["largest"])
+    small = (frame["approach"] == UNCOMPRESSED) & (frame["name"] != origin)
+    frame = frame.assign(origin=origin, approach=frame["approach"].mask(small, SMALL))
+    own = whole.drop_duplicates("name").set_index("name")[["accuracy", *SIZES]].astype("float64")
+    theirs = own.reindex(origin).set_axis(frame.index)
+    times = {f"times_{size}": theirs[size] / frame[size].astype("float64") for size in SIZES}
+    return frame.assign(**times, against_own=100 * (frame["accuracy"].astype("float64") - theirs["accuracy"]))
+
+
+def rows_of(run: Run, record: records.Record, times: Mapping[tuple, float]) -> list[dict[str, Any]]:
+    """The rows of a run: its network, and where it was also run in 8-bit integers that one."""
+    measures, first = record.get("measures", {}), run
+    while first.needs:
+        first = first.needs[0][1]
+    written = [measures[f"bytes_{form}"] for form in FORMS if measures.get(f"bytes_{form}")]
+    row = {
+        "paper": run.paper, "edition": record["edition"], "approach": approach(run),
+        "network": papers.get(run.paper).called(run), "name": run.name, "origin": "" if first is run else first.name,
+        "seed": run.seed, "images": run.images,
+        "accuracy": record["last"], "parameters": record["parameters"] * (1 - measures.get("sparsity", 0.0)),
+        "multiply_adds": record["multiply_adds"], "bytes": min(written, default=FLOAT * record["parameters"]),
+        "latency": times.get(speed.key(run)),
+    }  # fmt: skip
+    if not measures.get("int8_accuracy"):
+        return [row]
+    integers = {
+        "approach": INTEGERS, "network": f"{row['network']}, int8", "origin": row["origin"] or run.name,
+        "accuracy": measures["int8_accuracy"], "bytes": measures["bytes_int8"], "latency": None,
+    }  # fmt: skip
+    return [row, row | integers]
+
+
+# Figures and tables: each takes the frame of `networks` --------------------------------------------------------------
 
 
 def points(networks: pd.DataFrame) -> pd.DataFrame:
     """One row a compressed network: means over seeds, its method, and `n`; only those that saw the same training
     images."""
     method = {approach: name for name, approaches in METHODS.items() for approach in approaches}
-    frame = same_images(networks)
-    frame = frame[frame["approach"] != UNCOMPRESSED]
+    counts = networks["images"].fillna(0)  # of training images: those that saw as many as most did
+    frame = networks[(networks["approach"] != UNCOMPRESSED) & counts.isin(counts.mode().head(1))]
     frame = frame.assign(method=frame["approach"].map(method)).dropna(subset=["method", "against_own"])
     keys, values = ["method", "network"], ["accuracy", "against_own", *(f"times_{size}" for size in SIZES)]
     means = frame.astype(dict.fromkeys(values, "float64")).groupby(keys, sort=False)[values].mean().reset_index()
@@ -64,6 +172,8 @@ def tradeoff(networks: pd.DataFrame, size: str = "bytes") -> Figure:
     drawn = chosen[chosen["against_own"] >= FLOOR].assign(seed=0, status="done", name="")
     top = largest(chosen, 1.0)
     across = f"times {GAIN[size]}"
+    least, most = (int(drawn["n"].min()), int(drawn["n"].max())) if len(drawn) else (0, 0)
+    over = "one run" if most <= 1 else f"{most} runs" if least == most else f"{least} to {most} runs"
     made = curves(
         drawn,
         Encoding("times", "against_own", series="method", label="network", all_series=tuple(METHODS)),
@@ -74,7 +184,7 @@ def tradeoff(networks: pd.DataFrame, size: str = "bytes") -> Figure:
             ),
             caption=(
                 f"Each against the network it came from, of the same seed: {SIZES[size]}. Shown are the networks "
-                f"that no other of their method beats, means over {runs_text(drawn)}; what loses more than "
+                f"that no other of their method beats, means over {over}; what loses more than "
                 f"{-FLOOR:.0f} points is left out."
             ),
             x=across,
@@ -94,13 +204,8 @@ def tradeoff(networks: pd.DataFrame, size: str = "bytes") -> Figure:
         height=360,
     )
     columns = ["method", "network", "times", "against_own", "accuracy", "n", "runs"]
-    return Figure(made.words, chosen[columns].rename(columns={"times": across}).reset_index(drop=True), made.panels)
-
-
-def runs_text(drawn: pd.DataFrame) -> str:
-    """Over how many runs points are averaged: one a seed, and those of two papers where both train the network."""
-    least, most = (int(drawn["n"].min()), int(drawn["n"].max())) if len(drawn) else (0, 0)
-    return ("one run" if most <= 1 else f"{most} runs") if least == most else f"{least} to {most} runs"
+    data = chosen[columns].rename(columns={"times": across}).reset_index(drop=True)
+    return replace(made, data=data, key=(), note="")
 
 
 def table_allowed(networks: pd.DataFrame) -> Table:
@@ -171,7 +276,7 @@ def figure_parents(runs: pd.DataFrame) -> Figure:
             measure="Test accuracy in % of uncompressed networks",
         ),
     )
-    return Figure(made.words, made.data, made.panels, made.key)
+    return replace(made, note="")
 
 
 def table_parents(runs: pd.DataFrame) -> Table:
