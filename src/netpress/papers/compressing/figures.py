@@ -495,7 +495,7 @@ def storage(runs: pd.DataFrame) -> Table:
         {"stored as": name, "network": network} | weight(rows_where(group, where), column, whole)
         for network, group in of_networks(runs).groupby("network", sort=False)
         for whole in [rows_where(group, pruning.PARENT)["measures.bytes_dense32"].astype("float64").mean()]
-        for name, where, column in stored_forms()
+        for name, where, column in STORED
     ]
     return listing(
         [row for row in found if len(row) > 2],
@@ -505,20 +505,18 @@ def storage(runs: pd.DataFrame) -> Table:
     )
 
 
-def stored_forms() -> tuple[tuple[str, Where, str], ...]:
-    """name, which networks, column of the bytes."""
-    tuned: Kind = {"role": "shared", "bits": FEW, "finish": "tuned"}
-    base, cut = (tuned | {"base": base} for base in (pruning.DENSE, pruning.CUT))
-    return (
-        ("32-bit floats", pruning.PARENT, "dense32"),
-        ("8-bit integers", pruning.PARENT, "int8"),
-        (f"{FEW}-bit shared weights", base, "shared"),
-        (f"{FEW}-bit shared weights, Huffman", base, "shared+huffman"),
-        (f"pruned {pruning.PRINTED}x, 32-bit floats", pruning.AT_PRINTED, "sparse32"),
-        (f"pruned {pruning.PRINTED}x, 8-bit integers", pruning.AT_PRINTED, "int8"),
-        (f"pruned {pruning.PRINTED}x, {FEW}-bit shared weights", cut, "shared"),
-        (f"pruned {pruning.PRINTED}x, {FEW}-bit shared weights, Huffman", cut, "shared+huffman"),
-    )
+TUNED: Kind = {"role": "shared", "bits": FEW, "finish": "tuned"}
+# name, which networks, column of the bytes
+STORED: tuple[tuple[str, Where, str], ...] = (
+    ("32-bit floats", pruning.PARENT, "dense32"),
+    ("8-bit integers", pruning.PARENT, "int8"),
+    (f"{FEW}-bit shared weights", TUNED | {"base": pruning.DENSE}, "shared"),
+    (f"{FEW}-bit shared weights, Huffman", TUNED | {"base": pruning.DENSE}, "shared+huffman"),
+    (f"pruned {pruning.PRINTED}x, 32-bit floats", pruning.AT_PRINTED, "sparse32"),
+    (f"pruned {pruning.PRINTED}x, 8-bit integers", pruning.AT_PRINTED, "int8"),
+    (f"pruned {pruning.PRINTED}x, {FEW}-bit shared weights", TUNED | {"base": pruning.CUT}, "shared"),
+    (f"pruned {pruning.PRINTED}x, {FEW}-bit shared weights, Huffman", TUNED | {"base": pruning.CUT}, "shared+huffman"),
+)
 
 
 def weight(rows: pd.DataFrame, form: str, whole: float) -> dict:
