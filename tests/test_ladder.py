@@ -53,7 +53,7 @@ def test_points_follow_the_records(results, monkeypatch):
     assert len(rungs) == 4 * 3 * 3 * 2
     own = rungs[(rungs["block"] == "block1") & (rungs["regime"] == "frozen")]
     assert own.groupby("images")["over_parent"].mean().round(6).to_dict() == {k: -v for k, v in base.items()}
-    few, many, less = ladder.change(rungs, "frozen")
+    few, many, less = ladder.by_size(rungs, "frozen")
     # differences 6 - 0.2, 6, 6 + 0.2: mean 6, half = 4.303 * 0.2 / sqrt(3) = 0.497
     assert [round(value.mean, 6) for value in (few, many, less)] == [9.0, 3.0, 6.0] and round(less.half, 3) == 0.497
     drawn = ladder.figure_ladder(rungs, "small")
@@ -82,4 +82,4 @@ def test_what_was_not_run_says_so(results, edition):
 
 def test_one_end_alone_says_nothing(results):
     climb(results, lambda images, run: 9000 / images, rungs=(1000, 3000))
-    assert ladder.change(ladder.frame("small"), "frozen") is None
+    assert ladder.by_size(ladder.frame("small"), "frozen") is None

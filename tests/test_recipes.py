@@ -64,7 +64,7 @@ mine = [run for run in runs if dict(run.factors)["approach"] == "attention"]
 one = next(run for run in mine if run.model == "svgg14-forward")
 sweep.ensure([one], edition, workers=1)
 from netpress.papers.pyramid import tables
-table = tables.table_1(papers.frame(runs, edition)).cells
+table = tables.printed_beside(papers.frame(runs, edition), 1).cells
 print(json.dumps({
     "models": sorted({run.model for run in mine}),
     "approach": papers.get("pyramid").approach(one), "state": records.state(one, edition),
