@@ -13,9 +13,8 @@ from netpress import benchmarks, env, nets, papers
 from netpress.benchmarks import arms, remade, results, step
 from netpress.errors import UserError
 from netpress.runs import records
-from netpress.training.cache import Cache
 from netpress.training.compute import ComputeConfig, choose, plain
-from netpress.training.feed import Feed
+from netpress.training.feed import Cache, Feed
 from netpress.training.loop import train
 from netpress.training.stage import Stage
 

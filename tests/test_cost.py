@@ -72,14 +72,6 @@ def test_what_runs_share_is_counted_once() -> None:
     assert found[runs[1]] == pytest.approx((cost.work(runs[1]) - shared) / cost.NOMINAL)
 
 
-def test_a_teacher_answers_the_same_images_once() -> None:
-    runs = papers.matching(papers.grid("compressing", "demo"), "*cnn-16-32-distilled-t[28]-a0.9-s0")
-    found = cost.estimates(runs, {"": cost.NOMINAL})
-    teacher = sum(work for work, _ in cost.blocks(*NETWORK_OF_TABLE_ONE).values()) * data.count("digits", "train")
-    assert len(runs) == 2
-    assert found[runs[0]] - found[runs[1]] == pytest.approx(teacher / cost.NOMINAL)
-
-
 def test_a_network_costs_what_its_own_records_say(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Two kinds of networks were trained, one at twice and one at half the nominal rate; a third takes the median."""
     monkeypatch.setenv("NETPRESS_RESULTS", str(tmp_path))

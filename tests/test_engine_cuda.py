@@ -20,10 +20,9 @@ from netpress.nets import build
 from netpress.nets.network import Network
 from netpress.runs import records, sweep
 from netpress.training import compute
-from netpress.training.cache import Cache
 from netpress.training.capture import Captured, fastest_convolutions
 from netpress.training.compute import ComputeConfig, choose
-from netpress.training.feed import Batch, Feed, TrainTestData
+from netpress.training.feed import Batch, Cache, Feed, TrainTestData
 from netpress.training.loop import learning_rates, make_optimiser, set_modes, step_of, thaw, train
 from netpress.training.stage import Stage
 

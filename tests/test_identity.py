@@ -9,7 +9,7 @@ import pytest
 from netpress import data, papers
 from netpress.compress import edits
 from netpress.runs import identity, measures
-from netpress.runs.identity import KEYS, Key, Keys, hashed, written
+from netpress.runs.identity import KEYS, Key, Keys, as_json
 from netpress.runs.run import Run, described, fingerprint, version
 from netpress.training.stage import Stage
 
@@ -67,7 +67,7 @@ def test_renaming_a_class_and_a_field_changes_nothing(monkeypatch: pytest.Monkey
     monkeypatch.setitem(KEYS, "Phase", Keys("Stage", keys))
     renamed = phase(**{new_name(f.name): getattr(STAGE, f.name) for f in fields(STAGE)})
     assert renamed.rounds == 4
-    assert hashed(renamed) == hashed(STAGE) and written(renamed) == written(STAGE)
+    assert as_json(renamed, hashing=True) == as_json(STAGE, hashing=True) and as_json(renamed) == as_json(STAGE)
 
 
 def new_name(name: str) -> str:
@@ -82,30 +82,32 @@ def test_another_default_changes_no_fingerprint(monkeypatch: pytest.MonkeyPatch)
         role: str = "teacher"
 
     Inherit.__module__ = "netpress.compress.edits"
-    assert hashed(Inherit("parent")) == hashed(edits.Inherit("parent")) == {"is": "Inherit"}
-    assert hashed(Inherit()) == {"is": "Inherit", "role": "teacher"}
+    assert (
+        as_json(Inherit("parent"), hashing=True) == as_json(edits.Inherit("parent"), hashing=True) == {"is": "Inherit"}
+    )
+    assert as_json(Inherit(), hashing=True) == {"is": "Inherit", "role": "teacher"}
 
 
 def test_a_setting_that_came_later_leaves_old_records_as_they_were(monkeypatch: pytest.MonkeyPatch) -> None:
     entry = Keys("Inherit", {"role": Key("role", "parent", later=True)})
     monkeypatch.setitem(KEYS, "Inherit", entry)
-    assert written(edits.Inherit()) == {"is": "Inherit"}
-    assert written(edits.Inherit("teacher")) == {"is": "Inherit", "role": "teacher"}
+    assert as_json(edits.Inherit()) == {"is": "Inherit"}
+    assert as_json(edits.Inherit("teacher")) == {"is": "Inherit", "role": "teacher"}
 
 
 def test_momentum_came_later_and_changes_no_record_of_before() -> None:
-    assert "momentum" not in hashed(STAGE) and "momentum" not in written(STAGE)
+    assert "momentum" not in as_json(STAGE, hashing=True) and "momentum" not in as_json(STAGE)
     other = replace(STAGE, momentum=0.5)
-    assert hashed(other)["momentum"] == written(other)["momentum"] == 0.5
+    assert as_json(other, hashing=True)["momentum"] == as_json(other)["momentum"] == 0.5
 
 
 def test_a_class_without_keys_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delitem(KEYS, "Inherit")
     with pytest.raises(LookupError, match=r"Inherit.*runs/identity\.py"):
-        hashed(edits.Inherit())
+        as_json(edits.Inherit(), hashing=True)
     monkeypatch.setitem(KEYS, "Inherit", Keys("Inherit", {}))
     with pytest.raises(LookupError, match=r"runs/identity\.py"):
-        written(edits.Inherit())
+        as_json(edits.Inherit())
 
 
 def test_a_class_of_a_reader_goes_by_its_own_names() -> None:
@@ -114,8 +116,8 @@ def test_a_class_of_a_reader_goes_by_its_own_names() -> None:
         block: str
         times: int = 1
 
-    assert hashed(Shuffle("block1")) == {"is": "Shuffle", "block": "block1"}
-    assert written(Shuffle("block1")) == {"is": "Shuffle", "block": "block1", "times": 1}
+    assert as_json(Shuffle("block1"), hashing=True) == {"is": "Shuffle", "block": "block1"}
+    assert as_json(Shuffle("block1")) == {"is": "Shuffle", "block": "block1", "times": 1}
 
 
 @pytest.mark.parametrize("paper", ["triage", "pyramid", "compressing"])

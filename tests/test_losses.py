@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from netpress.errors import UserError
-from netpress.training import losses, objectives
+from netpress.training import losses
 from netpress.training.stage import Stage
 
 N, CLASSES = 5, 4
@@ -189,12 +189,6 @@ def test_a_certain_teacher_gives_no_nan() -> None:
     assert torch.isfinite(student.grad).all()  # type: ignore[arg-type]
 
 
-def test_top1_agreement() -> None:
-    student = torch.tensor([[1.0, 0.0], [0.0, 1.0], [2.0, 1.0], [0.0, 3.0]])
-    teacher = torch.tensor([[5.0, 0.0], [1.0, 0.0], [0.5, 0.1], [0.0, 0.1]])
-    assert losses.top1_agreement(student, teacher).item() == 0.75
-
-
 LOSSES = {
     "squared_l2": lambda a, b: losses.squared_l2(a, b),
     "hint": lambda a, b: losses.hint(a, b),
@@ -231,8 +225,8 @@ def test_gradients(name: str) -> None:
 
 def test_a_stage_knows_whether_its_loss_sees_the_logits() -> None:
     """By name, without torch; here by what the student's side of every loss is."""
-    found = {name: objective.student is objectives.logits for name, objective in objectives.OBJECTIVES.items()}
-    assert found == {name: Stage("any", loss=name).sees_logits for name in objectives.OBJECTIVES}
+    found = {name: objective.side is losses.logits_from for name, objective in losses.OBJECTIVES.items()}
+    assert found == {name: Stage("any", loss=name).sees_logits for name in losses.OBJECTIVES}
 
 
 def test_sides_of_other_shapes_are_refused() -> None:
@@ -246,7 +240,6 @@ def test_sides_of_other_shapes_are_refused() -> None:
     for refused in (
         lambda: losses.soft_targets(ten, one, 4.0),
         lambda: losses.function_matching(ten, one),
-        lambda: losses.top1_agreement(ten, one),
         lambda: losses.distillation(ten, one, labels, 4.0, 0.5),
         lambda: losses.labels_and_soft_targets(ten, one, labels, 4.0, 0.5),
     ):

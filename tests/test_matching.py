@@ -12,9 +12,8 @@ def seen_by_both(stage, caching: bool):
     from netpress import data, nets
     from netpress.data.views import normalise_of
     from netpress.seeds import generator
-    from netpress.training.cache import Cache
     from netpress.training.compute import ComputeConfig
-    from netpress.training.feed import Feed, TrainTestData
+    from netpress.training.feed import Cache, Feed, TrainTestData
 
     images = data.load("digits", "train", images=128, px=16)
     train_test = TrainTestData(images, images, normalise_of(images))
@@ -60,9 +59,8 @@ def test_a_fixed_teacher_is_the_worse_variant() -> None:
     from netpress import data, nets, seeds
     from netpress.data.views import VIEWS, normalise_of
     from netpress.training import loop, losses
-    from netpress.training.cache import Cache
     from netpress.training.compute import ComputeConfig
-    from netpress.training.feed import Feed, TrainTestData
+    from netpress.training.feed import Cache, Feed, TrainTestData
     from netpress.training.stage import Stage
 
     train, test = (data.load("digits", split, px=16) for split in ("train", "test"))

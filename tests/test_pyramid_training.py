@@ -12,11 +12,10 @@ from netpress import data, nets
 from netpress.data.views import normalise_of
 from netpress.runs.run import Run
 from netpress.seeds import seed_of
-from netpress.training.cache import Cache
 from netpress.training.compute import ComputeConfig, plain
-from netpress.training.feed import Feed, TrainTestData
+from netpress.training.feed import Cache, Feed, TrainTestData
 from netpress.training.loop import train
-from netpress.training.objectives import OBJECTIVES
+from netpress.training.losses import OBJECTIVES
 from netpress.training.stage import Stage
 
 ABOVE = {model: above for models in (FORWARD, BACKWARD) for above, model in pairwise(("vgg19", *models))}
@@ -131,8 +130,7 @@ def test_losses_at_the_replaced_set(model: str) -> None:
 
     def found(loss: str) -> float:
         terms, objective = Stage("imitate", loss=loss, at=name), OBJECTIVES[loss]
-        assert objective.target is not None
-        sides = objective.student(student, "C1", terms)(x), objective.target(teacher, terms)(x)  # type: ignore[arg-type]
+        sides = objective.side(student, "C1", terms)(x), objective.side(teacher, "C1", terms)(x)  # type: ignore[arg-type]
         return objective.loss(*sides, y, terms).item()
 
     if name == "head":
@@ -149,8 +147,7 @@ def test_gram_direct_is_the_sum_over_all_sets() -> None:
     student, teacher = tiny("svgg8-forward", 1), tiny("vgg19", 2)
     x, y = torch.randn(2, 3, 32, 32, dtype=torch.float64), torch.tensor([0, 1])
     terms, objective = Stage("imitate", loss="all-grams"), OBJECTIVES["all-grams"]
-    assert objective.target is not None
-    sides = objective.student(student, "C1", terms)(x), objective.target(teacher, terms)(x)  # type: ignore[arg-type]
+    sides = objective.side(student, "C1", terms)(x), objective.side(teacher, "C1", terms)(x)  # type: ignore[arg-type]
     expected = sum(
         literal_distance(literal_gram(*ends(student, name, x)), literal_gram(*ends(teacher, name, x)))
         for name in ("C1", "C2", "C3", "C4")
@@ -160,6 +157,6 @@ def test_gram_direct_is_the_sum_over_all_sets() -> None:
 
 def test_gram_direct_passes_each_layer_once() -> None:
     student = tiny("svgg8-forward", 1).train()
-    OBJECTIVES["all-grams"].student(student, "C1", Stage("imitate"))(torch.randn(2, 3, 32, 32).double())  # type: ignore[arg-type]
+    OBJECTIVES["all-grams"].side(student, "C1", Stage("imitate"))(torch.randn(2, 3, 32, 32).double())  # type: ignore[arg-type]
     norms = [layer for layer in student.modules() if isinstance(layer, nn.BatchNorm2d)]
     assert [int(norm.num_batches_tracked) for norm in norms] == [1] * 7  # type: ignore[arg-type]

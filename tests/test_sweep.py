@@ -148,7 +148,7 @@ def test_layers_that_are_pruned_away_are_told(folder: Path) -> None:
         "head.fc",
     }
     assert "empty_layers" not in (records.read(file_of(parent())) or {})
-    assert any("no weight is left in" in note for outcome in summary.outcomes for note in outcome.notes)
+    assert any("no weight is left in" in outcome.note for outcome in summary.outcomes)
 
 
 # --- before any work

@@ -12,9 +12,8 @@ from netpress.benchmarks import results
 from netpress.data import Images
 from netpress.data.views import normalise_of
 from netpress.nets.describe import describe
-from netpress.training.cache import Cache
 from netpress.training.compute import ComputeConfig, choose
-from netpress.training.feed import Feed, TrainTestData
+from netpress.training.feed import Cache, Feed, TrainTestData
 from netpress.training.loop import make_optimiser, set_modes, step_of, thaw
 from netpress.training.stage import Stage
 

@@ -4,7 +4,7 @@ Seconds are those of one core, or of the device that `NETPRESS_DEVICE` names.
 """
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from functools import cache
 from pathlib import Path
@@ -83,13 +83,8 @@ def teacher_work(run: Run, stage: Stage) -> int:
     """Multiply-adds of the teacher's answers: once, or in every epoch where what it sees changes."""
     if not stage.teacher:
         return 0
-    times = 1 if answers_once(stage) else stage.epochs
+    times = 1 if (stage.teacher_view or stage.view) == FIXED else stage.epochs
     return sum(sizes_of(dict(run.needs)[stage.teacher]).values()) * images_of(run)[0] * times
-
-
-def answers_once(stage: Stage) -> bool:
-    """Whether a teacher answers only once, as its images look the same in every epoch."""
-    return (stage.teacher_view or stage.view) == FIXED
 
 
 def work(run: Run) -> int:
@@ -98,26 +93,15 @@ def work(run: Run) -> int:
 
 
 def works(runs: Sequence[Run]) -> dict[Run, int]:
-    """Multiply-adds of each run, less what an earlier one leaves for it: a shared beginning, or a teacher's answers."""
-    seen: set[str] = set()
-    found = {}
+    """Multiply-adds of each run; a beginning that runs share is counted for the first of them."""
+    seen, found = set[str](), dict.fromkeys(runs, 0)
     for run in runs:
-        left = dict(left_behind(run))
-        found[run] = work(run) - sum(done for key, done in left.items() if key in seen)
-        seen |= left.keys()
+        for n, step in enumerate(run.steps, 1):
+            key = fingerprint(run, n) if isinstance(step, Stage) and step.shared else ""
+            if isinstance(step, Stage) and key not in seen:
+                found[run] += stage_work(run, step)
+            seen |= {key} - {""}
     return found
-
-
-def left_behind(run: Run) -> Iterator[tuple[str, int]]:
-    """What later runs need not compute again: (key, multiply-adds) each."""
-    for n, step in enumerate(run.steps, 1):
-        if not isinstance(step, Stage):
-            continue
-        if step.shared:
-            yield fingerprint(run, n), stage_work(run, step)
-        elif step.teacher and answers_once(step):
-            teacher = dict(run.needs)[step.teacher]
-            yield f"{teacher.fingerprint} {step.loss} {step.at}", teacher_work(run, step)
 
 
 # --- seconds that runs will take
@@ -185,13 +169,8 @@ def spent(spells: Iterable[Spell]) -> dict[tuple[str, str], float]:
 def on_the_clock(spells: Iterable[Spell]) -> float:
     """Seconds in which at least one of the runs was under way."""
     total, until = 0.0, float("-inf")
-    for begin, end in sorted(map(when, spells)):
+    ends = [(datetime.fromisoformat(spell.end).timestamp(), spell.seconds) for spell in spells]
+    for begin, end in sorted((end - seconds, end) for end, seconds in ends):
         total += max(0.0, end - max(begin, until))
         until = max(until, end)
     return total
-
-
-def when(spell: Spell) -> tuple[float, float]:
-    """Begin and end, in seconds since 1970."""
-    end = datetime.fromisoformat(spell.end).timestamp()
-    return end - spell.seconds, end

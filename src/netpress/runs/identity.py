@@ -97,20 +97,15 @@ def keys_of(value: Any) -> Keys:
     return found
 
 
-def hashed(value: object) -> Any:
-    """What the fingerprint says of a step, as plain JSON."""
-    if is_dataclass(value) and not isinstance(value, type):
-        keys = keys_of(value)
-        pairs = [(keys.fields[one.name], getattr(value, one.name)) for one in fields(value)]
-        return {"is": keys.name} | {key.name: hashed(held) for key, held in pairs if held != key.unless}
-    return [hashed(item) for item in value] if isinstance(value, tuple | list) else value
-
-
-def written(value: object) -> Any:
-    """What a record says of a step or a measure, as plain JSON."""
-    if is_dataclass(value) and not isinstance(value, type):
-        keys = keys_of(value)
-        pairs = [(keys.fields[one.name], getattr(value, one.name)) for one in fields(value)]
-        kept = {key.name: written(held) for key, held in pairs if not (key.later and held == key.unless)}
-        return {"is": keys.name} | kept | keys.dropped
-    return [written(item) for item in value] if isinstance(value, tuple | list) else value
+def as_json(value: object, hashing: bool = False) -> Any:
+    """A step or a measure as plain JSON, as records say it; as the fingerprint does, with `hashing`."""
+    if isinstance(value, tuple | list):
+        return [as_json(item, hashing) for item in value]
+    if not is_dataclass(value) or isinstance(value, type):
+        return value
+    keys, found = keys_of(value), dict[str, Any]()
+    for one in fields(value):
+        key, held = keys.fields[one.name], getattr(value, one.name)
+        if held != key.unless or not (hashing or key.later):
+            found[key.name] = as_json(held, hashing)
+    return {"is": keys.name} | found | ({} if hashing else keys.dropped)

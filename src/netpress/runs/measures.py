@@ -45,12 +45,12 @@ class Similarity:
 
         from netpress.compress.initialise import glorot
         from netpress.nets.vgg import conv_layers
-        from netpress.training.similarity import centred_kernel, cka_of_kernels, matched_cosine
+        from netpress.training.evaluate import cka, matched_cosine
 
         parent, images = trained.needs[self.role], trained.train_test.test
         x = trained.config.place(trained.train_test.normalise(images.x[:COMPARED_IMAGES]))
         with torch.no_grad():
-            kernels = [centred_kernel(n.eval().upto(self.block)(x)) for n in (trained.network, parent)]
+            outputs = [n.eval().upto(self.block)(x) for n in (trained.network, parent)]
         theirs = conv_layers(parent[self.block])[0].conv.weight
         own = conv_layers(trained.network[self.block])[0].conv.weight
         untrained = deepcopy(trained.network[self.block])
@@ -61,7 +61,7 @@ class Similarity:
         return {
             "filter_cosine": round(matched_cosine(own, theirs), 5),
             "filter_cosine_untrained": round(matched_cosine(fresh, theirs), 5),
-            "cka": round(cka_of_kernels(*kernels), 5),
+            "cka": round(cka(*outputs), 5),
         }
 
 
@@ -85,7 +85,7 @@ class Agreement:
             for network in (trained.network, trained.needs[self.role])
         )
         return {
-            "agreement": losses.top1_agreement(own, other).item(),
+            "agreement": (own.argmax(1) == other.argmax(1)).float().mean().item(),
             "divergence": round(losses.function_matching(own, other).item(), 6),
             "train_accuracy": accuracy(trained.network, train_test.train, train_test.normalise, config),
         }

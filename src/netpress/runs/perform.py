@@ -4,7 +4,6 @@ import gc
 import re
 import resource
 import sys
-import tempfile
 import time
 import traceback
 from collections.abc import Callable
@@ -15,7 +14,6 @@ from typing import Any
 
 import torch
 
-import netpress
 from netpress import data, env, nets
 from netpress.data.views import normalise_of
 from netpress.errors import CannotWrite, UserError, is_out_of_memory, refused
@@ -24,11 +22,10 @@ from netpress.nets.network import Network
 from netpress.runs import records
 from netpress.runs.run import Run, fingerprint
 from netpress.runs.store import MissingWeights, WeightStore
-from netpress.training.cache import Cache
 from netpress.training.checkpoint import CheckpointFile, capture
 from netpress.training.compute import ComputeConfig, choose
 from netpress.training.evaluate import accuracy
-from netpress.training.feed import Feed, TrainTestData
+from netpress.training.feed import Cache, Feed, TrainTestData
 from netpress.training.loop import Diverged, TrainState, train
 from netpress.training.stage import Stage
 
@@ -69,7 +66,7 @@ class Workspace:
     """
 
     def __init__(self, config: ComputeConfig, store: WeightStore, checkpoints: Path | None = None):
-        self.config, self.store, self.checkpoint_folder = config, store, checkpoints
+        self.config, self.store, self.checkpoints = config, store, checkpoints
         self.cache = Cache(config.cache_bytes)
         self.loaded: dict[tuple, TrainTestData] = {}
         self.networks: dict[str, Network] = {}
@@ -89,12 +86,10 @@ class Workspace:
             learn, judge = ("train", "test") if run.judged_on == "test" else ("fit", "validation")
             images = data.load(run.dataset, learn, images=run.images, px=run.px)
             test = data.load(run.dataset, judge, px=run.px)
-            self.loaded = {key: TrainTestData(self.there(images), self.there(test), normalise_of(images))}
+            device = self.config.device
+            there = [replace(part, x=part.x.to(device), y=part.y.to(device)) for part in (images, test)]
+            self.loaded = {key: TrainTestData(*there, normalise_of(images))}
         return self.loaded[key]
-
-    def there(self, images: data.Images) -> data.Images:
-        """The images on the device."""
-        return replace(images, x=images.x.to(self.config.device), y=images.y.to(self.config.device))
 
     def blank(self, run: Run) -> Network:
         """The run's network with the weights that its seed draws."""
@@ -106,19 +101,11 @@ class Workspace:
         network = self.networks.pop(run.fingerprint, None)
         if network is None:
             network = nets.outline(run.model, run.px, data.classes(run.dataset), run.width)
-            try:
-                network.load_state_dict(self.store.load(run.fingerprint)[0], assign=True)
-            except RuntimeError:  # whole, but another network's
-                self.store.set_aside(run.fingerprint)
-                raise MissingWeights(run.fingerprint) from None
+            network.load_state_dict(self.store.load(run.fingerprint)[0], assign=True)
         self.networks[run.fingerprint] = self.config.place(network)
         if len(self.networks) > LOADED:
             del self.networks[next(iter(self.networks))]
         return network.requires_grad_(False).eval()
-
-    def checkpoints(self, run: Run) -> CheckpointFile | None:
-        """A run's checkpoint."""
-        return CheckpointFile(self.checkpoint_folder, run.fingerprint) if self.checkpoint_folder else None
 
 
 def new_workspace(share: float = 1.0) -> Workspace:
@@ -148,17 +135,7 @@ def perform(run: Run, workspace: Workspace, tell: Tell = lambda _: None) -> dict
 
 def attempt(run: Run, workspace: Workspace, tell: Tell) -> dict[str, Any]:
     """What a record says of how a run ended."""
-    state = None
     try:
-        state = RunState(run, workspace, tell)
-        try:
-            return {"status": "done"} | state.finish()
-        except (UserError, MissingWeights, Diverged):
-            raise
-        except Exception as error:
-            if not state.found or not state.saved or is_out_of_memory(error):
-                raise
-        state.saved.set_aside()  # the checkpoint may be to blame: try once without it
         return {"status": "done"} | RunState(run, workspace, tell).finish()
     except (UserError, MissingWeights):
         raise
@@ -168,8 +145,7 @@ def attempt(run: Run, workspace: Workspace, tell: Tell) -> dict[str, Any]:
         if isinstance(error, OSError) and error.errno is not None:  # the machine's fault
             raise CannotWrite(refused(error, error.filename or "a file")) from error
         status = "out-of-memory" if is_out_of_memory(error) else "failed"
-        last = "".join(traceback.format_exception(error))[-2000:]  # what a reader of the record needs first
-        return {"status": status, "reason": without_paths(last)}
+        return {"status": status, "reason": reason_of(error)}
 
 
 class RunState:
@@ -186,7 +162,7 @@ class RunState:
         self.network = workspace.blank(run)
         self.history: list[dict[str, Any]] = []
         self.stages: list[dict[str, Any]] = []
-        self.saved = workspace.checkpoints(run)
+        self.saved = CheckpointFile(workspace.checkpoints, run.fingerprint) if workspace.checkpoints else None
         found = self.saved.read() if self.saved else None
         self.found = found if found and found.metadata.get("under") == self.conditions() else None
         self.reached = self.found.metadata["done"] if self.found else 0
@@ -218,11 +194,9 @@ class RunState:
         key, store = fingerprint(self.run, position + 1), self.workspace.store
         with store.lock(key):
             if found := store.find(key):
-                if shapes(self.network.state_dict()) == shapes(found[0]) and {"history", "stages"} <= found[1].keys():
-                    self.network.load_state_dict(found[0])
-                    self.history, self.stages = found[1]["history"], found[1]["stages"]
-                    return
-                store.set_aside(key)  # whole, but another network's: trained anew, as if none were there
+                self.network.load_state_dict(found[0])
+                self.history, self.stages = found[1]["history"], found[1]["stages"]
+                return
             self.train(position, stage)
             metadata = {"history": self.history, "stages": [stage | {"shared": True} for stage in self.stages]}
             store.save(key, self.network.state_dict(), metadata)
@@ -259,8 +233,7 @@ class RunState:
         self.history = self.history + rows
         timed = {"stage": stage.name, "epochs": stage.epochs, "seconds": round(seconds, 3)}
         pace = {"images_per_second": round(stage.epochs * feed.count / seconds, 1), "cached": feed.x is not None}
-        live = {"declined": feed.declined} if feed.declined else {}
-        self.stages = [*self.stages, timed | pace | live]
+        self.stages = [*self.stages, timed | pace]
 
     def conclude(self) -> dict[str, Any]:
         """Evaluate the finished network, save its weights, take the measures."""
@@ -286,11 +259,6 @@ class RunState:
         }
 
 
-def shapes(state: dict[str, torch.Tensor]) -> dict[str, torch.Size]:
-    """The shape of each tensor of a state."""
-    return {name: tensor.shape for name, tensor in state.items()}
-
-
 def accuracies(trained: FinishedRun, history: list[dict]) -> dict[str, Any]:
     """Last and best test accuracy, and the epochs of the last stage until 99 % of its best.
 
@@ -310,13 +278,12 @@ def accuracies(trained: FinishedRun, history: list[dict]) -> dict[str, Any]:
     return found | {"curve": [list(look) for look in looks]} if looks else found
 
 
-def without_paths(text: str) -> str:
-    """A text without folders of this machine: only the names of files stay."""
-    own = {Path(netpress.__file__).parent, Path(sys.prefix), Path(tempfile.gettempdir())}
-    for folder_of in (Path.home, Path.cwd):
-        with suppress(RuntimeError, OSError):  # a user without a home, a working folder that was removed
-            own.add(folder_of())
-    for folder in sorted(map(str, own), key=len, reverse=True):
-        text = text.replace(folder, "") if len(folder) > 1 else text
+def reason_of(error: Exception) -> str:
+    """Where an error came from and what it says; of files only the names, since folders are this machine's affair."""
+    frames = [
+        f"{Path(f.filename).name}, line {f.lineno}, in {f.name}" for f in traceback.extract_tb(error.__traceback__)
+    ]
+    text = traceback.format_exception_only(error)[-1].strip()[-1500:]
     text = re.sub(r"""(["'])(?:/|[A-Za-z]:\\)[^"'\n]*[/\\]""", r"\1", text)  # quoted, so perhaps with spaces
-    return re.sub(r"""(?<![\w/:.])(?:/|[A-Za-z]:\\)(?:[^\s/\\:"']+[/\\])+""", "", text)
+    text = re.sub(r"""(?<![\w/:.])(?:/|[A-Za-z]:\\)(?:[^\s/\\:"']+[/\\])+""", "", text)
+    return "\n".join([*frames[-8:], text])

@@ -9,7 +9,6 @@ import signal
 import socket
 import tempfile
 import time
-from collections import OrderedDict
 from contextlib import suppress
 from functools import cache
 from typing import TYPE_CHECKING, Any, Self
@@ -23,7 +22,6 @@ if TYPE_CHECKING:
     from netpress.runs.store import WeightStore
 
 PATIENCE = 10  # seconds in which a cluster answers
-KEPT = 32  # weights of so many runs stay in the object store for runs that need them
 QUIET = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0"}
 
 Files = dict[str, tuple[bytes, bytes]]  # what a store holds, by fingerprint: weights and the note beside them
@@ -38,7 +36,7 @@ class Remote:
     def __init__(self, store: "WeightStore", address: str, gpus_per_run: float = 0.0, cpus: int | None = None):
         self.store, self.address, self.gpus, self.cpus = store, address, gpus_per_run, cpus
         self.jobs: dict[Any, Job] = {}  # by the reference to a task's result
-        self.stored: OrderedDict[str, Any] = OrderedDict()
+        self.stored: dict[str, Any] = {}  # weights in the object store, by fingerprint
 
     def __enter__(self) -> Self:
         self.ray = connect(self.address, self.cpus)
@@ -84,10 +82,7 @@ class Remote:
         for key in wanted:  # from this machine, which outlives the others
             if key not in self.stored:
                 self.stored[key] = self.ray.put(self.store.files(key))
-            self.stored.move_to_end(key)
         self.jobs[self.task.remote(job, self.gpus, wanted, *(self.stored[key] for key in wanted))] = job
-        while len(self.stored) > KEPT:
-            self.stored.popitem(last=False)
 
     def ended(self, timeout: float) -> list[tuple[Job, Any]]:
         """What has ended."""
@@ -133,6 +128,10 @@ def connect(address: str, cpus: int | None = None) -> Any:
         if isinstance(error, SystemExit) and error.code == signal.SIGTERM:  # what its own handler makes of it
             raise Interrupted(signal.SIGTERM) from None
         reason = (str(error).splitlines() or [type(error).__name__])[0]
+        if address == "local":
+            raise UserError(
+                f"Ray does not start on this machine ({reason}): try again when it is less busy, or use --workers."
+            ) from None
         raise UserError(
             f"No Ray cluster at {address!r} ({reason}): start one with `ray start`, or use --ray local."
         ) from None
@@ -162,8 +161,8 @@ def run_there(job: Job, gpus: float, keys: list[str], *weights: tuple[bytes, byt
     own = workspace(gpus)
     own.store = store = MemoryStore(dict(zip(keys, weights, strict=True)))
     end = do(job, own, lambda progress: None)
-    if isinstance(end, dict) and (points := own.checkpoints(job.run)):
-        points.remove()
+    if isinstance(end, dict) and own.checkpoints:
+        (own.checkpoints / f"{job.key}.checkpoint").unlink(missing_ok=True)
     return end, store.made
 
 

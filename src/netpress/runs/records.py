@@ -201,18 +201,11 @@ def load(path: str | Path) -> Record:
 
 def of_run(record: Record) -> Record:
     """The record, where it is a run's. Raises Unusable for one that lacks what every run's record has."""
-    made, stages, history = record.get("made"), record.get("stages", []), record.get("history", [])
-    texts = [record.get("fingerprint"), record.get("edition")]
-    texts += [made.get(key) for key in ("kind", "device", "commit", "time")] if isinstance(made, dict) else [None]
-    numbers = [record.get("best"), record.get("last")] if record["status"] == "done" else []
-    rows = stages + history if isinstance(stages, list) and isinstance(history, list) else [None]
-    rows += [record.get("run"), record.get("measures", {})]
-    if whole := all(isinstance(row, dict) for row in rows):
-        texts += [stage.get("stage") for stage in stages]
-        numbers += [stage.get(key) for stage in stages for key in ("seconds", "images_per_second")]
-        numbers += [record[key] for key in ("parameters", "multiply_adds") if record.get(key) is not None]
-    kinds = all(isinstance(t, str) for t in texts) and all(isinstance(n, int | float) for n in numbers)
-    if not whole or not kinds:
+    number = int | float
+    kinds: dict[str, Any] = {"fingerprint": str, "edition": str, "made": dict, "run": dict}
+    kinds |= {"best": number, "last": number} if record["status"] == "done" else {}
+    kinds |= {key: kind for key, kind in {"stages": list, "history": list, "measures": dict}.items() if key in record}
+    if not all(isinstance(record.get(key), kind) for key, kind in kinds.items()):
         raise Unusable("is no run's record: it does not say what was run, where, or what came of it")
     return record
 
@@ -295,17 +288,18 @@ def frame(runs: Sequence[Run], edition: str, results: Path | None = None) -> "pd
 
     results = results or env.results_dir()
     found = fresh(runs, edition, results)
-    rows = [row_of(run, found[run]) if run in found else row_without(run, edition, results) for run in runs]
+    rows = []
+    for run in runs:
+        if run in found:
+            rows.append(row_of(run, found[run]))
+        else:
+            keys = ("paper", "dataset", "model", "method", "seed", "epochs", "name")
+            settings = {key: getattr(run, key) for key in keys} | dict(run.factors)
+            rows.append(settings | {"edition": edition, "status": state(run, edition, results)})
     named = ["paper", "dataset", "model", "method", "seed", "edition", *COLUMNS, "seconds", "images_per_second"]
     made = ["kind", "device", "commit", "time", "took"]
     columns = [*named, *made, "epochs", "curve", "final_epochs", "name", "fingerprint"]
     return pd.DataFrame(rows, columns=list(dict.fromkeys([*columns, *(key for row in rows for key in row)])))
-
-
-def row_without(run: Run, edition: str, results: Path | None) -> dict[str, Any]:
-    """The row of a run that has no fresh record."""
-    settings = {key: getattr(run, key) for key in ("paper", "dataset", "model", "method", "seed", "epochs", "name")}
-    return settings | dict(run.factors) | {"edition": edition, "status": state(run, edition, results)}
 
 
 def row_of(run: Run, record: Record) -> dict[str, Any]:

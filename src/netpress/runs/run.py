@@ -3,14 +3,14 @@
 import hashlib
 import json
 import os
-from collections.abc import Hashable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, fields, replace
-from functools import cache, cached_property, lru_cache
+from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any, Protocol
 
 from netpress import data, nets
 from netpress.errors import known
-from netpress.runs.identity import NAMES, RUN, hashed, written
+from netpress.runs.identity import NAMES, RUN, as_json
 from netpress.training.stage import Stage
 
 Factors = tuple[tuple[str, Any], ...]
@@ -111,43 +111,29 @@ def fingerprint(run: Run, steps: int | None = None) -> str:
 
     With `steps`, the fingerprint of the run's beginning: its first `steps` steps, whatever it is called.
     """
-    settings = {key: text(getattr(run, name)) for name, key in RUN.items() if steps is None or name not in NAMES}
-    settings["steps"] = f"[{', '.join(step_text(step) for step in run.steps[:steps])}]"  # type: ignore[arg-type]
-    settings["needs"] = json.dumps([[role, need.fingerprint] for role, need in run.needs])
+    settings = {key: getattr(run, name) for name, key in RUN.items() if steps is None or name not in NAMES}
     settings |= {
-        "data": text(checksum(run.dataset, os.environ.get("NETPRESS_DATA"))),
-        "version": text(version(run.model)),
+        "steps": as_json(run.steps[:steps], hashing=True),
+        "needs": [[role, need.fingerprint] for role, need in run.needs],
+        "data": checksum(run.dataset, os.environ.get("NETPRESS_DATA")),
+        "version": version(run.model),
     }
-    pairs = ", ".join(f'"{name}": {settings[name]}' for name in sorted(settings))
-    return hashlib.sha256(f"{{{pairs}}}".encode()).hexdigest()
+    return hashlib.sha256(json.dumps(settings, sort_keys=True, allow_nan=False).encode()).hexdigest()
+
+
+def version(model: str) -> int:
+    """The version of the code that trains this network."""
+    return TRAINING_VERSION + NETWORK_VERSIONS.get(nets.family_of(model), 0)
 
 
 def described(run: Run) -> dict[str, Any]:
     """All settings as a record has them, the needed runs by name and fingerprint."""
     return {
         **{key: getattr(run, name) for name, key in RUN.items()},
-        "steps": written(run.steps),
+        "steps": as_json(run.steps),
         "needs": {role: {"name": need.name, "fingerprint": need.fingerprint} for role, need in run.needs},
-        "measures": written(run.measures),
+        "measures": as_json(run.measures),
     }
-
-
-@cache
-def version(model: str) -> int:
-    """The version of the code that trains this network."""
-    return TRAINING_VERSION + NETWORK_VERSIONS.get(nets.family_of(model), 0)
-
-
-@lru_cache(maxsize=None, typed=True)
-def text(value: str | int | float | None) -> str:
-    """A setting as JSON."""
-    return json.dumps(value, allow_nan=False)
-
-
-@lru_cache(maxsize=None, typed=True)
-def step_text(step: Hashable) -> str:
-    """A step as JSON: most runs of a grid share theirs."""
-    return json.dumps(hashed(step), sort_keys=True, allow_nan=False)
 
 
 @cache

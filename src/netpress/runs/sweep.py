@@ -58,13 +58,13 @@ OWN, AT_FULL_WIDTH = 2**30, 6 * 2**30  # bytes of a process: CUDA itself, and a 
 class Job:
     """A run to do, whose record belongs at `path`.
 
-    `remake`: only its weights are missing. `stamp`: when its record was written, as of planning; None without one.
+    `remake`: only its weights are missing. `before`: the status of its record, which is to be tried again.
     """
 
     run: Run
     path: Path
     remake: bool = False
-    stamp: int | None = None
+    before: str = ""
 
     @cached_property
     def key(self) -> str:
@@ -103,7 +103,7 @@ class Died:
 class Outcome:
     """How a run ended. `earlier`: this sweep did not do it, but an earlier one or another at the same time did.
 
-    `notes`: what a user may want to change. `remade`: there is a record, only the weights were made again. `lost`: the
+    `note`: what a user may want to know. `remade`: there is a record, only the weights were made again. `lost`: the
     weights of a run that it needs were damaged, and are to be made again.
     """
 
@@ -111,7 +111,7 @@ class Outcome:
     status: str
     reason: str = ""
     earlier: bool = False
-    notes: tuple[str, ...] = ()
+    note: str = ""
     remade: bool = False
     lost: bool = False
 
@@ -289,21 +289,15 @@ def planned(runs: Iterable[Run], folder: Path, retry: tuple[str, ...] = ()) -> t
                 reason = f"{path} {trouble}: move it away and run again"
                 summary.outcomes.append(Outcome(run, records.UNREADABLE, reason, earlier=True))
             continue
-        if seen["fingerprint"] != run.fingerprint or seen["status"] in again:
-            jobs.append(Job(run, path, stamp=stamp_of(path)))
+        if seen["fingerprint"] != run.fingerprint:
+            jobs.append(Job(run, path))
+        elif seen["status"] in again:
+            jobs.append(Job(run, path, before=seen["status"]))
         elif seen["status"] == "done":
             summary.before += 1
         else:
             summary.outcomes.append(Outcome(run, seen["status"], seen.get("reason", ""), earlier=True))
     return jobs, summary
-
-
-def stamp_of(path: Path) -> int | None:
-    """When a file was written, in nanoseconds; None where there is none."""
-    try:
-        return path.stat().st_mtime_ns
-    except OSError:
-        return None
 
 
 def remade(jobs: list[Job], folder: Path, store: "WeightStore") -> list[Job]:
@@ -420,10 +414,8 @@ class Schedule:
         """The outcome of a job that another sweep has done since it was planned."""
         if job.remake:
             return Outcome(job.run, "done", earlier=True) if self.store.has(job.key) else None
-        if stamp_of(job.path) == job.stamp:
-            return None
         seen = records.read(job.path, records.of_run)
-        if seen is None or seen["fingerprint"] != job.key:
+        if seen is None or seen["fingerprint"] != job.key or seen["status"] == job.before:
             return None
         return Outcome(job.run, seen["status"], seen.get("reason", ""), earlier=True)
 
@@ -441,19 +433,9 @@ class Schedule:
             with explained(left):
                 left.unlink(missing_ok=True)
         self.locks.release(job.path)
-        return Outcome(job.run, end["status"], end.get("reason", ""), notes=notes_on(end), remade=job.remake)
-
-
-def notes_on(content: dict[str, Any]) -> tuple[str, ...]:
-    """Layers that were pruned away; what did not fit into the caches and was computed again in every epoch: slower,
-    with the same result."""
-    empty = ", ".join(content.get("empty_layers", []))
-    notes = (f"no weight is left in {empty}: it answers the same whatever it sees",) if empty else ()
-    return notes + tuple(
-        f"stage {stage['stage']}: {what} not cached: {why} (NETPRESS_CACHE_GB sets it)"
-        for stage in content.get("stages", [])
-        for what, why in stage.get("declined", {}).items()
-    )
+        empty = ", ".join(end.get("empty_layers", []))
+        note = f"no weight is left in {empty}: it answers the same whatever it sees" if empty else ""
+        return Outcome(job.run, end["status"], end.get("reason", ""), note=note, remade=job.remake)
 
 
 def progress(schedule: Schedule) -> Iterator[Outcome]:
@@ -466,8 +448,8 @@ def progress(schedule: Schedule) -> Iterator[Outcome]:
             bar.set_postfix_str(f"{outcome.run.name} {outcome.status}")
             if outcome.status != "done" and not outcome.lost:
                 bar.write(outcome.line, sys.stderr)
-            for note in outcome.notes:
-                bar.write(f"{outcome.run.name}: {note}", sys.stderr)
+            if outcome.note:
+                bar.write(f"{outcome.run.name}: {outcome.note}", sys.stderr)
             yield outcome
 
 
@@ -638,25 +620,19 @@ class Survey:
 
 
 def survey(runs: Sequence[Run], edition: str, results: Path | None = None) -> Survey:
-    """Look at all runs, needs first. Each folder is listed once, so that what is not there costs nothing."""
+    """Look at all runs, needs first."""
     folder, found = records.folder_of(edition, results), Survey({}, [], {})
-    there: dict[str, set[str]] = {}
     for run in runs:
-        name, file = run.name, records.file_of(run)
-        part, _, last = file.rpartition("/")
-        if part not in there:
-            there[part] = set(os.listdir(folder / part)) if (folder / part).is_dir() else set()  # noqa: PTH208
-        path = f"{folder}/{file}"
-        state = records.state_at(path, run.fingerprint) if last in there[part] else "missing"
-        if f"{last.removesuffix('.json')}.lock" in there[part] and is_held(Path(path).with_suffix(".lock")):
+        path = folder / records.file_of(run)
+        state = records.state_at(path, run.fingerprint)
+        bad = [need.name for _, need in run.needs if found.states.get(need.name) in BAD]
+        if path.with_suffix(".lock").exists() and is_held(path.with_suffix(".lock")):
             state = "running"
-            found.running.append({"name": name} | noted(Path(path).with_suffix(".now")))
-        elif state in ("missing", "stale"):
-            bad = [need.name for _, need in run.needs if found.states.get(need.name) in BAD]
-            if bad:
-                found.blocked[name] = f"needs {bad[0]}, which is {found.states[bad[0]]}"
-                state = "blocked" if state == "missing" else state
-        found.states[name] = state
+            found.running.append({"name": run.name} | noted(path.with_suffix(".now")))
+        elif bad and state in ("missing", "stale"):
+            found.blocked[run.name] = f"needs {bad[0]}, which is {found.states[bad[0]]}"
+            state = "blocked" if state == "missing" else state
+        found.states[run.name] = state
     return found
 
 

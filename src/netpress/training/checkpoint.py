@@ -17,7 +17,6 @@ from netpress.training.loop import TrainState
 
 SECONDS = 5.0  # at least so long between two checkpoints on disk (`NETPRESS_CHECKPOINT_SECONDS` overrides)
 SHARE = 20  # and so many times what writing the last one took: never more than a twentieth of the time
-BYTES_A_SECOND = 100e6  # at which the first is expected to be written: a short run ends before it
 
 
 @dataclass(frozen=True)
@@ -32,12 +31,6 @@ class Checkpoint:
     optimiser: dict[str, Any]
     random: dict[str, Tensor]
     metadata: dict[str, Any]
-
-    @property
-    def nbytes(self) -> int:
-        """Bytes of the network's and the optimiser's tensors."""
-        held = [self.network, *self.optimiser["state"].values()]
-        return sum(t.nbytes for tensors in held for t in tensors.values() if isinstance(t, Tensor))
 
     def restore_random(self) -> None:
         """Set torch's global generators as they were."""
@@ -82,8 +75,7 @@ class CheckpointFile:
     def keep(self, checkpoint: Checkpoint) -> None:
         """Hold the state of the last epoch, and write it if it is time."""
         self.held = checkpoint
-        cost = self.cost or checkpoint.nbytes / BYTES_A_SECOND
-        if not self.every or time.monotonic() - self.wrote >= max(self.every, SHARE * cost):
+        if not self.every or time.monotonic() - self.wrote >= max(self.every, SHARE * self.cost):
             self.flush()
 
     def flush(self) -> None:
@@ -107,15 +99,5 @@ class CheckpointFile:
                     return found
         except Exception:  # whatever zipfile and torch say of a file that is cut, altered or no checkpoint
             pass
-        self.set_aside()
-        return None
-
-    def set_aside(self) -> None:
-        """Keep what cannot be gone on from where nothing finds it."""
-        self.held = None
         set_aside(self.path)
-
-    def remove(self) -> None:
-        """The run has ended: its checkpoint is of no more use."""
-        self.held = None
-        self.path.unlink(missing_ok=True)
+        return None

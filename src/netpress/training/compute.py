@@ -9,7 +9,6 @@ import torch
 from torch import nn
 
 from netpress import env
-from netpress.training.capture import Captured
 
 T = TypeVar("T", bound=nn.Module | torch.Tensor)
 
@@ -68,7 +67,11 @@ class ComputeConfig:
         self, step: Callable[[Any], Any], optimiser: torch.optim.Optimizer | None = None
     ) -> Callable[[Any], Any]:
         """A step, or a piece of an evaluation, as one CUDA graph where `capture` is set; itself everywhere else."""
-        return Captured(step, optimiser) if self.capture else step
+        if not self.capture:
+            return step
+        from netpress.training.capture import Captured
+
+        return Captured(step, optimiser)
 
 
 def choose(share: float = 1.0) -> ComputeConfig:

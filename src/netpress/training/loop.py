@@ -1,6 +1,6 @@
 """THE training loop: the only one in the package.
 
-A stage is data (`stage.py`). `objectives.py` says what each named loss compares, `feed.py` brings the batches (live or
+A stage is data (`stage.py`). `losses.py` says what each named loss compares, `feed.py` brings the batches (live or
 cached), `compute.py` decides device and precision. The loop below only goes through them.
 """
 
@@ -61,7 +61,7 @@ def train(
     if begin:
         optimiser.load_state_dict(begin.optimiser)
     advance = config.captured(step_of(feed, optimiser, parameters, config), optimiser)
-    pieces = feed.pieces()
+    piece = config.captured(feed.piece)
     for epoch in range(begin.epochs if begin else 0, stage.epochs):
         set_modes(network, stage.trains)
         steps_done, looks = [], []
@@ -70,14 +70,16 @@ def train(
             steps_done.append(advance(batch))
             if step + 1 in stage.looks:
                 network.eval()
-                looks.append([step + 1, feed.evaluate(pieces)["test_accuracy"]])
+                looks.append([step + 1, feed.evaluate(piece)["test_accuracy"]])
                 set_modes(network, stage.trains)
         losses, hits = (torch.stack(values) for values in zip(*steps_done, strict=True))
-        check_finite(losses, stage, epoch)
-        accuracy = hits.sum().item() / (steps * stage.batch_size) if feed.sees_logits else None
+        bad = (~torch.isfinite(losses)).nonzero()  # the one look at the losses in an epoch
+        if len(bad):
+            raise Diverged(stage.name, epoch + 1, int(bad[0]) + 1)
+        accuracy = hits.sum().item() / (steps * stage.batch_size) if stage.sees_logits else None
         row = {"stage": stage.name, "epoch": epoch + 1, "train_loss": losses.mean().item(), "train_accuracy": accuracy}
         network.eval()
-        row |= feed.evaluate(pieces)
+        row |= feed.evaluate(piece)
         if stage.looks:
             row["looks"] = [*looks, [(epoch + 1) * steps, row["test_accuracy"]]]
         history.append(row)
@@ -94,11 +96,13 @@ def step_of(
     def step(batch: Any) -> tuple[Tensor, Tensor]:
         with config.autocast():
             output = feed.forward(batch)
-        loss = feed.loss(output, batch)
+        loss = feed.objective.loss(*output, batch.y, feed.stage)
         forget_gradients(parameters)
         loss.backward()
         optimiser.step()
-        return loss.detach(), feed.hits(output, batch)
+        if not feed.stage.sees_logits:
+            return loss.detach(), torch.zeros((), device=loss.device)
+        return loss.detach(), (output[0].argmax(1) == batch.y).sum()
 
     return step
 
@@ -162,10 +166,3 @@ def rising(peak: float, steps: int) -> list[float]:
 def falling(peak: float, steps: int) -> list[float]:
     """Cosine from the peak down to just above zero."""
     return [peak * (1 + cos(pi * i / steps)) / 2 for i in range(steps)]
-
-
-def check_finite(losses: Tensor, stage: Stage, epoch: int) -> None:
-    """Raise `Diverged` with the first step whose loss was not finite; the one look at the losses in an epoch."""
-    bad = (~torch.isfinite(losses)).nonzero()
-    if len(bad):
-        raise Diverged(stage.name, epoch + 1, int(bad[0]) + 1)

@@ -10,7 +10,7 @@ class Stage:
     """One phase of a run: which loss, which parameters train, for how long, taught by whom."""
 
     name: str
-    loss: str = "cross-entropy"  # a name in objectives.OBJECTIVES
+    loss: str = "cross-entropy"  # a name in losses.OBJECTIVES
     trains: tuple[str, ...] = ()  # names of blocks (and "head"); () = all. The rest is frozen and in eval mode
     at: str | None = None  # the block whose output the loss sees; None = the logits
     teacher: str | None = None  # the role, in the run's needs, of the network that teaches
