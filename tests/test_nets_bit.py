@@ -78,7 +78,7 @@ def offline(monkeypatch: pytest.MonkeyPatch, tmp_path: object) -> None:
 @pytest.mark.parametrize("model", ["vgg16", "vgg19", "bit-r101x3", "bit-r50x1"])
 def test_weights_out_of_reach_are_a_quick_and_clear_error(model: str) -> None:
     began = time.perf_counter()
-    for use in (lambda: nets.pretrained(None, model), lambda: nets.check_pretrained(model)):  # type: ignore[arg-type]
+    for use in (lambda: published.load(None, model), lambda: published.check(model)):  # type: ignore[arg-type]
         with pytest.raises(UserError, match=f"(?s){model}.*https://.*no network.*--set weights=scratch"):
             use()
     assert time.perf_counter() - began < 2
@@ -87,7 +87,7 @@ def test_weights_out_of_reach_are_a_quick_and_clear_error(model: str) -> None:
 @pytest.mark.parametrize("model", ["vgg16-block1", "svgg5-forward", "six-layer", "bit-r14x1"])
 def test_where_nothing_is_published_that_is_said(model: str) -> None:
     with pytest.raises(UserError, match="No pretrained weights are published"):
-        nets.check_pretrained(model)
+        published.check(model)
 
 
 def test_published_weights_go_into_the_network(monkeypatch: pytest.MonkeyPatch) -> None:

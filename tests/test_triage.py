@@ -6,7 +6,7 @@ from dataclasses import replace
 import pandas as pd
 import pytest
 
-from netpress import nets, papers
+from netpress import papers
 from netpress.errors import UserError
 from netpress.papers import triage
 from netpress.papers.triage import figures
@@ -145,7 +145,7 @@ def test_weights_that_cannot_be_had_are_told_before_anything_is_computed(tmp_pat
     def unreachable(model):
         raise UserError(f"no weights of {model}")
 
-    monkeypatch.setattr(nets, "check_pretrained", unreachable)
+    monkeypatch.setattr("netpress.nets.published.check", unreachable)
     monkeypatch.setattr("netpress.runs.sweep.Schedule.outcomes", lambda *_: pytest.fail("work was begun"))
     monkeypatch.setenv("NETPRESS_CACHE", str(tmp_path / "cache"))
     parent = papers.grid("triage", "paper", ("mnist",), (0,))[0]

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 import netpress
-from netpress import benchmarks, console, editions, env, errors, words
+from netpress import console, editions, env, errors, words
 from netpress.errors import UserError, stoppable
 
 if TYPE_CHECKING:
@@ -296,7 +296,9 @@ def claims(edition: Edition = "small", as_json: AsJson = False, results: Recorde
     if as_json:
         return console.print_json(rows)
     columns = ("id", "statement", "verdict", "effect", "interval", "unit", "n")
-    console.print_table([row | {"interval": console.interval(row)} for row in rows], columns)
+    for row in rows:
+        row["interval"] = "[{:.2f}, {:.2f}]".format(*row["interval"]) if row["interval"] else ""
+    console.print_table(rows, columns)
 
 
 @app.command()
@@ -353,12 +355,16 @@ def shrink(
         yours.command(wanted, words.parts(blocks, "--blocks"), **settings)
 
 
-@app.command(epilog=f"\b\n{benchmarks.listed()}")
+@app.command()
 def bench(
-    name: Annotated[str, typer.Argument(help="One measurement; all where left out.")] = "",
+    name: Annotated[
+        str, typer.Argument(help="triage-grid, step-128, remade, rules or shrink; all but the last where left out.")
+    ] = "",
     as_json: AsJson = False,
 ) -> None:
     """Measure the engine beside a plain loop, records made again, the rules."""
+    from netpress import benchmarks
+
     with stoppable("nothing of this measurement was kept"):
         benchmarks.command(name, as_json)
 
@@ -378,8 +384,6 @@ def doctor() -> None:
     print(f"{'caches':12}{chosen.cache_bytes / 2**30:.1f} GiB of memory for one worker (NETPRESS_CACHE_GB sets it)")
     if chosen.device == "cpu" and chosen.precision == "fp32":
         print(f"{'':12}This processor does not multiply bf16: float32 takes about twice as long.")
-    for line in env.unknown():
-        print(f"{'':12}{errors.plain(line)}")
     print(f"{'results':12}{env.results_dir()}")
     print(f"{'data':12}{env.data_folder()}")
     for dataset in data.DATASETS:

@@ -2,25 +2,14 @@
 
 import importlib
 import sys
-from functools import cache
 from types import ModuleType
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import torch
 
 NMS = "(Tensor dets, Tensor scores, float iou_threshold) -> Tensor"
-
-
-@cache
-def _schemas() -> "torch.library.Library":
-    """The two operator schemas that torchvision's Python code expects its binary part to have defined."""
-    import torch
-
-    library = torch.library.Library("torchvision", "FRAGMENT")
-    for name in ("nms", "qnms"):
-        library.define(name + NMS)
-    return library  # the cache keeps it alive: schemas die with their Library
+SCHEMAS: "list[torch.library.Library]" = []  # kept: they die with their Library
 
 
 def import_torchvision() -> ModuleType:
@@ -38,11 +27,9 @@ def import_torchvision() -> ModuleType:
             raise
     for name in [m for m in sys.modules if m.partition(".")[0] == "torchvision"]:
         del sys.modules[name]  # half-imported: a second import must begin from nothing
-    _schemas()
+    import torch
+
+    for name in ("nms", "qnms"):
+        SCHEMAS.append(torch.library.Library("torchvision", "FRAGMENT"))
+        SCHEMAS[-1].define(name + NMS)
     return importlib.import_module("torchvision")
-
-
-def quick_jsonschema() -> None:
-    """Let jsonschema begin a second sooner: where rfc3987_syntax is installed, it builds grammars for addresses that
-    nothing here checks."""
-    sys.modules.setdefault("rfc3987_syntax", cast(Any, None))

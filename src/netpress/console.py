@@ -48,11 +48,6 @@ def brief(value: object) -> str:
     return "all" if value is None else " ".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 
-def interval(row: dict[str, Any]) -> str:
-    """The interval of a verdict in a cell."""
-    return "[{:.2f}, {:.2f}]".format(*row["interval"]) if row["interval"] else ""
-
-
 def left(seconds: float | None) -> str:
     """A time in minutes and seconds."""
     if seconds is None:

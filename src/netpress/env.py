@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from netpress.errors import UserError, nearest
+from netpress.errors import UserError
 
 SHORT = 36  # bytes of a folder in which sockets are made: they may have 107, of which Ray needs 70 below it
 
@@ -73,13 +73,6 @@ def check() -> None:
     """Raise UserError for the first variable that cannot be used, before any work is done."""
     for name in VARIABLES:
         get(name)
-
-
-def unknown() -> list[str]:
-    """A line for each variable that begins with NETPRESS_ and is not known: it may be misspelt."""
-    names = [name for name in sorted(os.environ) if name.startswith("NETPRESS_") and name not in VARIABLES]
-    near = {name: nearest(name, VARIABLES) for name in names}
-    return [f"{name} is not known" + (f": did you mean {near[name]}?" if near[name] else "") for name in names]
 
 
 @contextmanager

@@ -77,18 +77,14 @@ def seal(body: bytes) -> bytes:
     return body + hashlib.sha256(body).digest()
 
 
-def unseal(content: bytes) -> bytes | None:
-    """The body of sealed content; None where it was cut or altered."""
-    body = content[:-SEAL]
-    return body if hashlib.sha256(body).digest() == content[-SEAL:] else None
-
-
 def read_sealed(path: Path) -> bytes | None:
     """The body of a sealed file; None where there is none. A damaged one is set aside as `.corrupt`."""
     try:
-        body = unseal(path.read_bytes())
+        content = path.read_bytes()
     except FileNotFoundError:
         return None
-    if body is None:
-        set_aside(path)
-    return body
+    body = content[:-SEAL]
+    if hashlib.sha256(body).digest() == content[-SEAL:]:
+        return body
+    set_aside(path)
+    return None

@@ -26,7 +26,7 @@ import torch
 from safetensors.torch import save_file
 
 from netpress import data, env, papers
-from netpress.benchmarks import results
+from netpress.benchmarks import bar, content, place
 from netpress.data.views import normalise_of
 from netpress.errors import UserError
 from netpress.nets.network import Network
@@ -56,7 +56,7 @@ def measure() -> dict[str, Any]:
             rounds = [one_round(runs, plain) for _ in range(ROUNDS[config.kind])]
         finally:
             plain.end()
-    least = LEAST.get(results.place(config.kind, config.precision))
+    least = LEAST.get(place(config.kind, config.precision))
     bars = [
         ratio(rows_of(rounds, kind), f"{kind} networks, width {WIDTH:g}, {arm} / ours", arm, least if first else None)
         for arm in ARMS
@@ -70,7 +70,7 @@ def measure() -> dict[str, Any]:
     totals = [{arm: round(sum(row[arm] for row in rows), 3) for arm in ("ours", *ARMS)} for rows in rounds]
     settings = {"dataset": source(), "images": images, "batch": 64, "epochs": [4, 2, 1], "networks": len(runs)}
     widths = [{"width": WIDTH, "rounds": totals, "networks": networks}]
-    return results.content(NAME, config, bars, settings, widths=widths)
+    return content(NAME, config, bars, settings, widths=widths)
 
 
 def source() -> str:
@@ -214,4 +214,4 @@ def rows_of(rounds: list[list[dict]], kind: str) -> list[list[dict]]:
 def ratio(rounds: list[list[dict]], what: str, arm: str, least: float | None) -> dict[str, Any]:
     """How many times as long an arm takes as ours."""
     ratios = [sum(row[arm] for row in rows) / sum(row["ours"] for row in rows) for rows in rounds]
-    return results.bar(NAME, f"{len(rounds[0])} {what}", ratios, least=least)
+    return bar(NAME, f"{len(rounds[0])} {what}", ratios, least=least)

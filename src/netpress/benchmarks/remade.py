@@ -9,7 +9,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from netpress import env, papers
-from netpress.benchmarks import results
+from netpress.benchmarks import bar, content
 from netpress.errors import UserError
 from netpress.runs import records
 from netpress.runs.run import Run, with_needs
@@ -39,9 +39,9 @@ def measure() -> dict[str, Any]:
         for run in SystemRandom().sample(suiting, CHOSEN)
     ]
     equal = sum(row["equal"] for row in rows)
-    bars = [results.bar("remade", f"records that were the same when made again, of {CHOSEN}", [equal], least=CHOSEN)]
+    bars = [bar("remade", f"records that were the same when made again, of {CHOSEN}", [equal], least=CHOSEN)]
     settings = {"edition": edition, "chosen_from": len(suiting)}
-    return results.content("remade", config, bars, settings, records=rows)
+    return content("remade", config, bars, settings, records=rows)
 
 
 def suits(run: Run, known: dict[Run, records.Record], here: dict[str, Any]) -> bool:

@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from netpress import editions, papers
-from netpress.benchmarks import results
+from netpress.benchmarks import bar, content
 from netpress.report import claims as rules
 from netpress.report.tests import Comparison, Family, Found, Stratum
 
@@ -149,9 +149,7 @@ def measure() -> dict[str, Any]:
             own = [row_of(claim, found, claims) for claim, found in pilot(paper)]
             rows += own
             error = 1 - np.prod([1 - max(row["error_if_false"], row["error_if_true"]) for row in own])
-            bars.append(
-                results.bar(f"rules-{paper}", "chance of a wrong decision among its claims", [float(error)], most=0.05)
-            )
+            bars.append(bar(f"rules-{paper}", "chance of a wrong decision among its claims", [float(error)], most=0.05))
     finally:
         Family.draws = whole
-    return results.content("rules", choose(), bars, {"draws": DRAWS, "edition": EDITION}, claims=rows)
+    return content("rules", choose(), bars, {"draws": DRAWS, "edition": EDITION}, claims=rows)

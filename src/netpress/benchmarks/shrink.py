@@ -18,7 +18,7 @@ from safetensors.torch import load_file, save
 from torch import nn
 
 from netpress import env
-from netpress.benchmarks import results
+from netpress.benchmarks import bar, content
 from netpress.benchmarks.arms import source
 from netpress.compat import import_torchvision
 from netpress.files import write_atomic
@@ -46,9 +46,9 @@ def measure(toy: bool = False) -> dict[str, Any]:
         found = [row for seed in seeds for row in compared(name, dataset, images, epochs, seed, folder)]
         rows += found
         ratios = [faster(found, seed) for seed in seeds]
-        bars.append(results.bar("shrink", f"{name}, batch 1, theirs / ours within {MOST:g} point", ratios, least=LEAST))
+        bars.append(bar("shrink", f"{name}, batch 1, theirs / ours within {MOST:g} point", ratios, least=LEAST))
     settings = {"dataset": dataset, "images": images, "epochs": epochs, "seeds": list(seeds), "most": MOST}
-    return results.content("shrink", choose(), bars, settings, rows=rows, why=absent())
+    return content("shrink", choose(), bars, settings, rows=rows, why=absent())
 
 
 def absent() -> str | None:

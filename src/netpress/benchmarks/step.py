@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from netpress import nets
-from netpress.benchmarks import results
+from netpress.benchmarks import bar, content
 from netpress.data import Images
 from netpress.data.views import normalise_of
 from netpress.nets.describe import describe
@@ -34,11 +34,11 @@ def measure(width: float = 1.0, side: int = 8192) -> dict[str, Any]:
         rows.append(row | {"share": flops / seconds / rate})
     what = f"VGG16, {PX} px, batch {BATCH}"
     bars = [
-        results.bar(NAME, f"{what}, {row['how']}: share of matrix products", [row["share"]], least=least)
+        bar(NAME, f"{what}, {row['how']}: share of matrix products", [row["share"]], least=least)
         for row, least in zip(rows, (LEAST, None), strict=False)
     ]
     settings = {"matrix": side, "matrix_flops": rate, "precision": config.precision, "batch": BATCH, "px": PX}
-    return results.content(NAME, config, bars, settings, steps=rows)
+    return content(NAME, config, bars, settings, steps=rows)
 
 
 def step(config: ComputeConfig, width: float) -> tuple[float, int]:

@@ -35,16 +35,16 @@ class Pretrained:
     model: str
 
     def apply(self, network: "Network", needs: "dict[str, Network]") -> "Network":
-        from netpress import nets
+        from netpress.nets import published
 
-        nets.pretrained(network, self.model)
+        published.load(network, self.model)
         return network
 
     def check(self) -> None:
         """Raise UserError, before any work is spent, where the weights cannot be had."""
-        from netpress import nets
+        from netpress.nets import published
 
-        nets.check_pretrained(self.model)
+        published.check(self.model)
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class Random:
     block: str
 
     def apply(self, network: "Network", needs: "dict[str, Network]") -> "Network":
-        from netpress.compress.initialise import glorot
+        from netpress.nets.network import glorot
 
         glorot(network[self.block])
         return network
@@ -73,7 +73,7 @@ class Mean:
     role: str = "parent"
 
     def apply(self, network: "Network", needs: "dict[str, Network]") -> "Network":
-        from netpress.compress.initialise import load_mean
+        from netpress.nets.vgg import load_mean
 
         load_mean(network, self.block, needed(needs, self.role))
         return network

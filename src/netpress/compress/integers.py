@@ -32,10 +32,9 @@ class IntegerNetwork(nn.Module):
     kernels: the integer kernels it calls, in order.
     """
 
-    def __init__(self, converted: Any, lowered: Any, images: Tensor, kernels: tuple[str, ...]) -> None:
+    def __init__(self, tensors: dict[str, Tensor], lowered: Any, images: Tensor, kernels: tuple[str, ...]) -> None:
         super().__init__()
-        self.tensors = _tensors(converted)
-        self.lowered = lowered
+        self.tensors, self.lowered = tensors, lowered
         self.image_shape = tuple(images.shape[1:])
         self.batch = len(images)
         self.kernels = kernels
@@ -65,34 +64,27 @@ def int8(network: nn.Module, calibration: Tensor) -> IntegerNetwork:
             "Calibration images are float32 (N, C, px, px), normalised as the network sees them, "
             f"not {calibration.dtype} of shape {tuple(calibration.shape)}."
         )
-    batches = calibration.float().cpu().split(BATCH)
-    with _quiet(), torch.no_grad():
-        return _lowered(network, _converted(network, batches), batches[0])
-
-
-def _converted(network: nn.Module, batches: tuple[Tensor, ...]) -> Any:
-    """The exported network with quantisation steps in it, still computed in floats."""
     _check_machine()
-    from torchao.quantization.pt2e import quantize_pt2e
-    from torchao.quantization.pt2e.quantizer import x86_inductor_quantizer as x86
-
+    first, *others = calibration.float().cpu().split(BATCH)
     plain = finished(copy.deepcopy(network)).eval().cpu()
     plain.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
-    exported = torch.export.export(plain, (batches[0].contiguous(),)).module()
-    config = x86.get_default_x86_inductor_quantization_config(reduce_range=not _exact_products())
-    prepared = quantize_pt2e.prepare_pt2e(exported, x86.X86InductorQuantizer().set_global(config))
-    for images in batches:
-        if len(images) == len(batches[0]):
-            prepared(images)
-    return quantize_pt2e.convert_pt2e(prepared)
+    with _quiet(), torch.no_grad():
+        from torchao.quantization.pt2e import quantize_pt2e
+        from torchao.quantization.pt2e.lowering import lower_pt2e_quantized_to_x86
+        from torchao.quantization.pt2e.quantizer import x86_inductor_quantizer as x86
 
-
-def _lowered(network: nn.Module, converted: Any, images: Tensor) -> IntegerNetwork:
-    """The same with integer kernels. `images` is one batch: its size is fixed from here on."""
-    from torchao.quantization.pt2e.lowering import lower_pt2e_quantized_to_x86
-
-    lowered = lower_pt2e_quantized_to_x86(converted, (images.contiguous(),))
-    _reshape_not_view(lowered)
+        exported = torch.export.export(plain, (first.contiguous(),)).module()
+        config = x86.get_default_x86_inductor_quantization_config(reduce_range=not _exact_products())
+        prepared = quantize_pt2e.prepare_pt2e(exported, x86.X86InductorQuantizer().set_global(config))
+        for images in (first, *others):
+            if len(images) == len(first):
+                prepared(images)
+        converted = quantize_pt2e.convert_pt2e(prepared)  # with quantisation steps in it, still computed in floats
+        lowered: Any = lower_pt2e_quantized_to_x86(converted, (first.contiguous(),))
+    for node in lowered.graph.nodes:
+        if node.target is torch.ops.aten.view.default:  # oneDNN's convolutions give maps that `view` cannot flatten
+            node.target = torch.ops.aten.reshape.default
+    lowered.recompile()
     kernels = tuple(str(n.target) for n in lowered.graph.nodes if str(n.target).startswith("onednn.q"))
     layers = len(weight_layers(network))
     if len(kernels) != layers:
@@ -100,7 +92,7 @@ def _lowered(network: nn.Module, converted: Any, images: Tensor) -> IntegerNetwo
             f"Only {len(kernels)} of {layers} layers found an integer kernel: 8-bit inference needs plain "
             "convolutions and linear layers, and an x86 CPU. Leave it out for this network."
         )
-    return IntegerNetwork(converted, lowered, images, kernels)
+    return IntegerNetwork(_tensors(converted), lowered, first, kernels)
 
 
 def _check_machine() -> None:
@@ -127,32 +119,15 @@ def _exact_products() -> bool:
     return any(torch.cpu.get_capabilities().get(name) for name in ("avx512_vnni", "avx_vnni", "amx_int8"))
 
 
-def _reshape_not_view(lowered: Any) -> None:
-    """oneDNN's convolutions give channels-last maps, which `view` cannot flatten; `reshape` copies them."""
-    for node in lowered.graph.nodes:
-        if node.target is torch.ops.aten.view.default:
-            node.target = torch.ops.aten.reshape.default
-    lowered.recompile()
-
-
-def _steps(converted: Any) -> list[Any]:
-    """The nodes that turn activations into integers, in order."""
-    to_integers = torch.ops.quantized_decomposed.quantize_per_tensor.default
-    return [node for node in converted.graph.nodes if node.target is to_integers]
-
-
-def _held(converted: Any) -> dict[str, Tensor]:
-    """The tensors that the graph reads, by name. Zero points of weights are left out: symmetric, they are 0."""
+def _tensors(converted: Any) -> dict[str, Tensor]:
+    """Everything that defines the integer network. Zero points of weights are left out: symmetric, they are 0."""
     names = dict.fromkeys(str(node.target) for node in converted.graph.nodes if node.op == "get_attr")
     state = dict(converted.named_parameters()) | dict(converted.named_buffers())
-    return {name: state[name] for name in names if not name.startswith("_zero_point")}
-
-
-def _tensors(converted: Any) -> dict[str, Tensor]:
-    """Everything that defines the integer network. Activation scales are Python floats, hence 64 bits."""
-    held = {name: tensor.detach().clone() for name, tensor in _held(converted).items()}
-    scales = torch.tensor([node.args[1] for node in _steps(converted)], dtype=torch.float64)
-    zeros = torch.tensor([node.args[2] for node in _steps(converted)], dtype=torch.uint8)
+    held = {name: state[name].detach().clone() for name in names if not name.startswith("_zero_point")}
+    to_integers = torch.ops.quantized_decomposed.quantize_per_tensor.default
+    steps = [node for node in converted.graph.nodes if node.target is to_integers]  # of the activations, in order
+    scales = torch.tensor([node.args[1] for node in steps], dtype=torch.float64)  # Python floats, hence 64 bits
+    zeros = torch.tensor([node.args[2] for node in steps], dtype=torch.uint8)
     return held | {"activation_scales": scales, "activation_zeros": zeros}
 
 

@@ -74,7 +74,11 @@ def _mask_group(layers: list[Any], ratio: float) -> None:
     smallest = prune.L1Unstructured(amount=more).compute_mask(sizes, torch.ones_like(sizes))
     kept[kept.clone()] = smallest.bool()
     for layer, part in zip(layers, kept.split([layer.weight.numel() for layer in layers]), strict=True):
-        _hold(layer, part.view(layer.weight.shape).clone())
+        mask = part.view(layer.weight.shape).clone()
+        if parametrize.is_parametrized(layer, "weight"):
+            layer.parametrizations.weight[0].kept = mask
+        else:
+            parametrize.register_parametrization(layer, "weight", Mask(mask))
 
 
 def _kept(layer: Any) -> Tensor:
@@ -87,29 +91,14 @@ def _kept(layer: Any) -> Tensor:
     return held.kept
 
 
-def _hold(layer: Any, kept: Tensor) -> None:
-    """Put the mask on the layer, or replace the one that is there."""
-    if parametrize.is_parametrized(layer, "weight"):
-        layer.parametrizations.weight[0].kept = kept
-    else:
-        parametrize.register_parametrization(layer, "weight", Mask(kept))
-
-
 def finished(network: AnyNetwork) -> AnyNetwork:
     """Make masks and shared weights permanent: afterwards its tensors are those of a plain network. In place."""
     for module in network.modules():
-        for name in list(getattr(module, "_parameters", {})):
-            if name.endswith("_orig") and prune.is_pruned(module):
-                prune.remove(module, name.removesuffix("_orig"))
         if parametrize.is_parametrized(module):
-            _give_own_class(module)
+            # it has a class made for it, which its deep copies share: removing from one would break all
+            shared = type(module)
+            module.__class__ = type(shared.__name__, shared.__bases__, dict(vars(shared)))
             for name in list(module.parametrizations):  # type: ignore[arg-type]
                 module.parametrizations[name].original.grad = None  # type: ignore[union-attr,index]  # of another shape
                 parametrize.remove_parametrizations(module, name)
     return network
-
-
-def _give_own_class(module: nn.Module) -> None:
-    """A parametrised module has a class made for it, which its deep copies share: removing from one breaks all."""
-    shared = type(module)
-    module.__class__ = type(shared.__name__, shared.__bases__, dict(vars(shared)))

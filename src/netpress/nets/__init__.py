@@ -42,21 +42,6 @@ def outline(model: str, px: int, classes: int, width: float = 1.0) -> "Network":
         return build(model, px, classes, width)
 
 
-def pretrained(network: "Network", model: str) -> tuple[str, ...]:
-    """Loads published weights into `network`: ImageNet for VGG, ImageNet-21k for the large BiT networks.
-
-    Returns the names of the tensors loaded. UserError, within seconds and before anything is computed,
-    where there are none, where they do not fit, or where no network reaches them; it says what to do
-    instead.
-    """
-    return importlib.import_module("netpress.nets.published").load(network, model)
-
-
-def check_pretrained(model: str) -> None:
-    """UserError unless published weights for `model` exist and are within reach."""
-    importlib.import_module("netpress.nets.published").check(model)
-
-
 def family_of(model: str) -> str:
     """The module of this package that builds `model`; UserError with the nearest name for an unknown one."""
     known(model, MODELS, "model")

@@ -39,32 +39,32 @@ def build(model: str, px: int, classes: int, width: float = 1.0) -> Network:
     """
     if px < SMALLEST:
         raise UserError(f"{model} needs images of at least {SMALLEST} px, not {px}.")
+    import_torchvision()  # timm imports it
+    from timm.layers import StdConv2d
+    from timm.models.resnetv2 import ResNetV2
+
     layers, factor = LAYERS[model]
-    theirs = _resnet(layers, factor * width, classes)
+    theirs = ResNetV2(
+        layers=list(layers),
+        width_factor=factor * width,  # type: ignore[arg-type]
+        num_classes=classes,
+        stem_type="fixed",
+        conv_layer=partial(StdConv2d, eps=1e-8),
+        norm_layer=_group_norm,
+    )
     if px >= FULL_STEM:
         return as_network(theirs, theirs.stem)
-    return as_network(theirs, _small_stem(theirs.stem.conv, stride=2 if px >= STRIDED_STEM else 1))
+    own: Any = theirs.stem.conv
+    stride = 2 if px >= STRIDED_STEM else 1
+    small = StdConv2d(own.in_channels, own.out_channels, kernel_size=3, stride=stride, padding=1, eps=1e-8)
+    nn.init.kaiming_normal_(small.weight, mode="fan_out", nonlinearity="relu")
+    return as_network(theirs, nn.Sequential(OrderedDict(conv=small)))
 
 
 def as_network(theirs: Any, stem: nn.Module) -> Network:
     """timm's ResNetV2 as named blocks, with this stem."""
     blocks = {"stem": stem, **{f"stage{i}": stage for i, stage in enumerate(theirs.stages, start=1)}}
     return Network(blocks, nn.Sequential(OrderedDict(norm=theirs.norm, classifier=theirs.head)))
-
-
-def _resnet(layers: tuple[int, ...], factor: float, classes: int) -> Any:
-    import_torchvision()  # timm imports it
-    from timm.layers import StdConv2d
-    from timm.models.resnetv2 import ResNetV2
-
-    return ResNetV2(
-        layers=list(layers),
-        width_factor=factor,  # type: ignore[arg-type]
-        num_classes=classes,
-        stem_type="fixed",
-        conv_layer=partial(StdConv2d, eps=1e-8),
-        norm_layer=_group_norm,
-    )
 
 
 def _group_norm(channels: int, **options: Any) -> nn.Module:
@@ -79,11 +79,3 @@ def _group_norm(channels: int, **options: Any) -> nn.Module:
             return super().forward(x.float() if x.dtype == torch.bfloat16 else x)
 
     return GroupNorm(channels, num_groups=math.gcd(GROUPS, channels // 2), **options)
-
-
-def _small_stem(conv: nn.Conv2d, stride: int) -> nn.Module:
-    from timm.layers import StdConv2d
-
-    small = StdConv2d(conv.in_channels, conv.out_channels, kernel_size=3, stride=stride, padding=1, eps=1e-8)
-    nn.init.kaiming_normal_(small.weight, mode="fan_out", nonlinearity="relu")
-    return nn.Sequential(OrderedDict(conv=small))

@@ -1,13 +1,11 @@
 """What a network consists of: layers, output shapes, parameters, multiply-adds."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+import copy
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.func import functional_call
 from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
@@ -43,12 +41,24 @@ class Description:
 
 
 def describe(network: Network, px: int) -> Description:
-    """Describes a network for images (3, px, px). Nothing is computed: shapes alone pass through it."""
+    """Describes a network for images (3, px, px). Nothing is computed: shapes alone pass through a copy of it."""
     rows: list[LayerRow] = []
-    state = {**dict(network.named_parameters()), **dict(network.named_buffers())}
-    shapes = {name: torch.empty_like(tensor, device="meta") for name, tensor in state.items()}
-    with _watched(network, rows), _evaluated(network), torch.no_grad(), _ShapesAlone():
-        functional_call(network, shapes, (torch.empty(1, 3, px, px, device="meta"),))
+    outline = copy.deepcopy(network).to("meta").eval()
+
+    def watch(name: str, layer: nn.Module) -> None:
+        def note(_layer: nn.Module, _inputs: Any, output: Tensor) -> None:
+            own = sum(parameter.numel() for parameter in layer.parameters(recurse=False))
+            rows.append(LayerRow(name, _kind(layer), tuple(output.shape[1:]), own, _multiply_adds(layer, output)))
+
+        layer.register_forward_hook(note)
+
+    pools = (nn.MaxPool2d, nn.AvgPool2d, nn.AdaptiveAvgPool2d)
+    for block in outline.names:
+        for name, layer in outline[block].named_modules():
+            if isinstance(layer, pools) or next(layer.parameters(recurse=False), None) is not None:
+                watch(f"{block}.{name}" if name else block, layer)
+    with torch.no_grad(), _ShapesAlone():
+        outline(torch.empty(1, 3, px, px, device="meta"))
     return Description(
         layers=tuple(rows),
         parameters=sum(parameter.numel() for parameter in network.parameters()),
@@ -66,50 +76,6 @@ class _ShapesAlone(TorchFunctionMode):
         if func is functional.linear and args[0].is_meta:
             return args[0].new_empty((*args[0].shape[:-1], args[1].shape[0]))
         return func(*args, **(kwargs or {}))
-
-
-@contextmanager
-def _watched(network: Network, rows: list[LayerRow]) -> Iterator[None]:
-    """Each layer that passes on an output adds its row."""
-
-    def watch(name: str, layer: nn.Module) -> torch.utils.hooks.RemovableHandle:
-        return layer.register_forward_hook(lambda _layer, _in, output: rows.append(_row(name, layer, output)))
-
-    layers = [
-        (f"{block}.{name}" if name else block, layer)
-        for block in network.names
-        for name, layer in network[block].named_modules()
-        if _is_shown(layer)
-    ]
-    handles = [watch(name, layer) for name, layer in layers]
-    try:
-        yield
-    finally:
-        for handle in handles:
-            handle.remove()
-
-
-@contextmanager
-def _evaluated(network: Network) -> Iterator[None]:
-    """Eval mode within; afterwards each module is in the mode it had."""
-    modes = [(module, module.training) for module in network.modules()]
-    network.eval()
-    try:
-        yield
-    finally:
-        for module, mode in modes:
-            module.training = mode
-
-
-def _is_shown(layer: nn.Module) -> bool:
-    pools = (nn.MaxPool2d, nn.AvgPool2d, nn.AdaptiveAvgPool2d)
-    return isinstance(layer, pools) or next(layer.parameters(recurse=False), None) is not None
-
-
-def _row(name: str, layer: nn.Module, output: Tensor) -> LayerRow:
-    shape = tuple(output.shape[1:])
-    own = sum(parameter.numel() for parameter in layer.parameters(recurse=False))
-    return LayerRow(name, _kind(layer), shape, own, _multiply_adds(layer, output))
 
 
 def _kind(layer: nn.Module) -> str:

@@ -97,6 +97,20 @@ def initialise(module: nn.Module, classifier: nn.Linear | None = None) -> None:
         nn.init.normal_(classifier.weight, std=0.01)
 
 
+def glorot(block: nn.Module) -> None:
+    """Glorot uniform weights, zero biases and a fresh BatchNorm in one block, in place.
+
+    Uniform in +-sqrt(6 / (fan_in + fan_out)), Glorot & Bengio (2010), from torch's global generator.
+    """
+    for layer in block.modules():
+        if isinstance(layer, nn.Conv2d | nn.Linear):
+            nn.init.xavier_uniform_(layer.weight)
+            if layer.bias is not None:
+                nn.init.zeros_(layer.bias)
+        elif isinstance(layer, nn.BatchNorm2d):
+            layer.reset_parameters()
+
+
 class Undrawn(TorchFunctionMode):
     """Inside, random weights are not drawn: on the meta device it would only cost a second of imports."""
 
@@ -118,12 +132,7 @@ def scaled(channels: int, width: float) -> int:
 def copy_tensors(target: nn.Module, source: dict[str, Tensor]) -> tuple[str, ...]:
     """Copies every tensor of `source` whose name and shape agree with one of `target`; returns the names."""
     own = target.state_dict()
-    names = agreeing(own, source)
+    names = tuple(name for name in own if name in source and own[name].shape == source[name].shape)
     for name in names:
         own[name].copy_(source[name])
     return names
-
-
-def agreeing(own: dict[str, Tensor], source: dict[str, Tensor]) -> tuple[str, ...]:
-    """The names of `own` that `source` has with the same shape."""
-    return tuple(name for name in own if name in source and own[name].shape == source[name].shape)

@@ -45,7 +45,18 @@ def load(network: Network, model: str) -> tuple[str, ...]:
     The head's layers are loaded where their shapes agree, and keep their first weights elsewhere.
     """
     check(model)
-    return vgg.from_torchvision(network, _vgg(model)) if model in VGG else from_timm(network, _bit(model))
+    if model in BIT:
+        import_torchvision()  # timm imports it
+        import timm
+
+        return from_timm(network, timm.create_model(BIT[model], pretrained=True))
+    theirs = import_torchvision().models.get_model(VGG[model][0], weights=None, init_weights=False)
+    # the file's name holds the beginning of its SHA-256
+    state = torch.hub.load_state_dict_from_url(
+        _vgg_weights(model).url, map_location="cpu", progress=False, check_hash=True, weights_only=True
+    )
+    theirs.load_state_dict(state)
+    return vgg.from_torchvision(network, theirs)
 
 
 def from_timm(network: Network, theirs: Any) -> tuple[str, ...]:
@@ -63,25 +74,7 @@ def from_timm(network: Network, theirs: Any) -> tuple[str, ...]:
 
 
 def _vgg_weights(model: str) -> Any:
-    models = import_torchvision().models
-    return models.get_weight(f"{VGG[model][1]}.IMAGENET1K_V1")
-
-
-def _vgg(model: str) -> Any:
-    theirs = import_torchvision().models.get_model(VGG[model][0], weights=None, init_weights=False)
-    # the file's name holds the beginning of its SHA-256
-    state = torch.hub.load_state_dict_from_url(
-        _vgg_weights(model).url, map_location="cpu", progress=False, check_hash=True, weights_only=True
-    )
-    theirs.load_state_dict(state)
-    return theirs
-
-
-def _bit(model: str) -> Any:
-    import_torchvision()
-    import timm
-
-    return timm.create_model(BIT[model], pretrained=True)
+    return import_torchvision().models.get_weight(f"{VGG[model][1]}.IMAGENET1K_V1")
 
 
 def _reach(model: str, url: str, cached: Path | None) -> None:

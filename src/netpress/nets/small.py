@@ -6,7 +6,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from netpress.errors import UserError
-from netpress.nets.network import ConvLayer, Network, initialise, scaled
+from netpress.nets.network import ConvLayer, Network, glorot, initialise, scaled
 
 CNN: dict[str, tuple[int, int]] = {"cnn-256-512": (256, 512), "cnn-16-32": (16, 32)}
 SIX_LAYER = (32, 32, 64, 64)
@@ -60,10 +60,7 @@ def _cnn(channels: tuple[int, int], px: int, classes: int, width: float) -> Netw
         },
         nn.Sequential(OrderedDict(flatten=nn.Flatten(), fc=nn.Linear(two * side**2, classes))),
     )
-    for layer in network.modules():
-        if isinstance(layer, nn.Conv2d | nn.Linear):
-            nn.init.xavier_uniform_(layer.weight)
-            nn.init.zeros_(layer.bias)  # type: ignore[arg-type]
+    glorot(network)
     return network
 
 

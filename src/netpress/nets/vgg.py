@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from netpress.errors import UserError
@@ -76,8 +77,9 @@ def _network(
         make = replacement if block.name in replaced else convolutions
         modules[block.name] = make(block, inputs, width)
     features = scaled(blocks[-1].outputs, width) * (px // 2**5) ** 2
-    if "F" in replaced:
-        return Network(modules, one_layer(features, classes))
+    if "F" in replaced:  # the pyramid's compressed head: one fully connected layer
+        layers = OrderedDict(flatten=nn.Flatten(), replacement=nn.Linear(features, classes))
+        return Network(modules, nn.Sequential(layers))
     return Network(modules, three_layers(features, scaled(hidden, width), classes, DROPOUT * min(width, 1.0)))
 
 
@@ -127,14 +129,24 @@ def three_layers(features: int, hidden: int, classes: int, dropout: float) -> nn
     )
 
 
-def one_layer(features: int, classes: int) -> nn.Sequential:
-    """The pyramid's compressed F: one fully connected layer."""
-    return nn.Sequential(OrderedDict(flatten=nn.Flatten(), replacement=nn.Linear(features, classes)))
-
-
 def conv_layers(module: nn.Module) -> tuple[ConvLayer, ...]:
     """The convolution layers of a block or network, in order."""
     return tuple(layer for layer in module.modules() if isinstance(layer, ConvLayer))
+
+
+@torch.no_grad()
+def load_mean(network: Network, block: str, parent: Network) -> None:
+    """Load the mean of the parent's layers into the one layer of `block`, in place.
+
+    One 3x3 kernel for convolution weights, one number for all else; BatchNorm's count of batches is left as it is.
+    """
+    layers, targets = conv_layers(parent[block]), conv_layers(network[block])
+    if len(targets) != 1 or not layers:
+        raise UserError(f"Mean initialisation: {block!r} must be one layer, not {len(targets)}.")
+    states = [layer.state_dict() for layer in layers]
+    for name, tensor in targets[0].state_dict().items():
+        if tensor.is_floating_point():
+            tensor.copy_(torch.cat([state[name].reshape(-1, *tensor.shape[2:]) for state in states]).mean(dim=0))
 
 
 def first_and_last(block: nn.Sequential, x: Tensor) -> tuple[Tensor, Tensor]:

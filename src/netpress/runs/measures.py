@@ -43,7 +43,7 @@ class Similarity:
 
         import torch
 
-        from netpress.compress.initialise import glorot
+        from netpress.nets.network import glorot
         from netpress.nets.vgg import conv_layers
         from netpress.training.evaluate import cka, matched_cosine
 

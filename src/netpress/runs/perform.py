@@ -88,7 +88,7 @@ class Workspace:
             test = data.load(run.dataset, judge, px=run.px)
             device = self.config.device
             there = [replace(part, x=part.x.to(device), y=part.y.to(device)) for part in (images, test)]
-            self.loaded = {key: TrainTestData(*there, normalise_of(images))}
+            self.loaded = {key: TrainTestData(there[0], there[1], normalise_of(images))}
         return self.loaded[key]
 
     def blank(self, run: Run) -> Network:
