@@ -8,9 +8,8 @@ import pytest
 
 from netpress import data, papers
 from netpress.compress import edits
-from netpress.runs import identity, measures
-from netpress.runs.identity import KEYS, Key, Keys, as_json
-from netpress.runs.run import Run, described, fingerprint, version
+from netpress.runs import measures
+from netpress.runs.run import KEYS, RUN, Key, Keys, Run, as_json, described, fingerprint, version
 from netpress.training.stage import Stage
 
 TOGETHER = {"needs", "steps", "measures", "factors"}  # put together in run.py, or no part of a run's identity
@@ -28,13 +27,13 @@ def a_run() -> Run:
 @pytest.mark.parametrize("kind", [*STEPS, *MEASURES], ids=lambda kind: kind.__name__)
 def test_every_class_and_field_has_a_key(kind: type) -> None:
     keys = KEYS[kind.__name__]
-    assert {field.name for field in fields(kind)} <= keys.fields.keys(), "give it a key in runs/identity.py"
+    assert {field.name for field in fields(kind)} <= keys.fields.keys(), "give it a key in runs/run.py"
     names = [key.name for key in keys.fields.values()]
     assert len(set(names)) == len(names)
 
 
 def test_every_field_of_a_run_has_a_key() -> None:
-    assert {field.name for field in fields(Run)} - TOGETHER == identity.RUN.keys()
+    assert {field.name for field in fields(Run)} - TOGETHER == RUN.keys()
     assert len({keys.name for keys in KEYS.values()}) == len(KEYS)
 
 
@@ -103,10 +102,10 @@ def test_momentum_came_later_and_changes_no_record_of_before() -> None:
 
 def test_a_class_without_keys_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delitem(KEYS, "Inherit")
-    with pytest.raises(LookupError, match=r"Inherit.*runs/identity\.py"):
+    with pytest.raises(LookupError, match=r"Inherit.*runs/run\.py"):
         as_json(edits.Inherit(), hashing=True)
     monkeypatch.setitem(KEYS, "Inherit", Keys("Inherit", {}))
-    with pytest.raises(LookupError, match=r"runs/identity\.py"):
+    with pytest.raises(LookupError, match=r"runs/run\.py"):
         as_json(edits.Inherit())
 
 

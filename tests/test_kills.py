@@ -123,7 +123,7 @@ def test_a_killed_owner_is_replaced(folder: Path) -> None:
 
     def now() -> dict[str, Any]:
         survey = sweep.survey((run,), EDITION)
-        return {row["name"]: row["epoch"] for row in survey.running if row["epoch"]}
+        return {row["name"]: row["epoch"] for row in survey.running if "epoch" in row}
 
     text = f"import sys; sys.path.insert(0, {str(Path(sweeps.__file__).parent)!r})\n"
     text += "from sweeps import *\nfrom netpress.runs import sweep\n"

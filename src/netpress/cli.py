@@ -242,7 +242,6 @@ def status(
     paper: Annotated[str, typer.Argument(help="A paper, as triage; all where left out.")] = "all",
     edition: Edition = "demo",
     as_json: AsJson = False,
-    watch: Annotated[bool, typer.Option("--watch", help="Look again every two seconds, until Ctrl-C.")] = False,
     results: Recorded = None,
 ) -> None:
     """How far a sweep is: counts, what runs now, what went wrong."""
@@ -252,15 +251,11 @@ def status(
     names = papers.PAPERS if paper == "all" else (paper,)
     grids = {name: papers.grid(name, edition) for name in names}
 
-    def look() -> dict[str, Any]:
-        return {name: sweep.survey(runs, edition, results) for name, runs in grids.items()}
-
+    found = {name: sweep.survey(runs, edition, results) for name, runs in grids.items()}
     if as_json:
-        rows = [found.as_json(paper=name, edition=edition) for name, found in look().items()]
+        rows = [survey.as_json(paper=name, edition=edition) for name, survey in found.items()]
         return console.print_json(rows if paper == "all" else rows[0])
-    if watch:
-        return console.watch(lambda: console.survey_table(look()))
-    console.printer().print(console.survey_table(look()))
+    console.printer().print(console.survey_table(found))
 
 
 @app.command()

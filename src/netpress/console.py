@@ -2,8 +2,6 @@
 
 import json
 import sys
-import time
-from collections.abc import Callable
 from shutil import get_terminal_size
 from typing import TYPE_CHECKING, Any
 
@@ -48,10 +46,8 @@ def brief(value: object) -> str:
     return "all" if value is None else " ".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 
-def left(seconds: float | None) -> str:
+def left(seconds: float) -> str:
     """A time in minutes and seconds."""
-    if seconds is None:
-        return ""
     minutes, rest = divmod(round(seconds), 60)
     return f"{minutes // 60} h {minutes % 60:02} min" if minutes >= 60 else f"{minutes} min {rest:02} s"
 
@@ -70,23 +66,14 @@ def survey_table(surveys: "dict[str, Survey]") -> Any:
     bad = Table("not done", "state", "by", box=None, pad_edge=False)
     for found in surveys.values():
         for row in found.running:
-            epoch = [f"{row[a]} of {row[b]}" if row[a] else "" for a, b in (("epoch", "epochs"), ("done", "total"))]
-            speed = f"{row['images_per_second']:,.0f}" if row["images_per_second"] else ""
-            running.add_row(row["name"], row["stage"] or "", *epoch, speed, left(row["seconds_left"]))
+            if "stage" not in row:  # its first epoch is not over yet
+                running.add_row(row["name"])
+                continue
+            epochs = f"{row['epoch']} of {row['epochs']}", f"{row['done']} of {row['total']}"
+            running.add_row(
+                row["name"], row["stage"], *epochs, f"{row['images_per_second']:,.0f}", left(row["seconds_left"])
+            )
         for name, state in found.states.items():
             if state in NAMED:
                 bad.add_row(name, state, found.blocked.get(name, ""))
     return Group(counts, *(part for part in (running, bad) if part.row_count))
-
-
-def watch(look: Callable[[], Any], every: float = 2.0) -> None:
-    """Show what `look` returns, again and again, until Ctrl-C."""
-    from rich.live import Live
-
-    try:
-        with Live(look(), auto_refresh=False) as live:
-            while True:
-                time.sleep(every)
-                live.update(look(), refresh=True)
-    except KeyboardInterrupt:
-        return

@@ -28,25 +28,16 @@ def _number(text: str) -> float:
     return number
 
 
-def _matching(pattern: str) -> Callable[[str], str]:
-    def parse(text: str) -> str:
-        if not re.fullmatch(pattern, text):
-            raise ValueError
-        return text
-
-    return parse
-
-
-# Name -> how its value is read, and what to set it to
-VARIABLES: dict[str, tuple[Callable[[str], Any], str]] = {
+# Name -> how its value is read (a function, or a pattern of words in small letters), and what to set it to
+VARIABLES: dict[str, tuple[Callable[[str], Any] | str, str]] = {
     "NETPRESS_DATA": (_folder, "the folder of the data"),
     "NETPRESS_RESULTS": (_folder, "the folder of the records"),
     "NETPRESS_CACHE": (_folder, "the folder of what can be made again"),
-    "NETPRESS_DEVICE": (lambda text: _matching(r"cpu|mps|cuda(:\d{1,3})?")(text.lower()), "cpu, cuda, cuda:1 or mps"),
-    "NETPRESS_PRECISION": (lambda text: _matching("fp32|bf16")(text.lower()), "fp32 or bf16"),
+    "NETPRESS_DEVICE": (r"cpu|mps|cuda(:\d{1,3})?", "cpu, cuda, cuda:1 or mps"),
+    "NETPRESS_PRECISION": ("fp32|bf16", "fp32 or bf16"),
     "NETPRESS_CACHE_GB": (_number, "GiB of memory for the caches of one worker, such as 2 or 0.5"),
     "NETPRESS_CHECKPOINT_SECONDS": (_number, "seconds between checkpoints, such as 5; 0 writes one after every epoch"),
-    "NETPRESS_COMMIT": (_matching(r"[\w.+-]{1,64}"), "the commit of the code, where it lies in no checkout"),
+    "NETPRESS_COMMIT": (r"[\w.+-]{1,64}", "the commit of the code, where it lies in no checkout"),
 }
 
 
@@ -55,8 +46,13 @@ def get(name: str) -> Any:
     text = os.environ.get(name, "").strip()
     if not text:
         return None
+    parse = VARIABLES[name][0]
     try:
-        return VARIABLES[name][0](text)
+        if callable(parse):
+            return parse(text)
+        if re.fullmatch(parse, text.lower()):
+            return text.lower()
+        raise ValueError
     except (ValueError, RuntimeError, OSError) as error:  # RuntimeError: ~nobody-of-that-name
         raise wrong(name, str(error)) from None
 

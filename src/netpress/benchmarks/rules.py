@@ -107,7 +107,7 @@ def with_controls(frame: pd.DataFrame) -> pd.DataFrame:
     return pd.concat([frame, made], ignore_index=True)
 
 
-def planned(claim: rules.Claim, datasets: Iterable[str]) -> dict[str, int]:
+def seeds_planned(claim: rules.Claim, datasets: Iterable[str]) -> dict[str, int]:
     """Data set -> fresh seeds that the claim will have on it: those for which its test finds numbers, were every fresh
     run done."""
     runs = tuple(run for run in papers.grid(claim.paper, EDITION) if run.seed >= editions.FRESH)
@@ -118,7 +118,7 @@ def planned(claim: rules.Claim, datasets: Iterable[str]) -> dict[str, int]:
     return {name: PASSES if name == "passes" else counts.get(name, 0) for name in datasets}
 
 
-def row_of(claim: rules.Claim, found: Found, claims: int) -> dict[str, Any]:
+def error_and_power(claim: rules.Claim, found: Found, claims: int) -> dict[str, Any]:
     """Error and power of one claim, with the planned seeds and with other numbers of them.
 
     Error at the strictest level of Holm's correction, which holds while no claim is decided; power at the level that is
@@ -126,7 +126,7 @@ def row_of(claim: rules.Claim, found: Found, claims: int) -> dict[str, Any]:
     """
     strictest, halfway = rules.LEVEL / claims, rules.LEVEL / max(1, claims // 2)
     as_found = Simulated(found, "pilot")
-    plan = planned(claim, as_found.strata)
+    plan = seeds_planned(claim, as_found.strata)
     powers = {n: as_found.share(dict.fromkeys(as_found.strata, n), halfway, rules.DECIDED, DRAWS // 5) for n in SEEDS}
     return {
         "claim": claim.id, "paper": claim.paper, "seeds": plan,
@@ -146,7 +146,7 @@ def measure() -> dict[str, Any]:
     try:
         for paper in papers.PAPERS:
             claims = len(papers.get(paper).claims)
-            own = [row_of(claim, found, claims) for claim, found in pilot(paper)]
+            own = [error_and_power(claim, found, claims) for claim, found in pilot(paper)]
             rows += own
             error = 1 - np.prod([1 - max(row["error_if_false"], row["error_if_true"]) for row in own])
             bars.append(bar(f"rules-{paper}", "chance of a wrong decision among its claims", [float(error)], most=0.05))

@@ -138,7 +138,7 @@ def theirs(
     example = next(iter(own.val))[0][:2]
     if importlib.util.find_spec(MODULES["torch-pruning"]):
         for ratio in RATIOS:
-            yield "torch-pruning", f"{ratio:g}", lambda ratio=ratio: pruned(parent, example, ratio)  # type: ignore[misc]
+            yield "torch-pruning", f"{ratio:g}", lambda ratio=ratio: by_torch_pruning(parent, example, ratio)  # type: ignore[misc]
     if importlib.util.find_spec("modelopt"):
         yield "FastNAS", "0.5", lambda: searched(parent, example, own)
 
@@ -146,7 +146,7 @@ def theirs(
 MODULES = {"torch-pruning": "torch_pruning", "FastNAS": "modelopt"}
 
 
-def pruned(parent: nn.Module, example: torch.Tensor, ratio: float) -> nn.Module:
+def by_torch_pruning(parent: nn.Module, example: torch.Tensor, ratio: float) -> nn.Module:
     """torch-pruning's magnitude pruner, as its page says: the same share of all groups but the last layer's."""
     import_torchvision()
     import torch_pruning as pruning

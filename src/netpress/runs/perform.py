@@ -29,8 +29,6 @@ from netpress.training.feed import Cache, Feed, TrainTestData
 from netpress.training.loop import Diverged, TrainState, train
 from netpress.training.stage import Stage
 
-LOADED = 3  # networks of finished runs that are kept for the next run
-
 
 @dataclass(frozen=True)
 class Progress:
@@ -69,12 +67,10 @@ class Workspace:
         self.config, self.store, self.checkpoints = config, store, checkpoints
         self.cache = Cache(config.cache_bytes)
         self.loaded: dict[tuple, TrainTestData] = {}
-        self.networks: dict[str, Network] = {}
 
     def forget(self) -> None:
         """Let go of all that is kept for the next run: memory ran out."""
         self.cache.entries.clear()
-        self.networks.clear()
         gc.collect()
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
@@ -97,15 +93,10 @@ class Workspace:
         return self.config.place(nets.build(run.model, run.px, data.classes(run.dataset), run.width))
 
     def finished(self, run: Run) -> Network:
-        """A finished run's network, frozen and in eval mode; the last few are kept. Raises MissingWeights."""
-        network = self.networks.pop(run.fingerprint, None)
-        if network is None:
-            network = nets.outline(run.model, run.px, data.classes(run.dataset), run.width)
-            network.load_state_dict(self.store.load(run.fingerprint)[0], assign=True)
-        self.networks[run.fingerprint] = self.config.place(network)
-        if len(self.networks) > LOADED:
-            del self.networks[next(iter(self.networks))]
-        return network.requires_grad_(False).eval()
+        """A finished run's network, frozen and in eval mode. Raises MissingWeights."""
+        network = nets.outline(run.model, run.px, data.classes(run.dataset), run.width)
+        network.load_state_dict(self.store.load(run.fingerprint)[0], assign=True)
+        return self.config.place(network).requires_grad_(False).eval()
 
 
 def new_workspace(share: float = 1.0) -> Workspace:
@@ -192,14 +183,13 @@ class RunState:
     def share(self, position: int, stage: Stage) -> None:
         """Do a stage that other runs begin with too: the first of them trains it, the others load its weights."""
         key, store = fingerprint(self.run, position + 1), self.workspace.store
-        with store.lock(key):
-            if found := store.find(key):
-                self.network.load_state_dict(found[0])
-                self.history, self.stages = found[1]["history"], found[1]["stages"]
-                return
-            self.train(position, stage)
-            metadata = {"history": self.history, "stages": [stage | {"shared": True} for stage in self.stages]}
-            store.save(key, self.network.state_dict(), metadata)
+        if found := store.find(key):
+            self.network.load_state_dict(found[0])
+            self.history, self.stages = found[1]["history"], found[1]["stages"]
+            return
+        self.train(position, stage)
+        metadata = {"history": self.history, "stages": [stage | {"shared": True} for stage in self.stages]}
+        store.save(key, self.network.state_dict(), metadata)
 
     def train(self, position: int, stage: Stage) -> None:
         """Train through one stage, from its checkpoint where there is one."""

@@ -1,11 +1,9 @@
 """Weights of finished runs and of shared beginnings: safetensors files named by fingerprint, checked when read."""
 
 import json
-from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock
 from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor
@@ -81,11 +79,6 @@ class WeightStore:
             return found
         raise MissingWeights(fingerprint)
 
-    def lock(self, fingerprint: str) -> AbstractContextManager:
-        """Held by the one process that makes this state now; it ends with the process."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        return FileLock(self.folder / f"{fingerprint}.lock")
-
 
 class MemoryStore(WeightStore):
     """A store in memory, for a worker that shares no folder with others. `made`: what was put there since."""
@@ -104,6 +97,3 @@ class MemoryStore(WeightStore):
 
     def has(self, fingerprint: str) -> bool:
         return fingerprint in self.held
-
-    def lock(self, fingerprint: str) -> AbstractContextManager:
-        return nullcontext()

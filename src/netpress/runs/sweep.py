@@ -215,7 +215,7 @@ def ensure(
     chosen: Executor = cluster(store) if cluster else Processes(count) if count > 1 else Here()
     with closing(Locks()) as locks, chosen as executor:
         for _ in range(TRIES):
-            jobs = [*remade(jobs, folder, store), *jobs]
+            jobs = [*to_remake(jobs, folder, store), *jobs]
             outcomes |= {outcome.run: outcome for outcome in progress(Schedule(jobs, executor, locks, store, folder))}
             if not any(outcome.lost for outcome in outcomes.values()):
                 break
@@ -300,7 +300,7 @@ def planned(runs: Iterable[Run], folder: Path, retry: tuple[str, ...] = ()) -> t
     return jobs, summary
 
 
-def remade(jobs: list[Job], folder: Path, store: "WeightStore") -> list[Job]:
+def to_remake(jobs: list[Job], folder: Path, store: "WeightStore") -> list[Job]:
     """Jobs for the done runs that `jobs` need and whose weights are gone; needs first."""
     found: dict[Run, Job] = {}
     planned = {job.run for job in jobs}
@@ -648,10 +648,8 @@ def is_held(path: Path) -> bool:
 
 
 def noted(path: Path) -> dict[str, Any]:
-    """How far a run under way is; None for what is not known before its first epoch is over."""
-    keys = ("stage", "epoch", "epochs", "done", "total", "images_per_second", "seconds_left")
+    """How far a run under way is, as its `Progress` says; nothing before its first epoch is over."""
     try:
-        found = json.loads(path.read_bytes())
+        return json.loads(path.read_bytes())
     except (OSError, ValueError):  # there is none, or it is being written
-        found = {}
-    return {key: found.get(key) for key in keys}
+        return {}

@@ -28,7 +28,7 @@ def squared_l2(student: Tensor, teacher: Tensor) -> Tensor:
 
     Both (N, ...) of one shape.
     """
-    student, teacher = _paired(student, teacher)
+    student, teacher = _alike(student, teacher)
     if student.dim() == 4 and student.is_contiguous(memory_format=torch.channels_last):
         student, teacher = student.permute(0, 2, 3, 1), teacher.permute(0, 2, 3, 1)  # as they lie in memory
     return F.mse_loss(student.flatten(), teacher.flatten(), reduction="sum") / len(student)
@@ -59,7 +59,7 @@ def soft_targets(logits: Tensor, teacher_logits: Tensor, temperature: float) -> 
 
     T is the temperature (1 or more in practice); Hinton et al. (2015), eq. 1.
     """
-    student, teacher = _paired(logits, teacher_logits)
+    student, teacher = _alike(logits, teacher_logits)
     wanted = F.softmax(teacher / temperature, dim=1)
     return -(wanted * F.log_softmax(student / temperature, dim=1)).sum(dim=1).mean()
 
@@ -96,11 +96,11 @@ def function_matching(logits: Tensor, teacher_logits: Tensor) -> Tensor:
 
     compressing, section III.B; Beyer et al. (2022), section 3.
     """
-    student, teacher = (F.log_softmax(z, dim=1) for z in _paired(logits, teacher_logits))
+    student, teacher = (F.log_softmax(z, dim=1) for z in _alike(logits, teacher_logits))
     return (teacher.exp() * (teacher - student)).sum(dim=1).mean()
 
 
-def _paired(student: Tensor, teacher: Tensor) -> tuple[Tensor, Tensor]:
+def _alike(student: Tensor, teacher: Tensor) -> tuple[Tensor, Tensor]:
     """Both sides in float32 or better. Raises UserError where their shapes differ: they would be broadcast, or compared
     number by number in the wrong order."""
     if student.shape != teacher.shape:
