@@ -1,7 +1,7 @@
 """Sweeps for tests, each in a process of its own, and sweeps that are killed.
 
 python tests/disturbed.py sweep RUNS WORKERS                     `grid(RUNS)`, as `netpress run` does a paper's
-python tests/disturbed.py kills grid|intricate SIZE TIMES FOLDER    kill sweeps, which are forked, at random moments
+python tests/disturbed.py kills EPOCHS TIMES FOLDER              kill sweeps, which are forked, inside their runs
 python tests/disturbed.py ray SIZE NODES AFTER                   a Ray cluster of which a node is killed
 """
 
@@ -76,9 +76,9 @@ def warm_up() -> None:
     torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))])  # a first optimiser imports half of PyTorch
 
 
-def kills(runs: tuple[Run, ...], folder: Path, times: int, inside: bool) -> dict[str, int]:
-    """Kill a sweep of `runs` at so many random moments, then let it end; `inside` of runs, every other time as soon as
-    there is a checkpoint. Whenever it has ended before, everything is begun anew. Counts what was lost or different,
+def kills(runs: tuple[Run, ...], folder: Path, times: int) -> dict[str, int]:
+    """Kill a sweep of `runs` so many times, at random moments and, every other time, as soon as there is a checkpoint;
+    then let it end. Whenever it has ended before, everything is begun anew. Counts what was lost or different,
     and after how many kills there was a checkpoint to go on from."""
     warm_up()
     began, expected = time.monotonic(), reference(runs, folder / "reference")
@@ -91,7 +91,7 @@ def kills(runs: tuple[Run, ...], folder: Path, times: int, inside: bool) -> dict
     while True:
         place.mkdir(parents=True, exist_ok=True)
         last = counts["kills"] >= times
-        random_moment = not inside or counts["kills"] % 2 == 1
+        random_moment = counts["kills"] % 2 == 1
         with forked(runs, place) as pid:
             if last:
                 assert ended(pid, 600), "the last sweep takes too long"
@@ -117,10 +117,9 @@ def do_sweep(runs: str, workers: str) -> dict[str, int]:
     return {"done": summary.done, "elsewhere": elsewhere, "before": summary.before, "failed": len(summary.failures)}
 
 
-def do_kills(what: str, size: str, times: str, folder: str) -> dict[str, int]:
-    """`kills` of `grid(size)`, or of `intricate(size)` with a checkpoint after every epoch."""
-    runs = {"grid": grid, "intricate": intricate}[what](int(size))
-    return kills(runs, Path(folder), int(times), inside=what == "intricate")
+def do_kills(epochs: str, times: str, folder: str) -> dict[str, int]:
+    """`kills` of `intricate(epochs)`."""
+    return kills(intricate(int(epochs)), Path(folder), int(times))
 
 
 def do_ray(size: str, nodes: str, killed: str) -> dict[str, Any]:

@@ -56,7 +56,7 @@ def test_whatever_ray_raises_is_one_sentence(monkeypatch: pytest.MonkeyPatch) ->
         raise Exception("The current node timed out during startup.")
 
     monkeypatch.setattr("ray.init", slow)
-    with pytest.raises(UserError, match=r"No Ray cluster at 'local' \(The current node timed out"):
+    with pytest.raises(UserError, match=r"does not start on this machine \(The current node timed out"):
         connect("local")
 
 

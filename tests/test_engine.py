@@ -3,7 +3,6 @@
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
-from statistics import mean
 from typing import Any
 
 import pytest
@@ -22,7 +21,6 @@ from netpress.training.feed import Cache, Feed, TrainTestData, weights_hash
 from netpress.training.loop import learning_rates, make_optimiser, train
 from netpress.training.stage import Stage
 
-BLOCKS = ("block1", "block2", "block3", "block4", "block5")
 PRECISIONS = ("fp32", "bf16")
 WIDTH = 1 / 16
 # AMX rounds an image's bf16 output by its place in the batch, now and then, and a cache is filled in another order.
@@ -94,20 +92,16 @@ def same_cached_and_live(stage: Stage, model: str, precision: str, teacher: str 
 # --- cached = live ------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("precision", PRECISIONS)
-@pytest.mark.parametrize("block", BLOCKS)
+@pytest.mark.parametrize(("block", "precision"), [("block1", "fp32"), ("block3", "bf16"), ("block5", "fp32")])
 def test_a_frozen_network_is_the_same_cached_and_live(block: str, precision: str) -> None:
     same_cached_and_live(Stage("retrain", trains=(block,), **TWENTY), f"vgg16-{block}", precision)
 
 
-@pytest.mark.parametrize("precision", PRECISIONS)
-@pytest.mark.parametrize("block", ["block1", "block4"])
-def test_a_thawed_network_is_the_same_cached_and_live(block: str, precision: str) -> None:
-    same_cached_and_live(Stage("retrain", **TWENTY), f"vgg16-{block}", precision)
+def test_a_thawed_network_is_the_same_cached_and_live() -> None:
+    same_cached_and_live(Stage("retrain", **TWENTY), "vgg16-block4", "fp32")
 
 
-@pytest.mark.parametrize("precision", PRECISIONS)
-@pytest.mark.parametrize("block", BLOCKS)
+@pytest.mark.parametrize(("block", "precision"), [("block2", "fp32"), ("block4", "bf16")])
 def test_a_student_teacher_stage_is_the_same_cached_and_live(block: str, precision: str) -> None:
     stage = Stage(
         "imitate",
@@ -123,27 +117,24 @@ def test_a_student_teacher_stage_is_the_same_cached_and_live(block: str, precisi
     same_cached_and_live(stage, f"vgg16-{block}", precision, "vgg16")
 
 
-@pytest.mark.parametrize("precision", PRECISIONS)
 @pytest.mark.parametrize(
     ("loss", "at", "trains", "student"),
     [
         ("distillation", None, (), "svgg5-forward"),
         ("function-matching", None, (), "svgg11-backward"),
         ("hint", "C2", ("C1", "C2"), "svgg11-backward"),
-        ("set-l2", "C3", ("C3",), "svgg11-forward"),
         ("set-l2", "head", ("head",), "svgg17-forward"),
         ("gram", "C1", ("C1",), "svgg17-backward"),
-        ("gram", "C4", ("C4",), "svgg14-forward"),
         ("all-grams", None, (), "svgg8-forward"),
     ],
 )
 def test_a_stage_with_a_teacher_is_the_same_cached_and_live(
-    loss: str, at: str | None, trains: tuple[str, ...], student: str, precision: str
+    loss: str, at: str | None, trains: tuple[str, ...], student: str
 ) -> None:
     stage = Stage(
         "taught", loss=loss, at=at, trains=trains, teacher="parent", lr=1e-3, temperature=4.0, alpha=0.5, **TWENTY
     )
-    same_cached_and_live(stage, student, precision, "vgg19")
+    same_cached_and_live(stage, student, "fp32", "vgg19")
 
 
 @pytest.mark.parametrize("view", ["crop", "inception-mixup"])
@@ -183,11 +174,10 @@ def test_a_cached_entry_serves_the_networks_that_share_it_and_no_other() -> None
 # --- frozen and thawed --------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("caching", [True, False], ids=["cached", "live"])
-@pytest.mark.parametrize("block", BLOCKS)
+@pytest.mark.parametrize(("block", "caching"), [("block1", True), ("block4", True), ("block4", False)])
 def test_frozen_changes_nothing_outside_the_replacement(block: str, caching: bool) -> None:
     before = network_of(f"vgg16-{block}").state_dict()
-    network, _, _ = trained(Stage("retrain", trains=(block,), **TWENTY), f"vgg16-{block}", speed_of("bf16", caching))
+    network, _, _ = trained(Stage("retrain", trains=(block,), **TWENTY), f"vgg16-{block}", speed_of("fp32", caching))
     changed = {name for name, tensor in network.state_dict().items() if not torch.equal(tensor, before[name])}
     inside = {name for name in before if name.startswith(f"blocks.{block}.")}
     # The bias of a convolution before BatchNorm has no gradient but rounding; weight decay leaves its zeros alone.
@@ -207,9 +197,9 @@ def test_thawed_changes_everything() -> None:
 
 def test_what_does_not_fit_is_computed_live_with_the_same_result() -> None:
     stage = Stage("imitate", loss="block-l2", at="block3", trains=("block3",), teacher="parent", **TWENTY)
-    rich, rows, feed = trained(stage, "vgg16-block3", speed_of("bf16", True), "vgg16")
+    rich, rows, feed = trained(stage, "vgg16-block3", speed_of("fp32", True), "vgg16")
     for budget in (0, feed.x.held.nbytes, feed.x.held.nbytes + feed.targets.held.nbytes - 1):
-        config = speed_of("bf16", True, cache_bytes=budget)
+        config = speed_of("fp32", True, cache_bytes=budget)
         poor, poor_rows, tight = trained(stage, "vgg16-block3", config, "vgg16")
         assert tight.targets is None and (tight.x is None) == (budget == 0)
         assert weights_hash(poor) == weights_hash(rich) and poor_rows == rows
@@ -262,7 +252,7 @@ class Watched(Cache):
 
 def test_a_seed_gives_the_same_bits_and_another_seed_others() -> None:
     def result(seed: int) -> tuple[str, list[dict]]:
-        config, stage = speed_of("bf16", True), Stage("train", view="crop", **TWENTY)
+        config, stage = speed_of("fp32", True), Stage("train", view="crop", **TWENTY)
         network = config.place(network_of("vgg16"))
         torch.manual_seed(seed)
         feed = Feed(stage, network, None, train_test(), config, Cache(2**30))
@@ -271,23 +261,6 @@ def test_a_seed_gives_the_same_bits_and_another_seed_others() -> None:
 
     assert result(1) == result(1)
     assert result(1)[0] != result(2)[0]
-
-
-def accuracy_after(precision: str, seed: int, model: str, width: float, px: int) -> float:
-    """Test accuracy of a new network trained on all digits for twelve epochs."""
-    config = speed_of(precision, True)
-    torch.manual_seed(seed)
-    network = config.place(nets.build(model, px, 10, width))
-    stage = Stage("train", epochs=12, lr=0.1, view="crop")
-    feed = Feed(stage, network, None, train_test(1437, 360, px), config, Cache(2**30))
-    return train(stage, network, feed, config, seed)[-1]["test_accuracy"]
-
-
-def mean_gap(model: str, width: float, px: int) -> float:
-    """bf16 less fp32, the mean over five paired seeds."""
-    pairs = [[accuracy_after(p, seed, model, width, px) for p in PRECISIONS] for seed in range(5)]
-    assert min(map(min, pairs)) > 0.95, pairs
-    return mean(half - full for full, half in pairs)
 
 
 @pytest.mark.parametrize(
@@ -317,18 +290,6 @@ def test_momentum_is_that_of_the_stage() -> None:
     assert weight.item() == pytest.approx(-0.325)
     still = make_optimiser(Stage("s", lr=0.1, momentum=0.0, weight_decay=0.0), [weight])
     assert not still.param_groups[0]["nesterov"]
-
-
-def test_bf16_is_as_accurate_as_fp32() -> None:
-    """Within half a point of test accuracy over five paired seeds."""
-    assert abs(mean_gap("six-layer", 1 / 4, 16)) <= 0.005
-
-
-@pytest.mark.slow
-@pytest.mark.timeout(1800)
-def test_bf16_is_as_accurate_as_fp32_in_vgg16() -> None:
-    """The same for the triage's parent of the demo edition."""
-    assert abs(mean_gap("vgg16", 1 / 8, 32)) <= 0.005
 
 
 def test_relu_in_place_has_the_same_gradients() -> None:

@@ -2,12 +2,9 @@
 
 import json
 import os
-import random
-import shutil
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -20,36 +17,6 @@ from netpress.runs import records, sweep
 from netpress.training.stage import Stage
 
 slow = pytest.mark.slow
-
-
-@pytest.mark.parametrize(("size", "times"), [(12, 3), pytest.param(60, 50, marks=slow)])
-def test_kills_of_a_sweep(tmp_path: Path, size: int, times: int) -> None:
-    counts = sweeps.script(tmp_path, "kills", "grid", size, times, tmp_path / "kills")
-    print(counts)
-    assert counts["kills"] == times
-    assert (counts["lost"], counts["different"]) == (0, 0)
-
-
-@slow
-def test_kills_of_a_sweep_with_worker_processes(tmp_path: Path) -> None:
-    """The whole group of processes, or the sweep alone, whose workers must then end by themselves."""
-    chance, done, kills = random.Random(2), 0, 0
-    sweeps.script(tmp_path / "reference", "sweep", 300, 2)
-    expected, place = found(tmp_path / "reference" / "results"), tmp_path / "killed"
-    while kills < 50:
-        process = sweeps.start(place, "sweep", 300, 2)
-        sweeps.wait_for(lambda: list(place.rglob("*.lock")), 60)
-        time.sleep(chance.uniform(0, 2))
-        sweeps.kill(process, whole_group=kills % 2 == 0)
-        kills += 1
-        now = found(place / "results")
-        assert len(now) >= done and all(expected[name] == record for name, record in now.items())
-        done = len(now)
-        if done == len(expected):
-            shutil.rmtree(place)
-            done = 0
-    told = sweeps.script(place, "sweep", 300, 2)
-    assert told["failed"] == 0 and found(place / "results") == expected
 
 
 LONG = (

@@ -130,12 +130,10 @@ def test_a_captured_state_does_not_change_with_the_network() -> None:
     assert momenta and all(map(torch.equal, momenta, after))
 
 
-@pytest.mark.parametrize(("size", "times"), [(3, 4), pytest.param(4, 50, marks=slow)])
-def test_kills_inside_runs(tmp_path: Path, size: int, times: int) -> None:
+@pytest.mark.parametrize(("epochs", "times"), [(3, 4), pytest.param(4, 50, marks=slow)])
+def test_kills_inside_runs(tmp_path: Path, epochs: int, times: int) -> None:
     """The hashes of the final weights are in the records that are compared."""
-    counts = sweeps.script(
-        tmp_path, "kills", "intricate", size, times, tmp_path / "kills", NETPRESS_CHECKPOINT_SECONDS="0"
-    )
+    counts = sweeps.script(tmp_path, "kills", epochs, times, tmp_path / "kills", NETPRESS_CHECKPOINT_SECONDS="0")
     print(counts)
     assert counts["kills"] == times and counts["resumed"] > 0
     assert (counts["lost"], counts["different"]) == (0, 0)

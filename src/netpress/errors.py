@@ -230,16 +230,9 @@ def end_children() -> None:
     except ModuleNotFoundError:  # it comes with the book's tools: without them there are no kernels
         return
     for _ in range(3):  # one may just have started another
-        found = [one for one in psutil.Process().children(recursive=True) if not is_tracker(one)]
+        found = psutil.Process().children(recursive=True)
         for process in found:
-            with suppress(psutil.Error):
-                process.kill()
+            with suppress(psutil.Error):  # it is gone
+                if "resource_tracker" not in " ".join(process.cmdline()):  # that one ends by itself, and complains
+                    process.kill()
         psutil.wait_procs(found, timeout=0.5)
-
-
-def is_tracker(process: Any) -> bool:
-    """Whether a process is the one that cleans up after others: it ends by itself, and complains if it is killed."""
-    try:
-        return "resource_tracker" in " ".join(process.cmdline())
-    except Exception:  # it is gone
-        return True

@@ -57,10 +57,12 @@ def measure() -> dict[str, Any]:
         finally:
             plain.end()
     least = LEAST.get(place(config.kind, config.precision))
+    kinds = ("all", "thawed", "frozen")
+    of_kind = {kind: [[row for row in rows if kind in ("all", row["regime"])] for rows in rounds] for kind in kinds}
     bars = [
-        ratio(rows_of(rounds, kind), f"{kind} networks, width {WIDTH:g}, {arm} / ours", arm, least if first else None)
+        ratio(of_kind[kind], f"{kind} networks, width {WIDTH:g}, {arm} / ours", arm, least if first else None)
         for arm in ARMS
-        for kind in ("all", "thawed", "frozen")
+        for kind in kinds
         for first in [(arm, kind) == ("plain", "all")]
     ]
     networks = [
@@ -204,11 +206,6 @@ def reading(config: ComputeConfig) -> float:
     if config.kind == "cuda":
         torch.cuda.synchronize()
     return time.perf_counter()
-
-
-def rows_of(rounds: list[list[dict]], kind: str) -> list[list[dict]]:
-    """The rows of all networks, or of the thawed or the frozen ones, round by round."""
-    return [[row for row in rows if kind in ("all", row["regime"])] for rows in rounds]
 
 
 def ratio(rounds: list[list[dict]], what: str, arm: str, least: float | None) -> dict[str, Any]:

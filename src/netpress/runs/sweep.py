@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from netpress.runs.store import WeightStore
 
 TICK = 0.5  # seconds between two looks at what other sweeps do
-TRIES = 3  # so often is a run begun whose process died or whose needs were damaged
+TRIES = 3  # so often is a run begun whose process died
 RETRIED = {
     "failed": ("failed", "out-of-memory", "diverged"),
     "out-of-memory": ("out-of-memory",),
@@ -103,8 +103,7 @@ class Died:
 class Outcome:
     """How a run ended. `earlier`: this sweep did not do it, but an earlier one or another at the same time did.
 
-    `note`: what a user may want to know. `remade`: there is a record, only the weights were made again. `lost`: the
-    weights of a run that it needs were damaged, and are to be made again.
+    `note`: what a user may want to know. `remade`: there is a record, only the weights were made again.
     """
 
     run: Run
@@ -113,7 +112,6 @@ class Outcome:
     earlier: bool = False
     note: str = ""
     remade: bool = False
-    lost: bool = False
 
     @property
     def line(self) -> str:
@@ -210,17 +208,12 @@ def ensure(
 
     with explained(folder):
         folder.mkdir(parents=True, exist_ok=True)
-    store, outcomes = WeightStore(), dict[Run, Outcome]()
+    store = WeightStore()
     count = 0 if cluster else workers_for(workers, max(job.run.width for job in jobs), len(jobs))
     chosen: Executor = cluster(store) if cluster else Processes(count) if count > 1 else Here()
     with closing(Locks()) as locks, chosen as executor:
-        for _ in range(TRIES):
-            jobs = [*to_remake(jobs, folder, store), *jobs]
-            outcomes |= {outcome.run: outcome for outcome in progress(Schedule(jobs, executor, locks, store, folder))}
-            if not any(outcome.lost for outcome in outcomes.values()):
-                break
-            jobs, _ = planned([run for run, outcome in outcomes.items() if outcome.status == "blocked"], folder, retry)
-    return Summary(summary.before, [*summary.outcomes, *outcomes.values()])
+        schedule = Schedule([*to_remake(jobs, folder, store), *jobs], executor, locks, store, folder)
+        return Summary(summary.before, [*summary.outcomes, *progress(schedule)])
 
 
 def check(runs: Sequence[Run], with_data: bool) -> None:
@@ -301,21 +294,21 @@ def planned(runs: Iterable[Run], folder: Path, retry: tuple[str, ...] = ()) -> t
 
 
 def to_remake(jobs: list[Job], folder: Path, store: "WeightStore") -> list[Job]:
-    """Jobs for the done runs that `jobs` need and whose weights are gone; needs first."""
-    found: dict[Run, Job] = {}
-    planned = {job.run for job in jobs}
+    """Jobs for the done runs that `jobs` need and whose weights are gone or damaged; needs first."""
+    found, seen = list[Job](), {job.run for job in jobs}
 
     def visit(run: Run) -> None:
         for _, need in run.needs:
-            if need not in planned and need not in found and not store.has(need.fingerprint):
+            if need not in seen:
+                seen.add(need)
                 path = folder / records.file_of(need)
-                if records.state_at(path, need.fingerprint) == "done":
+                if store.find(need.fingerprint) is None and records.state_at(path, need.fingerprint) == "done":
                     visit(need)
-                    found[need] = Job(need, path, remake=True)
+                    found.append(Job(need, path, remake=True))
 
     for job in jobs:
         visit(job.run)
-    return list(found.values())
+    return found
 
 
 class Locks:
@@ -424,7 +417,7 @@ class Schedule:
         if not isinstance(end, dict):
             self.locks.release(job.path)
             if not isinstance(end, Died):
-                return Outcome(job.run, "blocked", str(end), lost=True)
+                return Outcome(job.run, "blocked", str(end))
             self.tries[job.key] += end.blame
             return Outcome(job.run, "killed", end.reason) if self.tries[job.key] >= TRIES else None
         if not job.remake:
@@ -446,7 +439,7 @@ def progress(schedule: Schedule) -> Iterator[Outcome]:
         for outcome in schedule.outcomes():
             bar.update()
             bar.set_postfix_str(f"{outcome.run.name} {outcome.status}")
-            if outcome.status != "done" and not outcome.lost:
+            if outcome.status != "done":
                 bar.write(outcome.line, sys.stderr)
             if outcome.note:
                 bar.write(f"{outcome.run.name}: {outcome.note}", sys.stderr)
