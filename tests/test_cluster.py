@@ -17,12 +17,12 @@ from netpress.runs.store import MemoryStore, MissingWeights, WeightStore
 pytest.importorskip("ray", reason="Ray is not installed (extra `cluster`)")
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(900)
-@pytest.mark.parametrize(("size", "nodes", "after"), [(4, 2, 3), pytest.param(60, 4, 20, marks=pytest.mark.slow)])
-def test_a_killed_node_costs_nothing(folder: Path, tmp_path: Path, size: int, nodes: int, after: int) -> None:
-    runs = (*grid(size), *intricate(2))
+def test_a_killed_node_costs_nothing(folder: Path, tmp_path: Path) -> None:
+    runs = (*grid(4), *intricate(2))
     sweep.ensure(runs, EDITION, workers=1)
-    told = sweeps.script(tmp_path / "ray", "ray", size, nodes, after)
+    told = sweeps.script(tmp_path / "ray", "ray", 4, 2, 3)  # two nodes, of which one is killed after three runs
     print(told)
     assert (told["done"], told["others"]) == (len(runs), 0)
     assert found(tmp_path / "ray" / "results") == found(folder / "results")
@@ -44,7 +44,7 @@ def test_the_command_line_on_a_ray_of_its_own(tmp_path: Path) -> None:
     assert found(tmp_path / "ray" / "results", edition) == found(tmp_path / "local" / "results", edition)
 
 
-@pytest.mark.parametrize("address", ["nowhere:1", "nowhere:x", ":", "127.0.0.1:99999", "127.0.0.1:1"])
+@pytest.mark.parametrize("address", ["nowhere:x", "127.0.0.1:1"])
 def test_an_address_without_a_cluster_is_told_at_once(folder: Path, address: str) -> None:
     with pytest.raises(UserError, match=f"No Ray cluster at '{address}'"):
         sweep.ensure(grid(1), EDITION, cluster=partial(Remote, address=address))

@@ -6,7 +6,6 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
-import invented
 import pytest
 import sweeps
 from sweeps import EDITION, BadMeasure, Trouble, child, found, grid, intricate, parent, tiny
@@ -219,18 +218,6 @@ def test_workers_suit_the_device(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 # --- status, and the command line
-
-
-def test_status_reads_ten_thousand_records(folder: Path) -> None:
-    """No cache has an end over which it falls: each file is read once."""
-    run = tiny("one")
-    place, content = file_of(run), invented.content(run, 0.5)
-    place.parent.mkdir(parents=True)
-    for seed in range(10_000):
-        head = {"name": tiny("one", seed).name, "fingerprint": tiny("one", seed).fingerprint, "edition": EDITION}
-        content |= head | {"run": {}}
-        place.with_name(f"{run.model}-one-s{seed}.json").write_bytes(records.encode(content))
-    assert sweep.survey(tuple(tiny("one", seed) for seed in range(10_000)), EDITION).counts["done"] == 10_000
 
 
 TINY = ("--set", "images=96", "--set", "epochs=1", "--set", "parent_epochs=1", "--set", "width=0.02")
