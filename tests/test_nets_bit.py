@@ -103,7 +103,7 @@ def test_published_weights_go_into_the_network(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(published, "check", lambda model: None)
     monkeypatch.setattr(torch.hub, "load_state_dict_from_url", download)
     network = nets.build("vgg16", 32, 10)
-    nets.pretrained(network, "vgg16")
+    published.load(network, "vgg16")
     assert torch.equal(network["block1"][0].conv.weight, theirs.features[0].weight)  # type: ignore[index]
     assert asked["weights_only"] is True and asked["check_hash"] is True and "vgg16_bn-" in str(asked["url"])
 
