@@ -95,23 +95,23 @@ def stored(network: nn.Module, form: str = "shared+huffman") -> Stored:
 
 
 def smallest(name: str, tensor: Tensor, form: str) -> Parts:
-    """The smallest coding of a tensor that a form has. `name`: of the tensor, for a message.
-
-    Of float32 weights there are two: all of them, zero being a value like others, or those that are not zero and the
-    gaps between them.
-    """
+    """The smallest coding of a tensor that a form has. `name`: of the tensor, for a message."""
     raw = tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes()
     if form in ("dense32", "int8") or tensor.dtype != torch.float32:
         return {"values": raw}
+    return min(codings(name, raw, tensor.dim(), form), key=lambda parts: sum(map(len, parts.values())))
+
+
+def codings(name: str, raw: bytes, dimensions: int, form: str) -> list[Parts]:
+    """The two codings of float32 weights: all of them, zero being a value like others, or those that are not zero and
+    the gaps between them."""
     bits = np.frombuffer(raw, dtype="<u4")
     kept = np.flatnonzero(bits)
-    width = GAP_BITS.get(tensor.dim(), 8)
+    width = GAP_BITS.get(dimensions, 8)
     gaps = {"gaps": to_stream(to_gaps(kept, width), width, form == "shared+huffman")}
     if form == "sparse32":
-        codings = [{"values": raw}, {"values": bits[kept].tobytes()} | gaps]
-    else:
-        codings = [indexed(name, bits, form), indexed(name, bits[kept], form) | gaps]
-    return min(codings, key=lambda parts: sum(map(len, parts.values())))
+        return [{"values": raw}, {"values": bits[kept].tobytes()} | gaps]
+    return [indexed(name, bits, form), indexed(name, bits[kept], form) | gaps]
 
 
 def indexed(name: str, bits: np.ndarray, form: str) -> Parts:
