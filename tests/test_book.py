@@ -4,6 +4,7 @@ import base64
 import json
 import math
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -138,6 +139,17 @@ def test_the_command_remakes_the_page():
     command = page(edition="demo+epochs=1", seeds=[0, 2]).command()
     assert command.startswith("papermill chapters/triage/sample.ipynb out.ipynb -k python3 -p edition demo+epochs=1")
     assert "-p dataset digits" in command and "-y 'seeds: [0, 2]'" in command
+
+
+def test_a_page_of_a_network_of_ones_own_says_its_command_before_it_was_shrunk(monkeypatch, tmp_path):
+    monkeypatch.setenv("NETPRESS_CACHE", str(tmp_path))
+    made = book.YourPage(chapter="yours/shrink", edition="demo", most=1.0, blocks=["layer2"], px=32, run_missing=False)
+    words = shlex.split(made.command())
+    assert words[:7] == ["papermill", "chapters/yours/shrink.ipynb", "out.ipynb", "-k", "python3", "-p", "edition"]
+    assert words[8:] == ["-y", "blocks: ['layer2']", "-p", "most", "1", "-p", "px", "32"]
+    assert made.command() in made.made_with().text and "Made with" not in made.made_with().text
+    with pytest.raises(UserError, match="has not been shrunk yet"):
+        made.records()
 
 
 # what is glued

@@ -162,7 +162,7 @@ def parameters_of(chapter: str, results: Path) -> dict[str, object]:
     return {"edition": edition, "run_missing": False}
 
 
-QUICK = ("triage/result", "yours/shrink")  # `make book` runs all of them, and test_content.py, without a kernel
+QUICK = ("triage/result",)  # `make book` runs all of them, and test_content.py, without a kernel
 MARKED = [name if name in QUICK else pytest.param(name, marks=pytest.mark.slow) for name in NAMES]
 
 

@@ -42,7 +42,7 @@ def built(project: Path) -> dict[str, bytes]:
 def test_two_builds_are_the_same_and_light(project):
     first = built(project)
     pages = {name: content for name, content in first.items() if name.endswith(".html") and "_static" not in name}
-    assert {"index.html", "together/explorer.html", "editions/demo/triage/accuracy.html"} <= set(pages)
+    assert {"index.html", "together/explorer.html", "editions/demo/triage/result.html"} <= set(pages)
     assert "editions/demo/together/explorer.html" not in pages  # one page for all editions
     for name, content in pages.items():
         with_charts = b"<svg" in content or b"np-vega.js" in content
