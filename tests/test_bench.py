@@ -62,7 +62,9 @@ def test_the_grid_is_done_in_each_arm(loop: arms.Plain) -> None:
     rounds = [arms.one_round(chosen, loop)]
     assert [row["name"] for row in rounds[0]] == [run.label for run in chosen]
     assert all(row[arm] > 0 for row in rounds[0] for arm in ("ours", *arms.ARMS))
-    frozen = arms.ratio(arms.rows_of(rounds, "frozen"), "networks", "fair", None)
+    frozen = arms.ratio(
+        [[row for row in rows if row["regime"] == "frozen"] for rows in rounds], "networks", "fair", None
+    )
     assert frozen["what"] == "1 networks" and frozen["measured"] > 0
 
 
