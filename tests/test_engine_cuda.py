@@ -237,7 +237,7 @@ def played(monkeypatch: pytest.MonkeyPatch) -> None:
     """Captured steps without a GPU."""
     monkeypatch.setattr("netpress.training.capture.side_stream", lambda device, trains: trains)
     monkeypatch.setattr(torch.cuda, "current_device", lambda: 0)
-    monkeypatch.setattr(compute, "Captured", PlayedByHand)
+    monkeypatch.setattr("netpress.training.capture.Captured", PlayedByHand)
 
 
 @pytest.mark.parametrize("pieces", [500, 32, 16])

@@ -1,7 +1,6 @@
 """The explorer: its data against the records, its escaping, and in a browser filters, order and comparison."""
 
 import json
-import shutil
 
 import books
 import invented
@@ -11,7 +10,6 @@ from netpress.report import explorer
 from netpress.report.explorer import Explorer, coded, plain, split
 from netpress.runs import records
 
-BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 HOSTILE = '</script><img src=x onerror="document.title=1">'
 
 
@@ -77,11 +75,8 @@ def test_numbers_are_rounded(value, digits, factor, shown):
 
 
 @pytest.fixture(scope="module")
-def page(made, tmp_path_factory):
+def page(made, tmp_path_factory, chromium):
     """The explorer on a bare page, its data beside it, opened from the disk."""
-    playwright = pytest.importorskip("playwright.sync_api")
-    if BROWSER is None:
-        pytest.skip("no Chromium here: `make setup-browser` installs it")
     folder = tmp_path_factory.mktemp("page")
     body, data = split(made._repr_html_())
     for name, text in {"data.js": data, **explorer.assets()}.items():
@@ -91,18 +86,16 @@ def page(made, tmp_path_factory):
     head = f'<meta charset="utf-8"><title>t</title><style>{style}</style>{scripts}'
     head += f'<link rel="stylesheet" href="{explorer.FILES[-1]}">'
     (folder / "index.html").write_text(f'<!doctype html><html lang="en">{head}<body><main>{body}</main>', "utf-8")
-    with playwright.sync_playwright() as running:
-        browser = running.chromium.launch(executable_path=BROWSER, args=["--no-sandbox"])
-        opened = browser.new_page(viewport={"width": 1300, "height": 900})
-        wrong: list[str] = []
-        opened.on("console", lambda m: wrong.append(m.text) if m.type in ("error", "warning") else None)
-        opened.on("pageerror", lambda error: wrong.append(str(error)))
-        opened.on("request", lambda r: None if r.url.startswith(("file:", "data:", "blob:")) else wrong.append(r.url))
-        opened.goto((folder / "index.html").as_uri())
-        opened.wait_for_selector("#np-explorer[data-drawn]")
-        yield opened
-        assert wrong == []
-        browser.close()
+    opened = chromium.new_page(viewport={"width": 1300, "height": 900})
+    wrong: list[str] = []
+    opened.on("console", lambda m: wrong.append(m.text) if m.type in ("error", "warning") else None)
+    opened.on("pageerror", lambda error: wrong.append(str(error)))
+    opened.on("request", lambda r: None if r.url.startswith(("file:", "data:", "blob:")) else wrong.append(r.url))
+    opened.goto((folder / "index.html").as_uri())
+    opened.wait_for_selector("#np-explorer[data-drawn]")
+    yield opened
+    assert wrong == []
+    opened.close()
 
 
 @pytest.mark.browser

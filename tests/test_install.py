@@ -236,7 +236,7 @@ def test_the_wheel_works_outside_of_a_checkout(bare: Path, swept: Path, words: l
     assert said in done.stdout
 
 
-@pytest.mark.parametrize("words", [["book"], ["bench", "rebuild"]])
+@pytest.mark.parametrize("words", [["book"], ["bench", "triage-grid"]])
 def test_what_needs_a_checkout_says_so_in_one_sentence(bare: Path, swept: Path, words: list[str]) -> None:
     before = {file for file in swept.rglob("*") if file.is_file()}
     done = command(bare, swept, *words)

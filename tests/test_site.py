@@ -3,7 +3,6 @@
 import functools
 import os
 import re
-import shutil
 import threading
 from collections import Counter
 from html.parser import HTMLParser
@@ -18,7 +17,6 @@ import pytest
 from netpress.book import build
 from netpress.report.tables import listing
 
-BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 BOOK = books.ROOT / "_build" / "html"
 MOST_BYTES = 3_000_000  # of one page with everything that it loads
 AT_ONCE = 4  # pages open in the browser
@@ -27,7 +25,6 @@ pytestmark = [
     pytest.mark.browser,
     pytest.mark.timeout(1200),
 ]
-needs_browser = pytest.mark.skipif(BROWSER is None, reason="no Chromium here: `make setup-browser` installs it")
 
 
 @pytest.fixture(scope="session")
@@ -117,15 +114,6 @@ def test_cards_name_figures_and_tables_as_the_book_numbers_them(site):
 
 
 # in a browser
-
-
-@pytest.fixture(scope="session")
-def chromium():
-    playwright = pytest.importorskip("playwright.sync_api")
-    with playwright.sync_playwright() as running:
-        browser = running.chromium.launch(executable_path=BROWSER, args=["--no-sandbox"])
-        yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="session")
@@ -229,14 +217,12 @@ def looked_at(chromium, site: Path, root: str, width: int, theme: str = "light",
     return wrong
 
 
-@needs_browser
 @pytest.mark.parametrize(("width", "theme"), [(1300, "light"), (390, "dark")])
 def test_every_page(site, served, chromium, axe, width, theme):
     wrong = looked_at(chromium, site, served, width, theme, axe)
     assert not wrong, "\n".join(wrong)
 
 
-@needs_browser
 @pytest.mark.parametrize(("width", "theme"), [(1300, "dark"), (390, "light")])
 def test_every_page_in_the_other_theme(site, served, chromium, width, theme):
     """Without axe, which has seen both widths and both themes above."""
@@ -244,7 +230,6 @@ def test_every_page_in_the_other_theme(site, served, chromium, width, theme):
     assert not wrong, "\n".join(wrong)
 
 
-@needs_browser
 @pytest.mark.slow
 @pytest.mark.parametrize(("width", "theme"), [(1300, "dark"), (390, "light")])
 def test_every_page_in_the_other_theme_with_axe(site, served, chromium, axe, width, theme):
@@ -252,14 +237,12 @@ def test_every_page_in_the_other_theme_with_axe(site, served, chromium, axe, wid
     assert not wrong, "\n".join(wrong)
 
 
-@needs_browser
 def test_there_are_tables_to_be_seen(site, served, chromium):
     page = chromium.new_page()
     assert any(page.goto(served + name) and page.evaluate(COLUMNS) for name in staying(site))
     page.close()
 
 
-@needs_browser
 def test_a_table_that_is_cut_shows_it_by_its_edge_and_keeps_its_first_column(tmp_path, chromium):
     table = listing([{"network": "VGG19"} | {f"column {i}": i for i in range(20)}], "A wide table.")
     static = (books.ROOT / "_static").as_uri()
@@ -276,13 +259,11 @@ def test_a_table_that_is_cut_shows_it_by_its_edge_and_keeps_its_first_column(tmp
     page.close()
 
 
-@needs_browser
 def test_every_page_from_the_disk(site, chromium):
     wrong = looked_at(chromium, site, f"{site.as_uri()}/", 1300)
     assert not wrong, "\n".join(wrong)
 
 
-@needs_browser
 def test_the_theme_switch_changes_the_page(sample_site, chromium):
     page = chromium.new_page()
     page.goto((sample_site / "triage" / "sample.html").as_uri())
@@ -294,7 +275,6 @@ def test_the_theme_switch_changes_the_page(sample_site, chromium):
     assert len(seen) == 2
 
 
-@needs_browser
 def test_maths_figures_and_search_work_from_the_disk(sample_site, chromium):
     page = chromium.new_page()
     page.goto((sample_site / "triage" / "sample.html").as_uri())
