@@ -106,7 +106,7 @@ class Plain:
         self.train_test, self.config, self.folder = train_test, config, folder
         script = env.root() / "baselines" / "plain.py"
         if not script.is_file():
-            raise UserError("The loop to compare with, baselines/plain.py, is not here: run this in a checkout of netpress.")
+            raise UserError("baselines/plain.py, to compare with, is not here: run this in a checkout of netpress.")
         train, test = train_test.train, train_test.test
         pixels = {name: part.x.permute(0, 2, 3, 1).cpu().numpy() for name, part in (("x", train), ("test_x", test))}
         np.savez(folder / "images.npz", y=train.y.cpu().numpy(), test_y=test.y.cpu().numpy(), **pixels)  # type: ignore[arg-type]
