@@ -149,7 +149,7 @@ def test_beside_shows_the_papers_number_ours_and_the_difference():
     assert shown(Beside("as 2 stages", "as 2 stages")) == "as 2 stages" and shown(Beside(None, None)) == "–"
     assert shown(Beside(50.0, interval([50.0]))) == "50.0 | 50.0 (one run)"
     page = table_1()._repr_html_()
-    assert "94.2 | <b>75.5 ± 6.4 (n = 2)</b>" in page and page.count("<b>") == 1
+    assert "94.2\u00a0| <b>75.5\u00a0±\u00a06.4 (n = 2)</b>" in page and page.count("<b>") == 1
 
 
 def test_to_frame_gives_numbers():

@@ -169,8 +169,9 @@ def _content(value: object, digits: int, bare: bool) -> str:
     text = html.escape(shown(value, digits, bare))
     if isinstance(value, Beside):
         parts = zip(value.parts(digits, bare), value.best, strict=False)
-        text = BETWEEN.join(f"<b>{html.escape(part)}</b>" if best else html.escape(part) for part, best in parts)
-    kinds = {"np-number": value is None or is_number(value), "np-whole": isinstance(value, Whole | Beside)}
+        whole = ((html.escape(part.replace(" ± ", "\u00a0±\u00a0")), best) for part, best in parts)
+        text = "\u00a0| ".join(f"<b>{part}</b>" if best else part for part, best in whole)  # a line may end at the bar
+    kinds = {"np-number": value is None or is_number(value), "np-whole": isinstance(value, Whole)}
     kinds |= {"np-words": isinstance(value, str) and len(value) > WORDY}
     kind = next((kind for kind, holds in kinds.items() if holds), "")
     return f'<span class="{kind}">{text}</span>' if kind else text
